@@ -1,1 +1,4 @@
 //! placeholder
+
+pub mod follow;
+pub mod read;
