@@ -1,0 +1,10 @@
+//! The doctor: everything behind the `bedside` command.
+//!
+//! Each command is a module with a function that takes its parsed arguments and gives back an
+//! [`Exit`], or an error that says what failed, on what, why, and what to try.
+
+pub mod cli;
+mod exit;
+pub mod time;
+
+pub use exit::{Exit, conclude};
