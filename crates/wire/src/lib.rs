@@ -1,1 +1,75 @@
+//! The wire formats of Linux netconsole, both ways.
+//!
+//! [`parse`] reads any bytes of any length into a [`Datagram`], which [`Datagram::emit`] writes
+//! again byte for byte. Nothing is refused: what is not netconsole's is kept as text.
 #![no_std]
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing)]
+
+mod basic;
+mod emit;
+mod escape;
+mod extended;
+mod fields;
+mod notice;
+mod record;
+mod scan;
+mod syslog;
+
+pub use basic::{Basic, BasicLine, Lines, basic_line, lines, starts_like_a_line};
+pub use emit::{Sink, SliceSink};
+pub use escape::{escape, unescape, unescape_into};
+pub use extended::{Body, Extended, Flags, Fragment, Header, record_from};
+pub use fields::{Field, Fields, Origin};
+pub use notice::{Notice, Notices};
+pub use record::{Format, Prefix, PrintkTime, Record, Sequence, Text};
+pub use syslog::Syslog;
+
+/// One datagram, read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Datagram<'a> {
+    /// netconsole's extended format.
+    Extended(Extended<'a>),
+    /// A syslog client's message.
+    Syslog(Syslog<'a>),
+    /// Headerless text of 1 to 1000 bytes: netconsole's basic format, or anything else.
+    Basic(Basic<'a>),
+    /// Headerless, and empty or longer than netconsole ever sends.
+    Raw(&'a [u8]),
+}
+
+/// Reads one datagram.
+///
+/// ```
+/// use netconsole_wire::{Datagram, parse};
+/// let Datagram::Extended(message) = parse(b"6,416,1758426,-;usb 1-1: new device\n") else { panic!() };
+/// assert_eq!(message.header.seq.0, 416);
+/// ```
+pub fn parse(payload: &[u8]) -> Datagram<'_> {
+    if let Some(extended) = Extended::parse(payload) {
+        return Datagram::Extended(extended);
+    }
+    if let Some(syslog) = Syslog::parse(payload) {
+        return Datagram::Syslog(syslog);
+    }
+    match payload.len() {
+        1..=MAX_PRINT_CHUNK => Datagram::Basic(Basic { bytes: payload }),
+        _ => Datagram::Raw(payload),
+    }
+}
+
+/// The longest datagram that netconsole sends (`drivers/net/netconsole.c`, `MAX_PRINT_CHUNK`).
+pub const MAX_PRINT_CHUNK: usize = 1000;
+
+/// The longest message a receiver should put together from fragments, in bytes of text and
+/// dictionary. 256 userdata entries make about 68 KiB; this leaves room for more.
+pub const MAX_TOTAL: usize = 128 * 1024;
+
+/// The port that netconsole sends from unless told otherwise.
+pub const DEFAULT_SOURCE_PORT: u16 = 6665;
+
+/// The port that netconsole sends to unless told otherwise.
+pub const DEFAULT_TARGET_PORT: u16 = 6666;
+
+/// The port of syslog.
+pub const SYSLOG_PORT: u16 = 514;

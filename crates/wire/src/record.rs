@@ -7,6 +7,9 @@
 pub struct Prefix(pub u16);
 
 impl Prefix {
+    /// The greatest that can stand on the wire.
+    pub const MAX: Prefix = Prefix(2047);
+
     /// Severity 0 (emergency) ..= 7 (debug), RFC 5424 section 6.2.1.
     pub fn level(self) -> u8 {
         (self.0 & 7) as u8
@@ -64,6 +67,24 @@ pub enum Text<'a> {
     Plain(&'a [u8]),
 }
 
+impl<'a> Text<'a> {
+    /// The bytes as they stand on the wire.
+    pub fn bytes(&self) -> &'a [u8] {
+        match self {
+            Text::Escaped(bytes) | Text::Plain(bytes) => bytes,
+        }
+    }
+
+    /// The exact bytes: escapes undone where there are any.
+    pub fn unescaped(&self) -> impl Iterator<Item = u8> + Clone + use<'a> {
+        let (escaped, plain) = match self {
+            Text::Escaped(bytes) => (*bytes, &[][..]),
+            Text::Plain(bytes) => (&[][..], *bytes),
+        };
+        crate::unescape(escaped).chain(plain.iter().copied())
+    }
+}
+
 /// One message of one machine.
 ///
 /// Borrowed from a datagram or from a reassembled message; `fields` yields the unknown header
@@ -90,4 +111,22 @@ pub struct Record<'a> {
     pub fields: crate::Fields<'a>,
     /// Some of it never came: a fragment or the rest of a cut line is missing.
     pub incomplete: bool,
+}
+
+impl<'a> Record<'a> {
+    /// The record of a headerless datagram that no format claims; one final newline is left out.
+    pub fn raw(payload: &'a [u8]) -> Record<'a> {
+        Record {
+            format: Format::Raw,
+            release: None,
+            prefix: None,
+            seq: None,
+            time: None,
+            continued: false,
+            caller: None,
+            text: Text::Plain(crate::scan::without_newline(payload)),
+            fields: crate::Fields::EMPTY,
+            incomplete: false,
+        }
+    }
 }
