@@ -1,0 +1,107 @@
+//! Room for many datagrams, filled by one system call.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::errno::Errno;
+
+use crate::control::{CONTROL_BYTES, parse_address, parse_control};
+use crate::sys::{Beside, Headers};
+
+/// One datagram, borrowed from the [`Batch`] that received it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    /// Who sent it. An IPv4-mapped address is given as IPv4; an IPv6 address has neither flow
+    /// label nor scope.
+    pub source: SocketAddr,
+    /// Microseconds since 1970-01-01 UTC at which the kernel took it from the network.
+    pub received_us: u64,
+    /// Its payload, whole: 0 to 65,527 bytes.
+    pub payload: &'a [u8],
+    /// The socket's drop counter (32 bits, wrapping) when this datagram was queued; `None`
+    /// while nothing was ever dropped.
+    pub drops: Option<u32>,
+}
+
+/// Preallocated room for datagrams of any size.
+///
+/// Each slot is 64 KiB of address space, of which only the pages that datagrams touched take up
+/// memory: a batch of 128 that has heard nothing but netconsole (at most 1000 bytes) holds
+/// 128 pages, half a MiB, or at most two pages each where a slot's start straddles them.
+pub struct Batch {
+    payloads: Vec<u8>,
+    beside: Box<[Beside]>,
+    headers: Headers,
+    received: usize,
+    /// Stands in for the kernel's time where there is none.
+    clock_us: u64,
+}
+
+impl Batch {
+    /// Room for `slots` datagrams, at least one.
+    pub fn new(slots: usize) -> Self {
+        let slots = slots.max(1);
+        Self {
+            payloads: vec![0; slots * STRIDE],
+            beside: vec![Beside::EMPTY; slots].into_boxed_slice(),
+            headers: Headers::new(slots),
+            received: 0,
+            clock_us: 0,
+        }
+    }
+
+    /// How many datagrams one call can receive.
+    pub fn slots(&self) -> usize {
+        self.beside.len()
+    }
+
+    /// Takes what waits in the socket's queue, instead of what was here before.
+    pub(crate) fn fill(&mut self, socket: &impl AsFd) -> Result<usize, Errno> {
+        self.received = 0;
+        let payloads = self.payloads.chunks_exact_mut(STRIDE);
+        self.received = self.headers.receive(socket, payloads, &mut self.beside)?;
+        if self.received > 0 {
+            self.clock_us = clock_us();
+        }
+        Ok(self.received)
+    }
+
+    /// The datagrams of the last call, in the order in which the kernel queued them.
+    pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
+        let slots = self.payloads.chunks_exact(STRIDE).zip(&self.beside).enumerate();
+        slots.take(self.received).map(|(at, (payload, beside))| {
+            let (length, control_length) = self.headers.lengths(at);
+            let control = parse_control(&beside.control[..control_length.min(CONTROL_BYTES)]);
+            Datagram {
+                source: parse_address(&beside.address).unwrap_or(NOBODY),
+                received_us: control.received_us.unwrap_or(self.clock_us),
+                payload: &payload[..length.min(STRIDE)],
+                drops: control.drops,
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Batch")
+            .field("slots", &self.slots())
+            .field("received", &self.received)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Microseconds since 1970 by the system's clock.
+pub(crate) fn clock_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
+}
+
+/// From one slot to the next: room for every length that fits UDP's 16-bit length field, and
+/// an odd number of cache lines on top, so that the slots' beginnings, which is all that is
+/// used of most, don't all compete for the same few sets of the cache.
+const STRIDE: usize = 65_536 + 17 * 64;
+
+/// Stands in for a sender that the kernel did not name, which it always does over IP.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
