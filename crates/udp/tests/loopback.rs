@@ -160,18 +160,18 @@ fn what_the_buffer_had_no_room_for_is_counted_exactly() {
     let sender = UdpSocket::bind(V4).unwrap();
     let mut receiver = receiver(vec![socket]);
     receiver.set_patience(Duration::ZERO);
-    let (mut received, mut dropped, mut losses) = (0, 0, Vec::new());
+    let (mut kept, mut dropped, mut losses) = (0, 0, Vec::new());
     for round in 0..5_u64 {
         let sent = 1000;
         for _ in 0..sent {
             sender.send_to(&[b'x'; 500], to).unwrap();
         }
-        let before = (received, dropped);
+        let before = (kept, dropped);
         // Until the queue is empty: the counter is then read without any datagram's help.
         loop {
             let heard = receiver
                 .receive(NONE, &mut |_, heard| match heard {
-                    Heard::Datagram(_) => received += 1,
+                    Heard::Datagram(_) => kept += 1,
                     Heard::Dropped { count, noticed_us } => {
                         dropped += count;
                         losses.push((round, noticed_us));
@@ -182,7 +182,7 @@ fn what_the_buffer_had_no_room_for_is_counted_exactly() {
                 break;
             }
         }
-        assert_eq!(received - before.0 + dropped - before.1, sent, "round {round}");
+        assert_eq!(kept - before.0 + dropped - before.1, sent, "round {round}");
         assert!(dropped > before.1, "a buffer of 16 KiB cannot have held it all");
     }
     assert_eq!(losses.len(), 5, "each round's loss is told once: {losses:?}");
