@@ -1,0 +1,55 @@
+//! What can go wrong with a store, each with what was done, to what, and the source.
+
+use std::io;
+
+/// A failed operation on a store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {operation} {object}: {source}")]
+    Io {
+        /// What was tried, as a verb.
+        operation: &'static str,
+        /// On what.
+        object: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file is not what its name says.
+    #[error("{object}: {problem}")]
+    Damaged {
+        /// The file, and where in it.
+        object: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Written by a later version.
+    #[error(
+        "{object} has format version {found}, this program reads up to {known}: use a newer one"
+    )]
+    TooNew {
+        /// The file.
+        object: String,
+        /// Its version.
+        found: u16,
+        /// Ours.
+        known: u16,
+    },
+}
+
+impl Error {
+    /// Wraps an error of the operating system.
+    pub fn io(operation: &'static str, object: impl Into<String>, source: io::Error) -> Error {
+        Error::Io { operation, object: object.into(), source }
+    }
+
+    pub(crate) fn damaged(object: impl Into<String>, problem: &'static str) -> Error {
+        Error::Damaged { object: object.into(), problem }
+    }
+
+    /// Whether the file is simply not there (any more).
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}

@@ -1,0 +1,249 @@
+//! The two headers and their bytes.
+
+use bedside_stream::{RunId, WallTime};
+
+use super::{BLOCK_TEXT_MAX, FORMAT_VERSION, SegmentName};
+use crate::disk::DiskFile;
+use crate::error::Error;
+
+const SEGMENT_MAGIC: u32 = 0x184D_2A5A;
+const BLOCK_MAGIC: u32 = 0x184D_2A5B;
+const TAG: &[u8; 8] = b"bedside\n";
+const SEALED: u16 = 1;
+const HAS_SEQ: u32 = 1;
+
+/// The longest block header that is read: more runs than a block of 64 MiB can have lines.
+const BLOCK_HEADER_MAX: usize = 256 << 20;
+/// The longest segment header that is read.
+const SEGMENT_HEADER_MAX: usize = 1 << 20;
+/// Bytes of a block header's payload without spans and CRC.
+const BLOCK_FIXED: usize = 40;
+const SPAN: usize = 48;
+
+/// What stands at the beginning of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentHeader {
+    /// Its number, the same as in its name.
+    pub number: u64,
+    /// When it was begun.
+    pub created: WallTime,
+    /// Whether it is sealed.
+    pub sealed: bool,
+    /// Tails of earlier segments that are written again in this one.
+    pub replaced: Vec<Replaced>,
+}
+
+/// The tail of a live segment that stands, once more, in a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// The segment.
+    pub segment: u64,
+    /// Blocks that begin here or later don't count.
+    pub from: u64,
+}
+
+/// What stands in front of each compressed frame.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct BlockHeader {
+    /// Number of lines.
+    pub entries: u32,
+    /// Length of the text.
+    pub text_len: u32,
+    /// Length of the zstd frame.
+    pub frame_len: u32,
+    /// CRC-32 of the zstd frame.
+    pub frame_crc: u32,
+    /// First receive time of its records and gaps; 0 when it holds neither.
+    pub first: WallTime,
+    /// Last receive time, likewise.
+    pub last: WallTime,
+    /// The runs with records in it, sorted by number.
+    pub runs: Vec<RunSpan>,
+}
+
+/// What a block holds of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunSpan {
+    /// The run.
+    pub run: RunId,
+    /// Its records.
+    pub records: u32,
+    /// First received of them.
+    pub first: WallTime,
+    /// Last received of them.
+    pub last: WallTime,
+    /// Lowest and highest sequence number.
+    pub seq: Option<(u64, u64)>,
+}
+
+impl SegmentHeader {
+    /// Appends its bytes.
+    pub fn emit(&self, out: &mut Vec<u8>) {
+        let flags = if self.sealed { SEALED } else { 0 };
+        let mut payload = Vec::with_capacity(64);
+        payload.extend_from_slice(TAG);
+        payload.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        payload.extend_from_slice(&flags.to_le_bytes());
+        payload.extend_from_slice(&(self.replaced.len() as u32).to_le_bytes());
+        payload.extend_from_slice(&self.number.to_le_bytes());
+        payload.extend_from_slice(&self.created.0.to_le_bytes());
+        for replaced in &self.replaced {
+            payload.extend_from_slice(&replaced.segment.to_le_bytes());
+            payload.extend_from_slice(&replaced.from.to_le_bytes());
+        }
+        emit_checked(SEGMENT_MAGIC, &payload, out);
+    }
+}
+
+/// Reads the header that a segment begins with, and how long it is.
+pub(super) fn read_segment_header(
+    file: &dyn DiskFile,
+    name: SegmentName,
+) -> Result<(SegmentHeader, u64), Error> {
+    let io = |e| Error::io("read", name.to_string(), e);
+    let mut start = [0; 8];
+    let count = file.read_at(&mut start, 0).map_err(io)?;
+    let length = skippable(start.get(..count).unwrap_or_default(), SEGMENT_MAGIC)
+        .filter(|&length| length <= SEGMENT_HEADER_MAX)
+        .ok_or_else(|| Error::damaged(name.to_string(), "it does not begin as a segment does"))?;
+    let mut payload = vec![0; length];
+    let count = file.read_at(&mut payload, 8).map_err(io)?;
+    let payload = checked(payload.get(..count).filter(|_| count == length))
+        .ok_or_else(|| Error::damaged(name.to_string(), "the header of the segment is damaged"))?;
+    Ok((parse_segment(payload, name)?, 8 + length as u64))
+}
+
+fn parse_segment(payload: &[u8], name: SegmentName) -> Result<SegmentHeader, Error> {
+    let damaged = || Error::damaged(name.to_string(), "the header of the segment is damaged");
+    let mut bytes = Bytes(payload);
+    if bytes.array::<8>().as_ref() != Some(TAG) {
+        return Err(damaged());
+    }
+    let found = bytes.u16().ok_or_else(damaged)?;
+    if found > FORMAT_VERSION {
+        let object = name.to_string();
+        return Err(Error::TooNew { object, found, known: FORMAT_VERSION });
+    }
+    let mut parse = || {
+        let sealed = bytes.u16()? & SEALED != 0;
+        let count = bytes.u32()?;
+        let (number, created) = (bytes.u64()?, WallTime(bytes.u64()?));
+        let replaced = (0..count)
+            .map(|_| Some(Replaced { segment: bytes.u64()?, from: bytes.u64()? }))
+            .collect::<Option<Vec<_>>>()?;
+        Some(SegmentHeader { number, created, sealed, replaced })
+    };
+    parse().ok_or_else(damaged)
+}
+
+impl BlockHeader {
+    /// Its length on disk.
+    pub fn len_on_disk(&self) -> u64 {
+        (8 + BLOCK_FIXED + SPAN * self.runs.len() + 4) as u64
+    }
+
+    /// Appends its bytes.
+    pub fn emit(&self, out: &mut Vec<u8>) {
+        let mut payload = Vec::with_capacity(BLOCK_FIXED + SPAN * self.runs.len());
+        self.emit_payload(&mut payload);
+        emit_checked(BLOCK_MAGIC, &payload, out);
+    }
+
+    pub(super) fn emit_payload(&self, payload: &mut Vec<u8>) {
+        for number in [self.entries, self.text_len, self.frame_len, self.frame_crc] {
+            payload.extend_from_slice(&number.to_le_bytes());
+        }
+        payload.extend_from_slice(&self.first.0.to_le_bytes());
+        payload.extend_from_slice(&self.last.0.to_le_bytes());
+        payload.extend_from_slice(&(self.runs.len() as u32).to_le_bytes());
+        payload.extend_from_slice(&0u32.to_le_bytes());
+        for span in &self.runs {
+            let flags = if span.seq.is_some() { HAS_SEQ } else { 0 };
+            let (low, high) = span.seq.unwrap_or_default();
+            payload.extend_from_slice(&span.run.0.to_le_bytes());
+            payload.extend_from_slice(&span.records.to_le_bytes());
+            payload.extend_from_slice(&flags.to_le_bytes());
+            for number in [span.first.0, span.last.0, low, high] {
+                payload.extend_from_slice(&number.to_le_bytes());
+            }
+        }
+    }
+
+    /// Reads a header that begins `bytes`. `None`: it is cut or damaged.
+    pub(super) fn parse(bytes: &[u8]) -> Option<BlockHeader> {
+        let length = BlockHeader::payload_len(bytes)?;
+        BlockHeader::parse_payload(&mut Bytes(checked(bytes.get(8..8 + length))?))
+    }
+
+    /// The length of the payload, by the first eight bytes.
+    pub(super) fn payload_len(bytes: &[u8]) -> Option<usize> {
+        skippable(bytes, BLOCK_MAGIC).filter(|&length| length <= BLOCK_HEADER_MAX)
+    }
+
+    pub(super) fn parse_payload(bytes: &mut Bytes<'_>) -> Option<BlockHeader> {
+        let (entries, text_len) = (bytes.u32()?, bytes.u32()?);
+        let (frame_len, frame_crc) = (bytes.u32()?, bytes.u32()?);
+        let (first, last) = (WallTime(bytes.u64()?), WallTime(bytes.u64()?));
+        let (count, _) = (bytes.u32()?, bytes.u32()?);
+        let runs = (0..count).map(|_| parse_span(bytes)).collect::<Option<Vec<_>>>()?;
+        let header = BlockHeader { entries, text_len, frame_len, frame_crc, first, last, runs };
+        (text_len <= BLOCK_TEXT_MAX).then_some(header)
+    }
+}
+
+fn parse_span(bytes: &mut Bytes<'_>) -> Option<RunSpan> {
+    let (run, records, flags) = (RunId(bytes.u64()?), bytes.u32()?, bytes.u32()?);
+    let (first, last) = (WallTime(bytes.u64()?), WallTime(bytes.u64()?));
+    let seq = (bytes.u64()?, bytes.u64()?);
+    let seq = (flags & HAS_SEQ != 0).then_some(seq);
+    Some(RunSpan { run, records, first, last, seq })
+}
+
+/// The lower of two cuts.
+pub(super) fn lower(cut: Option<u64>, other: u64) -> Option<u64> {
+    Some(cut.map_or(other, |cut| cut.min(other)))
+}
+
+/// A skippable frame with the CRC of its payload at its end.
+fn emit_checked(magic: u32, payload: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&magic.to_le_bytes());
+    out.extend_from_slice(&(payload.len() as u32 + 4).to_le_bytes());
+    out.extend_from_slice(payload);
+    out.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
+}
+
+/// The length of the payload of the skippable frame that begins `bytes`.
+fn skippable(bytes: &[u8], magic: u32) -> Option<usize> {
+    let mut bytes = Bytes(bytes);
+    (bytes.u32()? == magic).then_some(())?;
+    bytes.u32().map(|length| length as usize)
+}
+
+/// The payload without its CRC, if that is right.
+fn checked(payload: Option<&[u8]>) -> Option<&[u8]> {
+    let (payload, crc) = payload?.split_last_chunk::<4>()?;
+    (crc32fast::hash(payload) == u32::from_le_bytes(*crc)).then_some(payload)
+}
+
+/// Little-endian numbers, one after the other.
+pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
+
+impl Bytes<'_> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+}
