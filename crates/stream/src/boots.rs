@@ -1,0 +1,165 @@
+//! Which run a record belongs to: repeats, new boots, and the verdicts between them.
+
+use crate::history::NO_SEQ;
+use crate::track::{Judgement, Line, Place, Track};
+use crate::{Counters, LastWord, Memory, Run, RunId, StreamKey, Verdict, WallTime};
+
+/// What a record says of its machine, apart from its place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Evidence<'a> {
+    pub(crate) host: Option<&'a [u8]>,
+    pub(crate) boot_id: Option<&'a [u8]>,
+    pub(crate) release: Option<&'a [u8]>,
+    pub(crate) last_word: Option<LastWord>,
+}
+
+/// What the admission of a record needs besides the stream itself.
+pub(crate) struct Registrar<'a> {
+    pub(crate) next_run: &'a mut RunId,
+    pub(crate) counters: &'a mut Counters,
+    pub(crate) slack: u64,
+    pub(crate) received: WallTime,
+}
+
+impl Registrar<'_> {
+    pub(crate) fn begin(&mut self, key: StreamKey, verdict: Verdict) -> Run {
+        let id = *self.next_run;
+        self.next_run.0 += 1;
+        self.counters.runs += 1;
+        Run {
+            id,
+            key,
+            first_received: self.received,
+            verdict,
+            host: None,
+            boot_id: None,
+            release: None,
+            last_word: None,
+        }
+    }
+}
+
+/// Finds the run of a record and takes it in; `None` if it is a repeat. `tell` hears of every
+/// run whose verdict changed; the current run, where it is new or changed, is left to
+/// [`learn`], which comes next.
+pub(crate) fn admit(
+    memory: &mut Memory,
+    line: &Line,
+    evidence: &Evidence<'_>,
+    registrar: &mut Registrar<'_>,
+    tell: &mut impl FnMut(&Run),
+) -> Option<Admitted> {
+    if names_another_boot(&memory.current.run, evidence) {
+        return Some(begin_boot(memory, line, registrar));
+    }
+    settle(memory, line, evidence, registrar.slack, tell);
+    match memory.current.place(line, registrar.slack) {
+        Place::Forward => memory.current.accept(line),
+        Place::Late => {
+            registrar.counters.late += 1;
+            memory.current.accept(line);
+        }
+        Place::Unsure => {}
+        Place::Repeat => {
+            registrar.counters.repeats += 1;
+            return None;
+        }
+        Place::Elsewhere => return Some(begin_boot(memory, line, registrar)),
+        Place::Return => return Some(begin_provisional(memory, line, registrar)),
+    }
+    Some(Admitted { began: false })
+}
+
+/// A record was taken into the current run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admitted {
+    /// The run began with it.
+    pub(crate) began: bool,
+}
+
+/// A boot id or a release that is not the run's own decides at once.
+fn names_another_boot(run: &Run, evidence: &Evidence<'_>) -> bool {
+    let differs = |known: &Option<Vec<u8>>, said: Option<&[u8]>| matches!((known, said), (Some(known), Some(said)) if known != said);
+    differs(&run.boot_id, evidence.boot_id) || differs(&run.release, evidence.release)
+}
+
+fn begin_boot(memory: &mut Memory, line: &Line, registrar: &mut Registrar<'_>) -> Admitted {
+    memory.current = Track::new(registrar.begin(memory.key, Verdict::Boot));
+    memory.held = None;
+    memory.undecided.clear();
+    began(memory, line)
+}
+
+fn begin_provisional(memory: &mut Memory, line: &Line, registrar: &mut Registrar<'_>) -> Admitted {
+    const UNDECIDED: usize = 4;
+    let fresh = Track::new(registrar.begin(memory.key, Verdict::Provisional));
+    let old = std::mem::replace(&mut memory.current, fresh);
+    if memory.held.is_none() {
+        memory.held = Some(Box::new(old));
+    } else if memory.undecided.len() < UNDECIDED {
+        memory.undecided.push(old.run);
+    }
+    began(memory, line)
+}
+
+fn began(memory: &mut Memory, line: &Line) -> Admitted {
+    memory.continues = None;
+    memory.linked = false;
+    memory.current.accept(line);
+    Admitted { began: true }
+}
+
+/// Decides, if this record can, whether the provisional run is a new boot or a repeat.
+fn settle(
+    memory: &mut Memory,
+    line: &Line,
+    evidence: &Evidence<'_>,
+    slack: u64,
+    tell: &mut impl FnMut(&Run),
+) {
+    let Some(held) = memory.held.take() else {
+        return;
+    };
+    let same_id = evidence.boot_id.is_some() && held.run.boot_id.as_deref() == evidence.boot_id;
+    let judgement =
+        if same_id { Judgement::Same } else { held.judge(&memory.current, line, slack) };
+    match judgement {
+        Judgement::Open => memory.held = Some(held),
+        Judgement::New => {
+            memory.current.run.verdict = Verdict::Boot;
+            tell(&memory.current.run);
+            memory.undecided.clear();
+        }
+        Judgement::Same => {
+            for run in std::iter::once(&mut memory.current.run).chain(&mut memory.undecided) {
+                run.verdict = Verdict::SameAs(held.run.id);
+                tell(run);
+            }
+            memory.undecided.clear();
+            if line.mark.seq != NO_SEQ {
+                memory.current = *held;
+                memory.current.resume_at(line.mark.seq);
+            }
+        }
+    }
+}
+
+/// Notes what a record says of its machine; `true` if the run is changed by it.
+pub(crate) fn learn(track: &mut Track, line: &Line, evidence: &Evidence<'_>) -> bool {
+    let mut news = false;
+    let run = &mut track.run;
+    for (known, said) in [
+        (&mut run.host, evidence.host),
+        (&mut run.boot_id, evidence.boot_id),
+        (&mut run.release, evidence.release),
+    ] {
+        if let (None, Some(said)) = (&known, said) {
+            *known = Some(said.to_vec());
+            news = true;
+        }
+    }
+    match evidence.last_word {
+        Some(word) => track.hear_last_word(word, line) || news,
+        None => news,
+    }
+}

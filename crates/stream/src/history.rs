@@ -1,0 +1,212 @@
+//! What a run remembers of its records, in bounded room: a few exact marks to tell a repeat from
+//! a new boot, and the holes in its numbers.
+
+use serde::{Deserialize, Serialize};
+
+/// The number of a record that has none (basic format).
+pub(crate) const NO_SEQ: u64 = u64::MAX;
+
+/// What is kept of one record: enough to say "this very record" with certainty that suffices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mark {
+    /// printk's number, or [`NO_SEQ`].
+    pub(crate) seq: u64,
+    /// printk's time in microseconds.
+    pub(crate) time: u64,
+    /// FNV-1a of the unescaped text.
+    pub(crate) hash: u32,
+}
+
+/// Marks of a run: the first few above time 0 and the latest are dense, those between thin out
+/// as the run grows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Marks {
+    early: Vec<Mark>,
+    sampled: Vec<Mark>,
+    recent: Vec<Mark>,
+    /// Where in `recent` the oldest stands once it is full.
+    oldest: u8,
+    /// Every how many records one is sampled, as a power of two.
+    stride_log2: u8,
+    seen: u64,
+}
+
+impl Marks {
+    const EARLY: usize = 4;
+    const SAMPLED: usize = 16;
+    const RECENT: usize = 8;
+
+    pub(crate) fn push(&mut self, mark: Mark) {
+        if mark.time > 0 && self.early.len() < Self::EARLY {
+            self.early.push(mark);
+        }
+        if self.seen & ((1 << self.stride_log2) - 1) == 0 {
+            self.sample(mark);
+        }
+        self.seen += 1;
+        if self.recent.len() < Self::RECENT {
+            self.recent.push(mark);
+        } else if let Some(slot) = self.recent.get_mut(self.oldest as usize) {
+            *slot = mark;
+            self.oldest = (self.oldest + 1) % Self::RECENT as u8;
+        }
+    }
+
+    fn sample(&mut self, mark: Mark) {
+        if self.sampled.len() == Self::SAMPLED {
+            let mut odd = false;
+            self.sampled.retain(|_| {
+                odd = !odd;
+                odd
+            });
+            self.stride_log2 = (self.stride_log2 + 1).min(62);
+            if self.seen & ((1 << self.stride_log2) - 1) != 0 {
+                return;
+            }
+        }
+        self.sampled.push(mark);
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Mark> {
+        self.recent.iter().chain(&self.early).chain(&self.sampled)
+    }
+
+    /// The mark of the record with this number.
+    pub(crate) fn numbered(&self, seq: u64) -> Option<&Mark> {
+        self.all().find(|mark| mark.seq == seq)
+    }
+
+    /// Whether a record of this time and text is held for certain, whatever its number.
+    pub(crate) fn holds(&self, time: u64, hash: u32) -> bool {
+        self.all().any(|mark| mark.time == time && mark.hash == hash)
+    }
+
+    /// Whether this very record is one of the latest.
+    pub(crate) fn holds_recent(&self, wanted: &Mark) -> bool {
+        self.recent.contains(wanted)
+    }
+
+    /// Whether every record of this time would have a mark: the time lies among the first few or
+    /// among the latest.
+    pub(crate) fn dense_at(&self, time: u64) -> bool {
+        let early = self.early.len() < Self::EARLY
+            || self.early.last().is_some_and(|last| time > 0 && time < last.time);
+        let oldest = self.recent.iter().map(|mark| mark.time).min();
+        early || oldest.is_some_and(|oldest| time > oldest)
+    }
+
+    /// The times of the nearest marks below and above a number.
+    pub(crate) fn bracket(&self, seq: u64) -> (u64, u64) {
+        let numbered = || self.all().filter(|mark| mark.seq != NO_SEQ);
+        let below = numbered().filter(|mark| mark.seq < seq).max_by_key(|mark| mark.seq);
+        let above = numbered().filter(|mark| mark.seq > seq).min_by_key(|mark| mark.seq);
+        (below.map_or(0, |mark| mark.time), above.map_or(u64::MAX, |mark| mark.time))
+    }
+}
+
+/// The numbers below the highest one heard that have not been heard.
+///
+/// At most [`Holes::MOST`] are kept; of older ones nothing is known any more, and a record in
+/// that region is never taken for a repeat.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Holes {
+    /// Half-open, ascending, apart from each other.
+    spans: Vec<(u64, u64)>,
+    /// Below this number holes have been forgotten.
+    unsure_below: u64,
+}
+
+/// Whether a number was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Yes,
+    No,
+    Unsure,
+}
+
+impl Holes {
+    const MOST: usize = 16;
+
+    /// The numbers `from..to` were passed over.
+    pub(crate) fn open(&mut self, from: u64, to: u64) {
+        if self.spans.len() == Self::MOST {
+            let (_, end) = self.spans.remove(0);
+            self.unsure_below = end;
+        }
+        self.spans.push((from, to));
+    }
+
+    pub(crate) fn heard(&self, seq: u64) -> Heard {
+        if self.spans.iter().any(|&(from, to)| (from..to).contains(&seq)) {
+            Heard::No
+        } else if seq < self.unsure_below {
+            Heard::Unsure
+        } else {
+            Heard::Yes
+        }
+    }
+
+    /// A late record: its number is missing no more.
+    pub(crate) fn fill(&mut self, seq: u64) {
+        let Some(at) = self.spans.iter().position(|&(from, to)| (from..to).contains(&seq)) else {
+            return;
+        };
+        let (from, to) = self.spans.remove(at);
+        if seq + 1 < to {
+            self.spans.insert(at, (seq + 1, to));
+        }
+        if from < seq {
+            self.spans.insert(at, (from, seq));
+        }
+        if self.spans.len() > Self::MOST {
+            let (_, end) = self.spans.remove(0);
+            self.unsure_below = end;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_agree_with_a_set() {
+        let mut holes = Holes::default();
+        let mut missing = std::collections::BTreeSet::new();
+        for (from, to) in [(3, 9), (12, 13), (20, 40)] {
+            holes.open(from, to);
+            missing.extend(from..to);
+        }
+        for seq in [5, 12, 3, 39, 20, 8, 4] {
+            holes.fill(seq);
+            missing.remove(&seq);
+            for n in 0..50 {
+                assert_eq!(holes.heard(n) == Heard::No, missing.contains(&n), "{n} after {seq}");
+            }
+        }
+    }
+
+    #[test]
+    fn forgotten_holes_leave_their_region_unsure() {
+        let mut holes = Holes::default();
+        for n in 0..=Holes::MOST as u64 {
+            holes.open(n * 10, n * 10 + 5);
+        }
+        assert_eq!(holes.heard(2), Heard::Unsure);
+        assert_eq!(holes.heard(12), Heard::No);
+        assert_eq!(holes.heard(17), Heard::Yes);
+    }
+
+    #[test]
+    fn marks_stay_few_and_keep_the_first_and_the_latest() {
+        let mut marks = Marks::default();
+        for seq in 0..100_000 {
+            marks.push(Mark { seq, time: seq.saturating_sub(30), hash: seq as u32 });
+        }
+        assert!(marks.all().count() <= Marks::EARLY + Marks::SAMPLED + Marks::RECENT);
+        assert!(marks.numbered(31).is_some() && marks.numbered(99_999).is_some());
+        assert!(marks.sampled.len() >= Marks::SAMPLED / 2);
+        let (below, above) = marks.bracket(50_000);
+        assert!(below < 49_970 && above > 49_970);
+    }
+}

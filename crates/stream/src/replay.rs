@@ -1,0 +1,97 @@
+//! What the store held when the last life ended, told again: runs and records that came after
+//! the memories were taken.
+
+use netconsole_wire::{PrintkTime, Sequence};
+
+use crate::core::hashed_line;
+use crate::track::Track;
+use crate::{Core, Memory, Run, RunId, Verdict, WallTime};
+
+/// A record as the store gives it back: enough to go on from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    /// Its run.
+    pub run: RunId,
+    /// When it was received.
+    pub received: WallTime,
+    /// printk's number.
+    pub seq: Option<Sequence>,
+    /// printk's time.
+    pub time: Option<PrintkTime>,
+    /// The text, as in the record.
+    pub text: netconsole_wire::Text<'a>,
+    /// A part was missing.
+    pub incomplete: bool,
+}
+
+impl Core {
+    /// A run as the store last knew it. Call in the order in which they were written, before the
+    /// records of the run.
+    pub fn replay_run(&mut self, run: &Run) {
+        self.advance_runs_past(run.id);
+        let Some(slot) = self.table.find(&run.key) else {
+            let memory = Memory::new(run.key, run.first_received, Track::new(run.clone()));
+            self.restore(memory);
+            return;
+        };
+        let Some(stream) = self.table.get_mut(slot) else {
+            return;
+        };
+        let Some(memory) = &mut stream.memory else {
+            stream.memory = Some(Memory::new(run.key, run.first_received, Track::new(run.clone())));
+            return;
+        };
+        memory.adopt(run);
+    }
+
+    /// A record of a run that was told of before.
+    pub fn replay_record(&mut self, kept: &Kept<'_>, of: &Run) {
+        let Some(slot) = self.table.find(&of.key) else {
+            return;
+        };
+        let proven = self.hear_again(slot);
+        let Some(memory) = self.table.get_mut(slot).and_then(|stream| stream.memory.as_mut())
+        else {
+            return;
+        };
+        memory.proven |= proven;
+        memory.last_received = memory.last_received.max(kept.received);
+        if memory.current.run.id == kept.run {
+            memory.current.accept_again(&hashed_line(kept));
+        }
+    }
+}
+
+impl Memory {
+    /// Takes a run over as the store knew it.
+    fn adopt(&mut self, run: &Run) {
+        if run.id == self.current.run.id {
+            self.current.run = run.clone();
+            self.settled(run);
+        } else if run.id > self.current.run.id {
+            let old = std::mem::replace(&mut self.current, Track::new(run.clone()));
+            self.continues = None;
+            self.linked = false;
+            match run.verdict {
+                Verdict::Provisional if self.held.is_none() => self.held = Some(Box::new(old)),
+                Verdict::Provisional => self.undecided.push(old.run),
+                Verdict::Boot | Verdict::SameAs(_) => {
+                    self.held = None;
+                    self.undecided.clear();
+                }
+            }
+        }
+    }
+
+    /// The verdict on the current run, if it has come.
+    fn settled(&mut self, run: &Run) {
+        match (run.verdict, self.held.take()) {
+            (Verdict::Provisional, held) => self.held = held,
+            (Verdict::SameAs(root), Some(held)) if held.run.id == root && held.next().is_some() => {
+                self.current = *held;
+                self.undecided.clear();
+            }
+            _ => self.undecided.clear(),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Streams of one address that are one machine: numbers that go on from another port, and the
+//! same lines to several targets.
+
+use crate::boots::Evidence;
+use crate::history::NO_SEQ;
+use crate::table::Stream;
+use crate::track::Line;
+use crate::{Core, Event, Memory, Run, StreamKey, Verdict, World};
+
+impl Core {
+    /// The stream of the same address, to the same port of ours, whose numbers (or, in the basic
+    /// format, times) a new stream's first record goes on with most closely.
+    pub(crate) fn predecessor(
+        &self,
+        key: &StreamKey,
+        line: &Line,
+        evidence: &Evidence<'_>,
+    ) -> Option<u32> {
+        if !line.timed || line.mark.time == 0 {
+            return None;
+        }
+        let slots = self.table.siblings(key).iter().rev().take(self.limits().siblings);
+        let candidates = slots.filter_map(|slot| {
+            let stream = self.table.get(*slot).filter(|other| other.key.port == key.port)?;
+            let memory = stream.memory.as_ref()?;
+            Some((distance(memory, line, evidence)?, *slot))
+        });
+        candidates.min().map(|(_, slot)| slot)
+    }
+
+    /// After a record: takes back that another stream had this one's numbers, if both speak; and
+    /// joins the boots of two streams that carry the same line.
+    pub(crate) fn look_around(&mut self, slot: u32, line: &Line, world: &mut impl World) {
+        const TRIES: u32 = 4096;
+        let Some(stream) = self.table.get_mut(slot) else {
+            return;
+        };
+        let key = stream.key;
+        if let Some((successor, spoken)) = &mut stream.taken_over {
+            *spoken += 1;
+            if *spoken >= 2 {
+                let successor = *successor;
+                stream.taken_over = None;
+                self.part(&successor, &key, world);
+            }
+        }
+        let Some(stream) = self.table.get_mut(slot) else {
+            return;
+        };
+        let alone = stream.memory.as_ref().is_none_or(|memory| memory.linked);
+        if alone
+            || !line.timed
+            || line.mark.time == 0
+            || line.incomplete
+            || stream.compared >= TRIES
+        {
+            return;
+        }
+        if self.table.siblings(&key).len() > 1 {
+            if let Some(stream) = self.table.get_mut(slot) {
+                stream.compared += 1;
+            }
+            self.link(slot, &key, line, world);
+        }
+    }
+
+    /// Two machines behind one address: the successor's run was a boot of its own after all.
+    fn part(&mut self, successor: &StreamKey, old: &StreamKey, world: &mut impl World) {
+        let slot = self.table.find(successor);
+        let stream = slot.and_then(|slot| self.table.get_mut(slot));
+        if let Some(memory) = stream.and_then(|stream| stream.memory.as_mut())
+            && memory.continues.as_ref() == Some(old)
+        {
+            memory.continues = None;
+            memory.current.run.verdict = Verdict::Boot;
+            world.event(Event::Run(&memory.current.run));
+        }
+    }
+
+    /// The same time to the microsecond and the same text, from one address: one kernel said it
+    /// once, to two targets.
+    fn link(&mut self, slot: u32, key: &StreamKey, line: &Line, world: &mut impl World) {
+        let holds = |other: &Stream| {
+            let memory = other.memory.as_ref()?;
+            let joined = memory.held.is_none()
+                && other.key != *key
+                && memory.current.holds(line.mark.time, line.mark.hash);
+            joined.then_some(memory.current.run.id)
+        };
+        let slots = self.table.siblings(key).iter().rev().take(self.limits().siblings);
+        let found = slots
+            .filter(|other| **other != slot)
+            .find_map(|other| Some((*other, self.table.get(*other).and_then(holds)?)));
+        let Some((other, other_run)) = found else {
+            return;
+        };
+        let run = self.current(slot).map(|run| run.id);
+        let Some(run) = run.filter(|run| *run != other_run) else {
+            return;
+        };
+        let (younger, root) = if run > other_run { (slot, other_run) } else { (other, run) };
+        if let Some(memory) = self.memory_mut(younger)
+            && memory.current.run.verdict == Verdict::Boot
+        {
+            memory.current.run.verdict = Verdict::SameAs(root);
+            memory.linked = true;
+            world.event(Event::Run(&memory.current.run));
+        }
+        if let Some(memory) = self.memory_mut(slot) {
+            memory.linked = memory.held.is_none();
+        }
+    }
+
+    fn current(&self, slot: u32) -> Option<&Run> {
+        Some(&self.table.get(slot)?.memory.as_ref()?.current.run)
+    }
+
+    fn memory_mut(&mut self, slot: u32) -> Option<&mut Memory> {
+        self.table.get_mut(slot)?.memory.as_mut()
+    }
+}
+
+impl Stream {
+    /// What brings this stream back.
+    pub(crate) fn remember(&self) -> Option<Memory> {
+        let memory = self.memory.as_ref()?;
+        Some(Memory { heard: self.heard, proven: self.proven, ..memory.clone() })
+    }
+}
+
+/// How far a record is from going on with a stream's numbers or times; `None` if it does not.
+fn distance(memory: &Memory, line: &Line, evidence: &Evidence<'_>) -> Option<u64> {
+    let agrees = |known: &Option<Vec<u8>>, said: Option<&[u8]>| !matches!((known, said), (Some(known), Some(said)) if known != said);
+    let run = &memory.current.run;
+    let named_alike = agrees(&run.host, evidence.host)
+        && agrees(&run.boot_id, evidence.boot_id)
+        && agrees(&run.release, evidence.release);
+    let last_time = memory.current.last_time()?;
+    if !named_alike || memory.held.is_some() || line.mark.time < last_time {
+        return None;
+    }
+    if line.mark.seq == NO_SEQ {
+        return memory.current.next().is_none().then_some(line.mark.time - last_time);
+    }
+    line.mark.seq.checked_sub(memory.current.next()?)
+}

@@ -1,0 +1,118 @@
+//! What the text of a record says to the core: its hash, a last word, the release.
+
+use netconsole_wire::{Record, Text};
+
+use crate::LastWord;
+
+/// A 32-bit hash of the text, the same for its escaped and its plain form. Not keyed: it guards
+/// against chance, not against malice.
+pub(crate) fn hash(text: Text<'_>) -> u32 {
+    match text {
+        Text::Escaped(bytes) if memchr::memchr(b'\\', bytes).is_some() => {
+            let mut mix = Mix::default();
+            netconsole_wire::unescape(bytes).for_each(|byte| mix.byte(byte));
+            mix.finish()
+        }
+        Text::Escaped(bytes) | Text::Plain(bytes) => {
+            let mut mix = Mix::default();
+            let (words, rest) = bytes.as_chunks::<8>();
+            words.iter().for_each(|word| mix.word(u64::from_le_bytes(*word)));
+            rest.iter().for_each(|byte| mix.byte(*byte));
+            mix.finish()
+        }
+    }
+}
+
+/// Takes bytes singly or eight at a time with the same result.
+#[derive(Default)]
+struct Mix {
+    state: u64,
+    partial: u64,
+    held: u32,
+}
+
+impl Mix {
+    fn word(&mut self, word: u64) {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / golden ratio
+        self.state = (self.state ^ word).wrapping_mul(ODD);
+        self.state ^= self.state >> 29;
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.partial |= u64::from(byte) << (8 * self.held);
+        self.held += 1;
+        if self.held == 8 {
+            let word = self.partial;
+            self.word(word);
+            (self.partial, self.held) = (0, 0);
+        }
+    }
+
+    fn finish(mut self) -> u32 {
+        let (partial, held) = (self.partial, self.held);
+        self.word(partial);
+        self.word(u64::from(held) + 1);
+        (self.state >> 32) as u32
+    }
+}
+
+/// A last word of the kernel (`kernel/reboot.c`, `kernel/panic.c`, `kernel/kexec_core.c`) or of
+/// systemd's last process. Where the facility is known, only the kernel is believed, and for
+/// systemd's words its own (3, daemon).
+pub(crate) fn last_word(record: &Record<'_>) -> Option<LastWord> {
+    let (Text::Escaped(text) | Text::Plain(text)) = record.text;
+    let by_kernel = record.prefix.is_none_or(|prefix| prefix.facility() == 0);
+    match text.first()? {
+        b'K' if by_kernel && text.starts_with(b"Kernel panic - not syncing") => {
+            Some(LastWord::Panic)
+        }
+        b'r' if by_kernel && KERNEL_GOODBYES.iter().any(|word| text.starts_with(word)) => {
+            Some(LastWord::Clean)
+        }
+        b'k' if by_kernel && text.starts_with(b"kexec_core: Starting new kernel") => {
+            Some(LastWord::Clean)
+        }
+        b's' if SYSTEMD_GOODBYES.contains(&text) => Some(LastWord::Clean),
+        _ => None,
+    }
+}
+
+const KERNEL_GOODBYES: [&[u8]; 3] =
+    [b"reboot: Restarting system", b"reboot: Power down", b"reboot: System halted"];
+
+const SYSTEMD_GOODBYES: [&[u8]; 4] = [
+    b"systemd-shutdown[1]: Rebooting.",
+    b"systemd-shutdown[1]: Powering off.",
+    b"systemd-shutdown[1]: Halting system.",
+    b"systemd-shutdown[1]: Rebooting with kexec.",
+];
+
+/// The release in the kernel's first line, `Linux version 6.12.94 (…` (`init/version.c`).
+pub(crate) fn banner_release<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
+    let (Text::Escaped(text) | Text::Plain(text)) = record.text;
+    let rest = text.strip_prefix(b"Linux version ")?;
+    let of_kernel = record.prefix.is_none_or(|prefix| prefix.facility() == 0);
+    let at_start = record.time.is_none_or(|time| time.0 == 0);
+    let release = rest.split(|byte| *byte == b' ').next()?;
+    (of_kernel && at_start && !release.is_empty() && release.len() <= 64).then_some(release)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_hashes_the_same_escaped_or_plain() {
+        for plain in [&b""[..], b"a", b"12345678", b"123456789", b"tab\there", b"\xc3\xa9 \\x"] {
+            let escaped: String = plain
+                .iter()
+                .map(|&byte| match byte {
+                    b'\\' | 0..0x20 | 0x7f.. => format!("\\x{byte:02x}"),
+                    _ => char::from(byte).to_string(),
+                })
+                .collect();
+            assert_eq!(hash(Text::Plain(plain)), hash(Text::Escaped(escaped.as_bytes())));
+        }
+        assert_ne!(hash(Text::Plain(b"a")), hash(Text::Plain(b"a\0")));
+    }
+}

@@ -1,0 +1,276 @@
+//! Boots, repeats and the verdicts between them, each as a situation.
+
+mod world;
+
+use bedside_stream::{Cause, LastWord, Limits, StreamKey, Verdict};
+use world::{Doctor, stream};
+
+/// The first lines of a boot as they look every time, then those that tell boots apart.
+fn boot_log(doctor: &mut Doctor, key: StreamKey, jitter: u64, upto: u64) {
+    for seq in 0..upto {
+        let time = if seq < 20 { 0 } else { (seq - 19) * 1000 + jitter };
+        doctor.ext(key, seq, time, &format!("line {seq}"));
+    }
+}
+
+#[test]
+fn a_repeat_of_the_ring_buffer_is_no_boot() {
+    let mut doctor = Doctor::new();
+    boot_log(&mut doctor, stream(1), 7, 400);
+    boot_log(&mut doctor, stream(1), 7, 420);
+    let boots = doctor.book.boots();
+    assert_eq!(boots.len(), 1);
+    assert_eq!(boots[0].len(), 420);
+    assert!(doctor.core.counters().repeats >= 370, "most of the repeat is not even stored");
+}
+
+#[test]
+fn a_repeat_that_begins_in_the_middle_is_no_boot() {
+    let mut doctor = Doctor::new();
+    boot_log(&mut doctor, stream(1), 7, 400);
+    for seq in 137..410 {
+        doctor.ext(stream(1), seq, (seq - 19) * 1000 + 7, &format!("line {seq}"));
+    }
+    let boots = doctor.book.boots();
+    assert_eq!((boots.len(), boots[0].len()), (1, 410));
+}
+
+#[test]
+fn the_same_first_lines_with_other_times_are_a_new_boot() {
+    let mut doctor = Doctor::new();
+    boot_log(&mut doctor, stream(1), 7, 400);
+    boot_log(&mut doctor, stream(1), 9, 380);
+    let boots = doctor.book.boots();
+    assert_eq!(boots.iter().map(Vec::len).collect::<Vec<_>>(), [400, 380]);
+    assert!(doctor.book.runs.values().all(|run| run.verdict == Verdict::Boot));
+}
+
+#[test]
+fn lines_at_time_zero_leave_the_verdict_open_but_are_given_out() {
+    let mut doctor = Doctor::new();
+    boot_log(&mut doctor, stream(1), 7, 400);
+    boot_log(&mut doctor, stream(1), 7, 20);
+    assert_eq!(doctor.book.records.len(), 420);
+    let last = doctor.book.runs.values().last().unwrap();
+    assert_eq!(last.verdict, Verdict::Provisional);
+}
+
+#[test]
+fn a_machine_that_resets_at_time_zero_again_and_again() {
+    let mut doctor = Doctor::new();
+    for _ in 0..3 {
+        boot_log(&mut doctor, stream(1), 0, 12);
+    }
+    boot_log(&mut doctor, stream(1), 3, 300);
+    let lens: Vec<usize> = doctor.book.boots().iter().map(Vec::len).collect();
+    assert_eq!(lens, [12, 12, 12, 300]);
+}
+
+#[test]
+fn a_repeat_cut_short_at_time_zero_shares_the_verdict_of_the_next() {
+    let mut doctor = Doctor::new();
+    boot_log(&mut doctor, stream(1), 7, 400);
+    boot_log(&mut doctor, stream(1), 7, 12);
+    boot_log(&mut doctor, stream(1), 7, 400);
+    assert_eq!(doctor.book.boots().len(), 1);
+}
+
+#[test]
+fn early_boot_replayed_to_a_target_that_began_late_is_the_same_boot() {
+    let mut doctor = Doctor::new();
+    for seq in 380..400 {
+        doctor.ext(stream(1), seq, (seq - 19) * 1000 + 7, &format!("line {seq}"));
+    }
+    boot_log(&mut doctor, stream(1), 7, 420);
+    let boots = doctor.book.boots();
+    assert_eq!((boots.len(), boots[0].len()), (1, 420));
+}
+
+#[test]
+fn numbers_ahead_with_the_clock_back_are_a_new_boot() {
+    let mut doctor = Doctor::new();
+    doctor.ext(stream(1), 500, 90_000_000, "old");
+    doctor.ext(stream(1), 800, 12_000_000, "new");
+    assert_eq!(doctor.book.texts(), [["old"], ["new"]]);
+}
+
+#[test]
+fn a_doubled_datagram_is_dropped_at_time_zero_too() {
+    let mut doctor = Doctor::new();
+    for (seq, time) in [(0, 0), (1, 0), (1, 0), (2, 0), (3, 500), (3, 500), (4, 600)] {
+        doctor.ext(stream(1), seq, time, &format!("line {seq}"));
+    }
+    assert_eq!(doctor.book.texts(), [["line 0", "line 1", "line 2", "line 3", "line 4"]]);
+    assert_eq!(doctor.core.counters().repeats, 2);
+}
+
+#[test]
+fn a_late_record_is_of_its_boot_whether_first_or_in_a_hole() {
+    let mut doctor = Doctor::new();
+    for (seq, time) in [(1, 0), (0, 0), (2, 0), (5, 4000), (4, 3000), (3, 2000), (6, 5000)] {
+        doctor.ext(stream(1), seq, time, &format!("{seq}"));
+    }
+    assert_eq!(doctor.book.texts(), [["0", "1", "2", "3", "4", "5", "6"]]);
+    assert_eq!(doctor.book.runs.len(), 1);
+}
+
+#[test]
+fn an_old_datagram_delayed_by_the_network_makes_no_boot() {
+    let mut doctor = Doctor::new();
+    boot_log(&mut doctor, stream(1), 7, 400);
+    doctor.ext(stream(1), 333, (333 - 19) * 1000 + 7, "line 333");
+    for seq in 400..420 {
+        doctor.ext(stream(1), seq, (seq - 19) * 1000 + 7, &format!("line {seq}"));
+    }
+    let boots = doctor.book.boots();
+    assert_eq!((boots.len(), boots[0].len()), (1, 420));
+}
+
+#[test]
+fn basic_lines_repeat_or_boot_by_time_and_text() {
+    let log = |doctor: &mut Doctor, jitter: u64, upto: u64| {
+        for n in 0..upto {
+            let time = if n < 20 { 0 } else { (n - 19) * 1000 + jitter };
+            doctor.hear(stream(1), format!("[    0.{time:06}] line {n}\n"));
+        }
+    };
+    let mut doctor = Doctor::new();
+    log(&mut doctor, 7, 300);
+    log(&mut doctor, 7, 320);
+    log(&mut doctor, 9, 100);
+    let lens: Vec<usize> = doctor.book.boots().iter().map(Vec::len).collect();
+    assert_eq!(lens, [320, 100]);
+}
+
+#[test]
+fn equal_basic_lines_of_one_moment_are_all_kept() {
+    let mut doctor = Doctor::new();
+    for _ in 0..3 {
+        doctor.hear(stream(1), "[    4.267609] ? ret_from_fork\n");
+    }
+    assert_eq!(doctor.book.records.len(), 3);
+}
+
+#[test]
+fn a_line_sent_again_at_a_take_over_is_dropped_with_its_notice() {
+    let mut doctor = Doctor::new();
+    doctor.hear(stream(1), "[    4.000001] last words\n");
+    doctor.hear(stream(1), "** replaying previous printk message **\n[    4.000001] last words\n");
+    doctor.hear(stream(2), "6,7,4000001,-;last words\n");
+    doctor.hear(stream(2), "** replaying previous printk message **\n6,7,4000001,-;last words\n");
+    assert_eq!(doctor.book.records.len(), 2);
+    assert_eq!(doctor.core.counters().replay_notices, 2);
+}
+
+#[test]
+fn the_senders_own_loss_is_a_gap_of_its_run() {
+    let mut doctor = Doctor::new();
+    doctor.hear(stream(1), "** 18511 printk messages dropped **\n");
+    doctor.hear(stream(1), "** 3 printk messages dropped **\n[    4.000001] next\n");
+    let run = doctor.book.records[0].run;
+    let cause = Cause::DroppedBySender;
+    assert_eq!(doctor.book.gaps, [(Some(run), cause, 18511), (Some(run), cause, 3)]);
+    assert_eq!(doctor.book.records.len(), 1);
+}
+
+#[test]
+fn boot_id_decides_at_once() {
+    let mut doctor = Doctor::new();
+    for (id, seq) in [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("b", 0), ("b", 1), ("b", 2)] {
+        doctor.hear(stream(1), format!("6,{seq},0,-;same\n boot_id={id}\n host=web1\n"));
+    }
+    let lens: Vec<usize> = doctor.book.boots().iter().map(Vec::len).collect();
+    assert_eq!(lens, [2, 3]);
+    assert!(doctor.book.runs.values().all(|run| run.host.as_deref() == Some(b"web1")));
+}
+
+#[test]
+fn a_task_name_cannot_forge_the_host() {
+    let mut doctor = Doctor::new();
+    doctor.hear(stream(1), "6,1,1,-;x\n cpu=0\n taskname=z\n host=victim\n");
+    assert_eq!(doctor.book.runs.values().next().unwrap().host, None);
+}
+
+#[test]
+fn a_new_source_port_that_goes_on_with_the_numbers_goes_on_with_the_boot() {
+    let mut doctor = Doctor::new();
+    let mut other = stream(1);
+    other.source.set_port(40_000);
+    boot_log(&mut doctor, stream(1), 7, 100);
+    for seq in 100..120 {
+        doctor.ext(other, seq, (seq - 19) * 1000 + 7, &format!("line {seq}"));
+    }
+    let boots = doctor.book.boots();
+    assert_eq!((boots.len(), boots[0].len()), (1, 120));
+}
+
+#[test]
+fn two_machines_behind_one_address_are_two_boots() {
+    let mut doctor = Doctor::new();
+    let mut other = stream(1);
+    other.source.set_port(40_000);
+    for n in 0..10 {
+        doctor.ext(stream(1), 100 + n, 1_000_000 + n, "left");
+        doctor.ext(other, 500 + n, 2_000_000 + n, "right");
+    }
+    let lens: Vec<usize> = doctor.book.boots().iter().map(Vec::len).collect();
+    assert_eq!(lens, [10, 10]);
+}
+
+#[test]
+fn a_basic_and_an_extended_target_share_a_boot_and_keep_both() {
+    let mut doctor = Doctor::new();
+    let extended = StreamKey { port: 6667, ..stream(1) };
+    for n in 1..10 {
+        doctor.hear(stream(1), format!("[    1.{n:06}] line {n}\n"));
+        doctor.ext(extended, n, 1_000_000 + n, &format!("line {n}"));
+    }
+    let boots = doctor.book.boots();
+    assert_eq!((boots.len(), boots[0].len()), (1, 18));
+}
+
+#[test]
+fn last_words_are_heard_from_the_kernel_only() {
+    let mut doctor = Doctor::new();
+    doctor.hear(stream(1), "0,5,1000,-;reboot: Restarting system\n");
+    doctor.hear(stream(2), "0,5,1000,-;Kernel panic - not syncing: sysrq\n");
+    doctor.hear(stream(3), "12,5,1000,-;Kernel panic - not syncing: a joke\n");
+    doctor.hear(stream(4), "[    1.000000] reboot: Power down\n");
+    doctor.hear(stream(5), "0,5,1000,-;reboot: Restarting system\n");
+    doctor.hear(stream(5), "6,6,99000000,-;still here\n");
+    let words: Vec<_> = doctor.book.runs.values().map(|run| run.last_word).collect();
+    let (clean, panic) = (Some(LastWord::Clean), Some(LastWord::Panic));
+    assert_eq!(words, [clean, panic, None, clean, clean]);
+}
+
+#[test]
+fn the_release_comes_from_the_header_or_the_banner() {
+    let mut doctor = Doctor::new();
+    doctor.hear(stream(1), "5,0,0,-;Linux version 6.12.94 (builder@host)\n");
+    doctor.hear(stream(2), "7.3.4+deb13-amd64,6,380,2616974,-;x\n");
+    let releases: Vec<_> =
+        doctor.book.runs.values().map(|run| run.release.clone().unwrap()).collect();
+    assert_eq!(releases, [b"6.12.94".to_vec(), b"7.3.4+deb13-amd64".to_vec()]);
+}
+
+#[test]
+fn a_restart_in_the_middle_of_a_boot_goes_on_with_it() {
+    for checkpoint in [0, 50, 200] {
+        let mut doctor = Doctor::new();
+        boot_log(&mut doctor, stream(1), 7, checkpoint);
+        let memories: Vec<_> = doctor.core.memories().collect();
+        let json = serde_json::to_string(&memories).unwrap();
+        let since = doctor.book.records.len();
+        for seq in checkpoint..200 {
+            let time = if seq < 20 { 0 } else { (seq - 19) * 1000 + 7 };
+            doctor.ext(stream(1), seq, time, &format!("line {seq}"));
+        }
+        doctor.restart(Limits::default(), serde_json::from_str(&json).unwrap(), since);
+        for seq in 230..260 {
+            doctor.ext(stream(1), seq, (seq - 19) * 1000 + 7, &format!("line {seq}"));
+        }
+        boot_log(&mut doctor, stream(1), 7, 260);
+        let boots = doctor.book.boots();
+        assert_eq!((boots.len(), boots[0].len()), (1, 260), "checkpoint after {checkpoint}");
+    }
+}
