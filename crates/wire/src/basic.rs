@@ -67,6 +67,10 @@ impl<'a> Iterator for Lines<'a> {
         }
         let end = find(self.rest, b'\n').unwrap_or(self.rest.len());
         let (line, rest) = self.rest.split_at_checked(end)?;
+        if let Some((notice, rest)) = notice::glued(self.rest) {
+            self.rest = rest;
+            return Some(BasicLine::notice(notice));
+        }
         self.rest = rest.get(1..).unwrap_or_default();
         Some(basic_line(line))
     }
@@ -78,6 +82,9 @@ impl<'a> Iterator for Lines<'a> {
 /// `info_print_prefix`): `<%u>`, `[%5lu.%06lu]`, `[%6s]`, and one space after the last two.
 pub fn basic_line(bytes: &[u8]) -> BasicLine<'_> {
     let line = without_newline(bytes);
+    if let Some(notice) = notice::line(line) {
+        return BasicLine::notice(notice);
+    }
     let (prefix, rest) = optional(syslog_prefix(line), line);
     let (time, after_time) = optional(time(rest), rest);
     let (caller, after_caller) = optional(caller(after_time), after_time);
@@ -86,10 +93,7 @@ pub fn basic_line(bytes: &[u8]) -> BasicLine<'_> {
         Some(text) if columns => (time, caller, text),
         _ => (None, None, rest),
     };
-    match notice::line(line) {
-        Some(notice) => BasicLine { notice: Some(notice), prefix, time, caller, text: &[] },
-        None => BasicLine { notice: None, prefix, time, caller, text },
-    }
+    BasicLine { notice: None, prefix, time, caller, text }
 }
 
 /// Whether bytes begin with what the kernel puts before each line, or are a notice: so they are
@@ -101,6 +105,10 @@ pub fn starts_like_a_line(bytes: &[u8]) -> bool {
 }
 
 impl<'a> BasicLine<'a> {
+    fn notice(notice: Notice) -> BasicLine<'a> {
+        BasicLine { notice: Some(notice), prefix: None, time: None, caller: None, text: &[] }
+    }
+
     /// The record of this line.
     pub fn record(&self, incomplete: bool) -> Record<'a> {
         Record {

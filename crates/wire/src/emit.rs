@@ -1,6 +1,6 @@
 //! Records written as datagrams.
 
-use crate::{Datagram, Extended};
+use crate::{Datagram, Extended, Flags, MAX_PRINT_CHUNK, Prefix, PrintkTime, Sequence};
 
 /// Where bytes are written to.
 pub trait Sink {
@@ -33,6 +33,16 @@ impl<'b> SliceSink<'b> {
         self.room.get(..self.written).unwrap_or_default()
     }
 
+    /// Forgets all but the first `length` bytes.
+    pub fn truncate(&mut self, length: usize) {
+        self.written = self.written.min(length);
+    }
+
+    /// How many more bytes it takes.
+    pub fn free(&self) -> usize {
+        self.room.len() - self.written
+    }
+
     /// Whether there was more to write than room for it; what fitted is there.
     pub fn overflowed(&self) -> bool {
         self.overflowed
@@ -51,8 +61,124 @@ impl Sink for SliceSink<'_> {
     }
 }
 
+/// A message as printk hands it to netconsole, to be sent.
+///
+/// ```
+/// use netconsole_wire::{Flags, MAX_PRINT_CHUNK, Message, Prefix, PrintkTime, Sequence};
+/// let message = Message {
+///     release: None,
+///     prefix: Prefix(6),
+///     seq: Sequence(416),
+///     time: PrintkTime(1_758_426),
+///     flags: Flags::None,
+///     caller: None,
+///     body: b"usb 1-1: new device\n SUBSYSTEM=usb\n",
+/// };
+/// let sent = message.emit(MAX_PRINT_CHUNK, |datagram: &[u8]| {
+///     assert_eq!(datagram, b"6,416,1758426,-;usb 1-1: new device\n SUBSYSTEM=usb\n");
+/// });
+/// assert_eq!(sent, Ok(1));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// `uname -r`, where the target has `release` on.
+    pub release: Option<&'a [u8]>,
+    /// Facility and level.
+    pub prefix: Prefix,
+    /// printk's number.
+    pub seq: Sequence,
+    /// When it was printed.
+    pub time: PrintkTime,
+    /// Whether it is a piece of a line.
+    pub flags: Flags,
+    /// `T<task>` or `C<cpu>`.
+    pub caller: Option<&'a [u8]>,
+    /// The text with its escapes ([`crate::escape`]), a newline, the dictionary.
+    pub body: &'a [u8],
+}
+
+/// The header leaves no room for a byte of the body, so the message can't be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderTooLong;
+
+impl Message<'_> {
+    /// Writes the message as datagrams of at most `max` bytes (and never more than
+    /// [`MAX_PRINT_CHUNK`]), in fragments if it must, and says how many
+    /// (`drivers/net/netconsole.c`, `send_ext_msg_udp`, `send_fragmented_body`).
+    pub fn emit(&self, max: usize, mut send: impl Sink) -> Result<usize, HeaderTooLong> {
+        let mut buffer = [0; MAX_PRINT_CHUNK];
+        let (room, _) = buffer.split_at_mut(max.min(MAX_PRINT_CHUNK));
+        let mut datagram = SliceSink::new(room);
+        self.emit_header(&mut datagram);
+        if self.body.len() >= datagram.free() {
+            return self.emit_fragments(datagram, &mut send);
+        }
+        datagram.write(b";");
+        datagram.write(self.body);
+        send.write(datagram.as_bytes());
+        Ok(1)
+    }
+
+    /// Sends the body in pieces, each behind the header that `datagram` holds.
+    fn emit_fragments(
+        &self,
+        mut datagram: SliceSink<'_>,
+        send: &mut impl Sink,
+    ) -> Result<usize, HeaderTooLong> {
+        let header_length = datagram.as_bytes().len();
+        let mut count = 0;
+        let mut rest = self.body;
+        loop {
+            datagram.truncate(header_length);
+            self.emit_fragment_key(rest, &mut datagram);
+            let (piece, after) = rest.split_at(datagram.free().min(rest.len()));
+            if datagram.overflowed() || piece.is_empty() {
+                return Err(HeaderTooLong);
+            }
+            datagram.write(piece);
+            send.write(datagram.as_bytes());
+            count += 1;
+            rest = after;
+            if rest.is_empty() {
+                return Ok(count);
+            }
+        }
+    }
+
+    fn emit_header(&self, out: &mut impl Sink) {
+        if let Some(release) = self.release {
+            out.write(release);
+            out.write(b",");
+        }
+        emit_numbers(self.prefix, self.seq, self.time, out);
+        out.write(&[self.flags.as_byte()]);
+        if let Some(caller) = self.caller {
+            out.write(b",caller=");
+            out.write(caller);
+        }
+    }
+
+    /// Writes the key that says where the body's `rest` begins.
+    fn emit_fragment_key(&self, rest: &[u8], out: &mut impl Sink) {
+        out.write(b",ncfrag=");
+        emit_decimal((self.body.len() - rest.len()) as u64, out);
+        out.write(b"/");
+        emit_decimal(self.body.len() as u64, out);
+        out.write(b";");
+    }
+}
+
 impl Datagram<'_> {
     /// Writes the bytes that this was read from.
+    ///
+    /// ```
+    /// use netconsole_wire::{SliceSink, parse};
+    /// let payload = b"5.4.0-rc1,6,1,0,-,caller=T1;text\n";
+    /// let mut room = [0; 64];
+    /// let mut out = SliceSink::new(&mut room);
+    /// parse(payload).emit(&mut out);
+    /// assert_eq!(out.as_bytes(), payload);
+    /// ```
     pub fn emit(&self, out: &mut impl Sink) {
         match self {
             Datagram::Extended(extended) => extended.emit(out),
@@ -72,10 +198,7 @@ impl Extended<'_> {
             out.write(b",");
         }
         out.write(self.notices.after);
-        for number in [header.prefix.0 as u64, header.seq.0, header.time.0] {
-            decimal(number, out);
-            out.write(b",");
-        }
+        emit_numbers(header.prefix, header.seq, header.time, out);
         out.write(&[header.flags.as_byte()]);
         out.write(header.keys);
         out.write(b";");
@@ -83,8 +206,15 @@ impl Extended<'_> {
     }
 }
 
+fn emit_numbers(prefix: Prefix, seq: Sequence, time: PrintkTime, out: &mut impl Sink) {
+    for number in [prefix.0 as u64, seq.0, time.0] {
+        emit_decimal(number, out);
+        out.write(b",");
+    }
+}
+
 /// Writes a number in decimal.
-fn decimal(number: u64, out: &mut impl Sink) {
+fn emit_decimal(number: u64, out: &mut impl Sink) {
     let mut digits = [0; 20];
     let mut rest = number;
     let mut used = 0;

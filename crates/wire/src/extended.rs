@@ -193,7 +193,12 @@ impl Body {
     /// use netconsole_wire::Body;
     /// assert_eq!(Body::split(b"text\n key=value\n"), (&b"text"[..], &b" key=value\n"[..]));
     /// ```
+    ///
+    /// A NUL at the end stands for the last newline: where release, header and text make exactly
+    /// 1000 bytes, netconsole's `send_msg_no_fragmentation` lets `scnprintf` end its buffer of
+    /// 1000 bytes with a NUL and sends that (until the buffer got a byte more, in 7.x).
     pub fn split(body: &[u8]) -> (&[u8], &[u8]) {
+        let body = body.strip_suffix(b"\0").unwrap_or(body);
         split_once(body, b'\n').unwrap_or((body, &[]))
     }
 }

@@ -159,8 +159,9 @@ impl<'a> Dictionary<'a> {
     /// Who wrote the entry of that name, here where the reader has come to.
     fn origin(&mut self, key: &[u8]) -> Origin {
         let (place, origin) = match (self.place, key) {
-            (Place::Sysdata, _) => (Place::Sysdata, Origin::Sysdata),
-            (_, b"cpu" | b"taskname" | b"release" | b"msgid") => (Place::Sysdata, Origin::Sysdata),
+            (Place::Sysdata, _) | (_, b"cpu" | b"taskname" | b"release" | b"msgid") => {
+                (Place::Sysdata, Origin::Sysdata)
+            }
             (Place::BeforeSubsystem, b"SUBSYSTEM") => (Place::BeforeDevice, Origin::Kernel),
             (Place::BeforeSubsystem | Place::BeforeDevice, b"DEVICE") => {
                 (Place::Userdata, Origin::Kernel)

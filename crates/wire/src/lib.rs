@@ -12,12 +12,13 @@ mod escape;
 mod extended;
 mod fields;
 mod notice;
+pub mod parameter;
 mod record;
 mod scan;
 mod syslog;
 
 pub use basic::{Basic, BasicLine, Lines, basic_line, lines, starts_like_a_line};
-pub use emit::{Sink, SliceSink};
+pub use emit::{HeaderTooLong, Message, Sink, SliceSink};
 pub use escape::{escape, unescape, unescape_into};
 pub use extended::{Body, Extended, Flags, Fragment, Header, record_from};
 pub use fields::{Field, Fields, Origin};

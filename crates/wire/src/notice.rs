@@ -48,6 +48,14 @@ pub(crate) fn line(line: &[u8]) -> Option<Notice> {
     }
 }
 
+/// A notice that ends in a space, as kernels up to 4.x wrote it, and what follows it: the line it
+/// is glued to, or a newline, which is left out.
+pub(crate) fn glued(bytes: &[u8]) -> Option<(Notice, &[u8])> {
+    let (notice, rest) = front(bytes)?;
+    let rest = rest.strip_prefix(b" ")?;
+    Some((notice, rest.strip_prefix(b"\n").unwrap_or(rest)))
+}
+
 /// The notice, without its newline, that bytes begin with, and what follows it.
 pub(crate) fn front(bytes: &[u8]) -> Option<(Notice, &[u8])> {
     let rest = bytes.strip_prefix(b"** ")?;

@@ -1,7 +1,9 @@
 //! Syslog on the same socket: RFC 3164 and RFC 5424.
 
+use core::ops::RangeInclusive;
+
 use crate::basic::syslog_prefix;
-use crate::scan::{find, fixed_number, split_once, without_newline};
+use crate::scan::{fixed_number, split_once, without_newline};
 use crate::{Fields, Format, Prefix, Record, Text};
 
 /// A message of a syslog client.
@@ -48,7 +50,7 @@ impl<'a> Syslog<'a> {
 
     fn rfc3164(payload: &'a [u8], prefix: Prefix, bytes: &'a [u8]) -> Option<Syslog<'a>> {
         let (timestamp, rest) = date(bytes)?;
-        let (hostname, rest) = hostname(rest.strip_prefix(b" ")?);
+        let (hostname, rest) = hostname(without_newline(rest.strip_prefix(b" ")?));
         let (tag, pid, text) = tag(rest);
         Some(Syslog {
             payload,
@@ -60,14 +62,14 @@ impl<'a> Syslog<'a> {
             pid,
             msgid: None,
             structured_data: None,
-            text: without_newline(text),
+            text,
         })
     }
 
     fn rfc5424(payload: &'a [u8], prefix: Prefix, bytes: &'a [u8]) -> Option<Syslog<'a>> {
         let (timestamp, rest) = token(bytes)?;
-        if timestamp != b"-" && !is_rfc3339(timestamp) {
-            return None;
+        if timestamp != b"-" {
+            is_rfc3339(timestamp)?;
         }
         let (hostname, rest) = token(rest)?;
         let (app_name, rest) = token(rest)?;
@@ -134,54 +136,135 @@ impl<'a> Syslog<'a> {
     }
 }
 
-/// `Mmm dd hh:mm:ss`, or a time of RFC 3339 as rsyslog's forward format has it in this place.
+/// `Mmm dd hh:mm:ss`, or a time of RFC 3339, which rsyslog's forward format has in its place.
 fn date(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    if let Some((date, rest)) = bytes.split_at_checked(15)
-        && is_bsd_date(date)
+    if let Some((date, rest)) = bytes.split_at_checked(BSD_DATE_LENGTH)
+        && is_bsd_date(date).is_some()
     {
         return Some((date, rest));
     }
     let (date, _) = token(bytes)?;
-    is_rfc3339(date).then_some((date, bytes.get(date.len()..)?))
+    is_rfc3339(date)?;
+    bytes.split_at_checked(date.len())
 }
 
-fn is_bsd_date(date: &[u8]) -> bool {
-    let Some((month, rest)) = date.split_at_checked(4) else { return false };
-    let day = match rest {
-        [b' ', b' ', day, b' ', ..] => day.is_ascii_digit(),
-        [b'0'..=b'3', day, b' ', ..] => day.is_ascii_digit(),
-        _ => false,
+/// Whether these bytes are `Mmm dd hh:mm:ss`, the day padded with a space or a zero.
+fn is_bsd_date(date: &[u8]) -> Option<()> {
+    let (month, rest) = date.split_at_checked(4)?;
+    if !MONTHS.contains(&month) {
+        return None;
+    }
+    let rest = match rest {
+        [b' ', rest @ ..] => within(rest, 1, 1..=9)?,
+        _ => within(rest, 2, 1..=31)?,
     };
-    day && MONTHS.iter().any(|name| *name == month)
+    clock(rest.strip_prefix(b" ")?)?.is_empty().then_some(())
 }
 
-fn is_rfc3339(_date: &[u8]) -> bool {
-    false
+/// Whether these bytes are a time of RFC 3339 as RFC 5424 section 6.2.3 narrows it.
+fn is_rfc3339(time: &[u8]) -> Option<()> {
+    let (_, rest) = fixed_number(time, 4)?;
+    let rest = within(rest.strip_prefix(b"-")?, 2, 1..=12)?;
+    let rest = within(rest.strip_prefix(b"-")?, 2, 1..=31)?;
+    let rest = clock(rest.strip_prefix(b"T")?)?;
+    let zone = match rest {
+        [b'.', fraction @ ..] => {
+            let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            fraction.get(digits..).filter(|_| (1..=9).contains(&digits))?
+        }
+        _ => rest,
+    };
+    match zone {
+        b"Z" => Some(()),
+        [b'+' | b'-', zone @ ..] => {
+            let minutes = within(zone, 2, 0..=23)?.strip_prefix(b":")?;
+            within(minutes, 2, 0..=59)?.is_empty().then_some(())
+        }
+        _ => None,
+    }
 }
 
+/// What follows `hh:mm:ss`.
+fn clock(bytes: &[u8]) -> Option<&[u8]> {
+    let rest = within(bytes, 2, 0..=23)?;
+    let rest = within(rest.strip_prefix(b":")?, 2, 0..=59)?;
+    within(rest.strip_prefix(b":")?, 2, 0..=60)
+}
+
+/// What follows a number of `width` digits in `range`.
+fn within(bytes: &[u8], width: usize, range: RangeInclusive<u32>) -> Option<&[u8]> {
+    let (number, rest) = fixed_number(bytes, width)?;
+    range.contains(&number).then_some(rest)
+}
+
+/// HOSTNAME and what follows it. A first word that ends in a colon is a tag, as some clients leave
+/// the host out; a message of a single word is a text.
 fn hostname(bytes: &[u8]) -> (Option<&[u8]>, &[u8]) {
-    match split_once(bytes, b' ') {
-        Some((host, rest)) if !host.is_empty() && !host.ends_with(b":") => (Some(host), rest),
+    match token(bytes) {
+        Some((host, rest)) if !host.ends_with(b":") => (Some(host), rest),
         _ => (None, bytes),
     }
 }
 
+/// The name and the process of `tag: ` or `tag[pid]: `, and the text after it. Without a tag all
+/// is text.
 fn tag(bytes: &[u8]) -> (Option<&[u8]>, Option<&[u8]>, &[u8]) {
-    (None, None, bytes)
+    let (word, text) = split_once(bytes, b' ').unwrap_or((bytes, &[]));
+    let Some(tag) = word.strip_suffix(b":").filter(|tag| is_plain(tag)) else {
+        return (None, None, bytes);
+    };
+    if let Some(open) = tag.strip_suffix(b"]")
+        && let Some((name, pid)) = split_once(open, b'[')
+        && !name.is_empty()
+        && !pid.is_empty()
+    {
+        return (Some(name), Some(pid), text);
+    }
+    (Some(tag), None, text)
 }
 
+/// A word, and what follows the space after it.
 fn token(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (token, rest) = split_once(bytes, b' ')?;
-    let plain = !token.is_empty() && token.iter().all(|byte| *byte > b' ' && *byte != 0x7f);
-    plain.then_some((token, rest))
+    split_once(bytes, b' ').filter(|(word, _)| is_plain(word))
 }
 
+/// Whether this is a word: not empty, no space or control byte in it.
+fn is_plain(word: &[u8]) -> bool {
+    !word.is_empty() && word.iter().all(|byte| *byte > b' ' && *byte != 0x7f)
+}
+
+/// `-` or one or more elements in brackets, and what follows (RFC 5424 section 6.3). A bracket
+/// inside a quoted value ends nothing.
 fn structured_data(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     if bytes.starts_with(b"-") {
         return bytes.split_at_checked(1);
     }
-    let end = find(bytes, b']')?;
-    bytes.split_at_checked(end + 1)
+    let mut rest = bytes;
+    while let Some(element) = rest.strip_prefix(b"[") {
+        rest = after_element(element)?;
+    }
+    match bytes.len() - rest.len() {
+        0 => None,
+        length => bytes.split_at_checked(length),
+    }
+}
+
+/// What follows the bracket that ends an element.
+fn after_element(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes;
+    let mut quoted = false;
+    loop {
+        rest = match rest {
+            [b'\\', _, after @ ..] if quoted => after,
+            [b'"', after @ ..] => {
+                quoted = !quoted;
+                after
+            }
+            [b']', after @ ..] if !quoted => return Some(after),
+            [_, after @ ..] => after,
+            [] => return None,
+        }
+    }
 }
 
 fn not_nil(token: &[u8]) -> Option<&[u8]> {
@@ -189,6 +272,7 @@ fn not_nil(token: &[u8]) -> Option<&[u8]> {
 }
 
 const MAX_PRI: Prefix = Prefix(191);
+const BSD_DATE_LENGTH: usize = 15;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const MONTHS: [&[u8]; 12] = [
     b"Jan ", b"Feb ", b"Mar ", b"Apr ", b"May ", b"Jun ", b"Jul ", b"Aug ", b"Sep ", b"Oct ",
