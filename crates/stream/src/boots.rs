@@ -122,7 +122,7 @@ fn settle(
     };
     let same_id = evidence.boot_id.is_some() && held.run.boot_id.as_deref() == evidence.boot_id;
     let judgement =
-        if same_id { Judgement::Same } else { held.judge(&memory.current, line, slack) };
+        if same_id { Judgement::Repeats } else { held.judge(&memory.current, line, slack) };
     match judgement {
         Judgement::Open => memory.held = Some(held),
         Judgement::New => {
@@ -130,13 +130,14 @@ fn settle(
             tell(&memory.current.run);
             memory.undecided.clear();
         }
-        Judgement::Same => {
+        Judgement::Repeats | Judgement::GoesOn => {
             for run in std::iter::once(&mut memory.current.run).chain(&mut memory.undecided) {
                 run.verdict = Verdict::SameAs(held.run.id);
                 tell(run);
             }
             memory.undecided.clear();
-            if line.mark.seq != NO_SEQ {
+            // A repeat of basic lines goes on as a run of its own: the reader counts them.
+            if line.mark.seq != NO_SEQ || judgement == Judgement::GoesOn {
                 memory.current = *held;
                 memory.current.resume_at(line.mark.seq);
             }

@@ -137,9 +137,9 @@ mod tests {
                 message.assemble(&mut got);
                 let mut map = vec![false; total];
                 for (start, bytes) in &message.chunks {
-                    for i in *start..*start + bytes.len() {
-                        prop_assert!(!map[i], "a byte is held twice");
-                        map[i] = true;
+                    for byte in &mut map[*start..*start + bytes.len()] {
+                        prop_assert!(!*byte, "a byte is held twice");
+                        *byte = true;
                     }
                 }
                 let held: Vec<u8> =

@@ -42,8 +42,10 @@ pub(crate) enum Place {
 /// What a record says of a run that began when the numbers came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Judgement {
-    /// The old run goes on: what came since is a repeat of it.
-    Same,
+    /// The same boot: what came since is a repeat of it.
+    Repeats,
+    /// The same boot: the old run goes on, and what came since were a few strays.
+    GoesOn,
     /// A new boot.
     New,
     /// Still open.
@@ -196,7 +198,8 @@ impl Track {
             };
         };
         if seq >= next {
-            let back = time.saturating_add(slack) < last_time;
+            // A CPU just brought up prints at time 0 (`kernel/sched/clock.c`).
+            let back = time.saturating_add(slack) < last_time && (time > 0 || seq > next);
             return if back { Place::Elsewhere } else { Place::Forward };
         }
         if seq < first {
@@ -215,7 +218,7 @@ impl Track {
             }
             return Place::Return;
         }
-        if !self.fits(seq, time, slack) {
+        if !self.fits(seq, time, slack) && (time > 0 || !self.repeats_on(seq)) {
             return Place::Elsewhere;
         }
         match self.holes.heard(seq) {
@@ -271,7 +274,7 @@ impl Track {
         } else if line.numbered() {
             self.judge_numbered(newer, line, slack)
         } else {
-            self.judge_timed(line)
+            self.judge_timed(newer, line)
         }
     }
 
@@ -286,7 +289,7 @@ impl Track {
         };
         match self.marks.numbered(seq) {
             Some(mark) if *mark == line.mark => {
-                return if time > 0 { Judgement::Same } else { Judgement::Open };
+                return if time > 0 { Judgement::Repeats } else { Judgement::Open };
             }
             Some(_) => return Judgement::New,
             None => {}
@@ -295,7 +298,7 @@ impl Track {
             let forward = time.saturating_add(slack) >= self.last_time().unwrap_or(0);
             let closer = newer.next().is_some_and(|newer| seq - next < seq.saturating_sub(newer));
             return match (forward && closer, time) {
-                (true, _) => Judgement::Same,
+                (true, _) => Judgement::GoesOn,
                 (false, 0) => Judgement::Open,
                 (false, _) => Judgement::New,
             };
@@ -303,13 +306,19 @@ impl Track {
         if self.fits(seq, time, slack) { Judgement::Open } else { Judgement::New }
     }
 
-    fn judge_timed(&self, line: &Line) -> Judgement {
+    /// A CPU just brought up prints at time 0 in the middle of a boot (`kernel/sched/clock.c`):
+    /// lines at time 0, then one beyond all that is held, are no new boot.
+    fn judge_timed(&self, newer: &Track, line: &Line) -> Judgement {
         let Mark { time, hash, .. } = line.mark;
+        let (last, since) = (self.last_time().unwrap_or(0), newer.last_time().unwrap_or(0));
         if time == 0 {
             Judgement::Open
         } else if self.marks.holds(time, hash) {
-            Judgement::Same
-        } else if self.last_time().is_none_or(|last| time > last) || self.marks.dense_at(time) {
+            Judgement::Repeats
+        } else if time > last {
+            let closer = last > 0 && (since == 0 || 2 * (time - last) <= time - since);
+            if closer { Judgement::GoesOn } else { Judgement::New }
+        } else if self.marks.dense_at(time) {
             Judgement::New
         } else {
             Judgement::Open
@@ -320,10 +329,7 @@ impl Track {
         let (below, above) = self.marks.bracket(seq);
         let (first, _) = self.numbers.unwrap_or((0, 0));
         let below = if seq < first { 0 } else { below };
-        let zero_after_start = time == 0 && below > 0;
-        !zero_after_start
-            && below <= time.saturating_add(slack)
-            && time <= above.saturating_add(slack)
+        below <= time.saturating_add(slack) && time <= above.saturating_add(slack)
     }
 
     fn repeats_on(&self, seq: u64) -> bool {

@@ -16,8 +16,12 @@ pub(crate) fn hash(text: Text<'_>) -> u32 {
         Text::Escaped(bytes) | Text::Plain(bytes) => {
             let mut mix = Mix::default();
             let (words, rest) = bytes.as_chunks::<8>();
-            words.iter().for_each(|word| mix.word(u64::from_le_bytes(*word)));
-            rest.iter().for_each(|byte| mix.byte(*byte));
+            for word in words {
+                mix.word(u64::from_le_bytes(*word));
+            }
+            for byte in rest {
+                mix.byte(*byte);
+            }
             mix.finish()
         }
     }

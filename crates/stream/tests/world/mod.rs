@@ -98,7 +98,9 @@ impl Book {
             boot.push(record.clone());
         }
         let mut boots: Vec<Vec<Heard>> = boots.into_values().collect();
-        boots.iter_mut().for_each(|boot| boot.sort_by_key(|record| record.seq.unwrap_or(0)));
+        for boot in &mut boots {
+            boot.sort_by_key(|record| record.seq.unwrap_or(0));
+        }
         boots
     }
 
@@ -144,7 +146,9 @@ impl Doctor {
     /// The doctor is killed: a new one knows what the store holds since `memories`.
     pub fn restart(&mut self, limits: Limits, memories: Vec<Memory>, records_since: usize) {
         let mut core = Core::new(limits, RunId(1));
-        memories.into_iter().for_each(|memory| core.restore(memory));
+        for memory in memories {
+            core.restore(memory);
+        }
         self.book.runs.values().for_each(|run| core.replay_run(run));
         for record in &self.book.records[records_since..] {
             let kept = Kept {
