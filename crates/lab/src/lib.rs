@@ -10,4 +10,5 @@ pub mod doctor;
 pub mod oracle;
 pub mod patient;
 pub mod serial;
+pub mod vm;
 pub mod wait;

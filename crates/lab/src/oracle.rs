@@ -236,7 +236,7 @@ fn boots(messages: Vec<Message>) -> Vec<Boot> {
         });
         let repeats = |boot: &Boot| deciding.is_some_and(|record| boot.records.contains(record));
         if let Some(boot) = boots.last_mut().filter(|boot| repeats(boot)) {
-            add(boot, chunk)
+            add(boot, chunk);
         } else {
             let mut boot = Boot::default();
             add(&mut boot, chunk);

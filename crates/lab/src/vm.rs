@@ -1,0 +1,55 @@
+//! Patients in a virtual machine: Debian's stock kernels with their own netconsole, in QEMU's
+//! software emulation, dying on request.
+
+mod initramfs;
+mod machine;
+
+pub use machine::{Death, Machine, Order};
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// A kernel and the initramfs made for it.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// The compressed kernel image.
+    pub image: PathBuf,
+    /// Its initramfs.
+    pub initramfs: PathBuf,
+}
+
+/// The parameter that makes a machine send to `port` of the host, which it sees as 10.0.2.2.
+pub fn netconsole(extended: bool, port: u16) -> String {
+    let extended = if extended { "+" } else { "" };
+    format!("{extended}@/eth0,{port}@10.0.2.2/")
+}
+
+/// Fetches the kernels into `dir` if they aren't there yet; needs Debian's apt and the network.
+pub fn fetch(dir: &Path) -> Result<()> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("vm/fetch.sh");
+    let output = Command::new(&script).arg(dir).output();
+    let output = output.with_context(|| format!("{} did not start", script.display()))?;
+    ensure!(
+        output.status.success(),
+        "{} ended with {}: {}",
+        script.display(),
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+/// Builds the initramfs for the fetched kernel `name` (`6.1` or `7`).
+pub fn kernel(dir: &Path, name: &str) -> Result<Kernel> {
+    let home = dir.join(name);
+    let image = home.join("vmlinuz");
+    if !image.is_file() {
+        bail!("no kernel {name} in {}: fetch it first", dir.display());
+    }
+    let initramfs = home.join("initramfs");
+    initramfs::build(&home.join("modules"), &dir.join("busybox"), &initramfs)
+        .with_context(|| format!("no initramfs for kernel {name}"))?;
+    Ok(Kernel { image, initramfs })
+}
