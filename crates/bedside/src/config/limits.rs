@@ -1,0 +1,70 @@
+//! The bounds of the stream core, as the file says them.
+
+use std::time::Duration;
+
+use bedside_stream::Limits;
+use serde::Deserialize;
+
+use super::{Length, Size};
+
+/// The fields of [`Limits`], with units.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "each is the field of `Limits` of that name")]
+pub struct StreamLimits {
+    pub proven_streams: usize,
+    pub unproven_streams: usize,
+    pub proven_after: u32,
+    pub message_bytes: Size,
+    pub pending_bytes: Size,
+    pub pending_messages: usize,
+    pub line_bytes: Size,
+    pub pending_timeout: Length,
+    pub clock_slack: Length,
+    pub siblings: usize,
+}
+
+impl From<&StreamLimits> for Limits {
+    fn from(said: &StreamLimits) -> Self {
+        Limits {
+            proven_streams: said.proven_streams,
+            unproven_streams: said.unproven_streams,
+            proven_after: said.proven_after,
+            message_bytes: said.message_bytes.0 as usize,
+            pending_bytes: said.pending_bytes.0 as usize,
+            pending_messages: said.pending_messages,
+            line_bytes: said.line_bytes.0 as usize,
+            pending_timeout_us: said.pending_timeout.0.as_micros() as u64,
+            clock_slack_us: said.clock_slack.0.as_micros() as u64,
+            siblings: said.siblings,
+        }
+    }
+}
+
+impl Default for StreamLimits {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            proven_streams: limits.proven_streams,
+            unproven_streams: limits.unproven_streams,
+            proven_after: limits.proven_after,
+            message_bytes: Size(limits.message_bytes as u64),
+            pending_bytes: Size(limits.pending_bytes as u64),
+            pending_messages: limits.pending_messages,
+            line_bytes: Size(limits.line_bytes as u64),
+            pending_timeout: Length(Duration::from_micros(limits.pending_timeout_us)),
+            clock_slack: Length(Duration::from_micros(limits.clock_slack_us)),
+            siblings: limits.siblings,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_and_back_is_the_default() {
+        assert_eq!(Limits::from(&StreamLimits::default()), Limits::default());
+    }
+}
