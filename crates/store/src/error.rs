@@ -24,6 +24,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// SQLite refused.
+    #[error("cannot {operation} the catalogue: {source}")]
+    Catalogue {
+        /// What was tried, as a verb.
+        operation: &'static str,
+        /// Why not.
+        source: rusqlite::Error,
+    },
     /// Written by a later version.
     #[error(
         "{object} has format version {found}, this program reads up to {known}: use a newer one"

@@ -11,6 +11,7 @@ const BLOCK_MAGIC: u32 = 0x184D_2A5B;
 const TAG: &[u8; 8] = b"bedside\n";
 const SEALED: u16 = 1;
 const HAS_SEQ: u32 = 1;
+const HAS_NOTES: u32 = 1;
 
 /// The longest block header that is read: more runs than a block of 64 MiB can have lines.
 const BLOCK_HEADER_MAX: usize = 256 << 20;
@@ -57,6 +58,8 @@ pub struct BlockHeader {
     pub first: WallTime,
     /// Last receive time, likewise.
     pub last: WallTime,
+    /// Whether it holds lines that are no records: of runs, of gaps, of kinds yet unknown.
+    pub notes: bool,
     /// The runs with records in it, sorted by number.
     pub runs: Vec<RunSpan>,
 }
@@ -156,7 +159,8 @@ impl BlockHeader {
         payload.extend_from_slice(&self.first.0.to_le_bytes());
         payload.extend_from_slice(&self.last.0.to_le_bytes());
         payload.extend_from_slice(&(self.runs.len() as u32).to_le_bytes());
-        payload.extend_from_slice(&0u32.to_le_bytes());
+        let flags = if self.notes { HAS_NOTES } else { 0 };
+        payload.extend_from_slice(&flags.to_le_bytes());
         for span in &self.runs {
             let flags = if span.seq.is_some() { HAS_SEQ } else { 0 };
             let (low, high) = span.seq.unwrap_or_default();
@@ -184,10 +188,10 @@ impl BlockHeader {
         let (entries, text_len) = (bytes.u32()?, bytes.u32()?);
         let (frame_len, frame_crc) = (bytes.u32()?, bytes.u32()?);
         let (first, last) = (WallTime(bytes.u64()?), WallTime(bytes.u64()?));
-        let (count, _) = (bytes.u32()?, bytes.u32()?);
+        let (count, notes) = (bytes.u32()?, bytes.u32()? & HAS_NOTES != 0);
         let runs = (0..count).map(|_| parse_span(bytes)).collect::<Option<Vec<_>>>()?;
-        let header = BlockHeader { entries, text_len, frame_len, frame_crc, first, last, runs };
-        (text_len <= BLOCK_TEXT_MAX).then_some(header)
+        (text_len <= BLOCK_TEXT_MAX).then_some(())?;
+        Some(BlockHeader { entries, text_len, frame_len, frame_crc, first, last, notes, runs })
     }
 }
 

@@ -1,0 +1,221 @@
+//! Values to rows: everything that writes.
+
+use std::collections::BTreeSet;
+
+use bedside_stream::{LastWord, RunId, Verdict};
+use rusqlite::{Transaction, TransactionBehavior, params};
+
+use super::{Catalogue, MemoryRow, Place, RunState, SegmentSummary, Summary, Tally, failed};
+use crate::entry::host_label;
+use crate::error::Error;
+
+/// What a commit brings.
+#[derive(Debug, Default)]
+pub struct News<'a> {
+    /// What was folded since the last commit: sums to add, states to take over.
+    pub summary: Summary,
+    /// What the stream core wants remembered.
+    pub memories: Vec<&'a MemoryRow>,
+    /// From here on a memory may lack records.
+    pub checkpoint: Option<Place>,
+    /// No run has this number or a higher one.
+    pub next_run: u64,
+    /// How many memories are kept.
+    pub memory_rows: usize,
+}
+
+impl Catalogue {
+    /// Takes news in, all of it or nothing.
+    pub fn commit(&mut self, news: &News<'_>) -> Result<(), Error> {
+        self.write("commit", |transaction| {
+            for (number, segment) in &news.summary.segments {
+                add_segment(transaction, *number, segment)?;
+            }
+            for state in news.summary.runs.values() {
+                put_run(transaction, state)?;
+            }
+            for row in &news.memories {
+                put_memory(transaction, row)?;
+            }
+            bound_memories(transaction, news.memory_rows)?;
+            put_meta(transaction, "next_run", news.next_run)?;
+            if let Some(place) = news.checkpoint {
+                put_meta(transaction, "checkpoint_segment", place.segment)?;
+                put_meta(transaction, "checkpoint_entries", place.entries)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets segments that are gone, and the runs of which nothing is left. The numbers of
+    /// their boots are not given again.
+    pub fn forget_segments(&mut self, gone: &BTreeSet<u64>) -> Result<(), Error> {
+        self.write("forget segments in", |transaction| {
+            for number in gone {
+                for table in ["spans", "gaps"] {
+                    let sql = format!("DELETE FROM {table} WHERE segment = ?");
+                    transaction.prepare_cached(&sql)?.execute([*number as i64])?;
+                }
+                let sql = "DELETE FROM segments WHERE number = ?";
+                transaction.prepare_cached(sql)?.execute([*number as i64])?;
+            }
+            transaction.execute_batch(FORGET_RUNS)
+        })
+    }
+
+    /// Drops all that comes from the segments, for a rebuild; memories and the least numbers of
+    /// boots stay.
+    pub(crate) fn clear(&mut self) -> Result<(), Error> {
+        self.write("clear", |transaction| {
+            transaction.execute_batch(
+                "DELETE FROM segments; DELETE FROM spans; DELETE FROM gaps; DELETE FROM runs;",
+            )
+        })
+    }
+
+    fn write(
+        &mut self,
+        operation: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), Error> {
+        let run = || {
+            let behavior = TransactionBehavior::Immediate;
+            let transaction = self.connection.transaction_with_behavior(behavior)?;
+            change(&transaction)?;
+            transaction.commit()
+        };
+        run().map_err(failed(operation))
+    }
+}
+
+const FORGET_RUNS: &str = "
+CREATE TEMP TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY);
+INSERT INTO gone SELECT id FROM runs WHERE NOT EXISTS (SELECT 1 FROM spans WHERE run = id);
+INSERT INTO hosts
+    SELECT label, max(boot) + 1 FROM runs JOIN gone USING (id)
+    WHERE verdict != 2 AND boot NOT NULL GROUP BY label
+    ON CONFLICT DO UPDATE SET next_boot = max(next_boot, excluded.next_boot);
+DELETE FROM runs WHERE id IN (SELECT id FROM gone);
+DELETE FROM gone;
+";
+
+fn add_segment(
+    to: &Transaction<'_>,
+    number: u64,
+    segment: &SegmentSummary,
+) -> rusqlite::Result<()> {
+    let number = number as i64;
+    to.prepare_cached("INSERT OR REPLACE INTO segments VALUES (?, ?)")?
+        .execute(params![number, segment.entries as i64])?;
+    for (run, tally) in &segment.spans {
+        add_span(to, number, *run, tally)?;
+    }
+    for (cause, count) in &segment.gaps {
+        to.prepare_cached(
+            "INSERT INTO gaps VALUES (?, ?, ?)
+            ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        )?
+        .execute(params![number, cause.as_str(), *count as i64])?;
+    }
+    Ok(())
+}
+
+fn add_span(to: &Transaction<'_>, number: i64, run: RunId, tally: &Tally) -> rusqlite::Result<()> {
+    let received = |pick: fn((u64, u64)) -> u64| {
+        tally.received.map(|(first, last)| pick((first.0, last.0)) as i64)
+    };
+    to.prepare_cached(
+        "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET
+            records = records + excluded.records,
+            first = min(coalesce(first, excluded.first), coalesce(excluded.first, first)),
+            last = max(coalesce(last, excluded.last), coalesce(excluded.last, last)),
+            dropped = dropped + excluded.dropped,
+            limited = limited + excluded.limited",
+    )?
+    .execute(params![
+        number,
+        run.0 as i64,
+        tally.records as i64,
+        received(|pair| pair.0),
+        received(|pair| pair.1),
+        tally.dropped as i64,
+        tally.limited as i64,
+    ])?;
+    Ok(())
+}
+
+fn put_run(to: &Transaction<'_>, state: &RunState) -> rusqlite::Result<()> {
+    let run = &state.stored.run;
+    let (verdict, same_as) = match run.verdict {
+        Verdict::Provisional => (0, None),
+        Verdict::Boot => (1, None),
+        Verdict::SameAs(root) => (2, Some(root.0 as i64)),
+    };
+    let last_word = match run.last_word {
+        None => 0,
+        Some(LastWord::Clean) => 1,
+        Some(LastWord::Panic) => 2,
+    };
+    to.prepare_cached(
+        "INSERT INTO runs (id, source, port, first, verdict, same_as, boot, label, host, boot_id,
+            release, last_word, segment) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET verdict = excluded.verdict, same_as = excluded.same_as,
+            boot = excluded.boot, label = excluded.label, host = excluded.host,
+            boot_id = excluded.boot_id, release = excluded.release,
+            last_word = excluded.last_word, segment = excluded.segment
+        WHERE excluded.segment >= segment",
+    )?
+    .execute(params![
+        run.id.0 as i64,
+        run.key.source.to_string(),
+        run.key.port,
+        run.first_received.0 as i64,
+        verdict,
+        same_as,
+        state.stored.boot,
+        host_label(run),
+        run.host,
+        run.boot_id,
+        run.release,
+        last_word,
+        state.segment as i64,
+    ])?;
+    Ok(())
+}
+
+fn put_memory(to: &Transaction<'_>, row: &MemoryRow) -> rusqlite::Result<()> {
+    let memory = &row.memory;
+    let state = serde_json::to_string(memory)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    to.prepare_cached("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
+        params![
+            memory.key().source.to_string(),
+            memory.key().port,
+            memory.run().0 as i64,
+            memory.last_received().0 as i64,
+            memory.proven(),
+            row.place.segment as i64,
+            row.place.entries as i64,
+            state,
+        ],
+    )?;
+    Ok(())
+}
+
+/// The unproven go first, then those not heard for longest.
+fn bound_memories(to: &Transaction<'_>, rows: usize) -> rusqlite::Result<()> {
+    to.prepare_cached(
+        "DELETE FROM memory WHERE (source, port) IN (
+            SELECT source, port FROM memory ORDER BY proven, last_received
+            LIMIT max(0, (SELECT count(*) FROM memory) - ?))",
+    )?
+    .execute([rows as i64])?;
+    Ok(())
+}
+
+fn put_meta(to: &Transaction<'_>, key: &str, value: u64) -> rusqlite::Result<()> {
+    to.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?, ?)")?
+        .execute(params![key, value as i64])?;
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! The stream core's memory, kept over its own forgetting and over restarts.
+
+use bedside_stream::{Memory, StreamKey};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::load::unsigned;
+use super::{Catalogue, failed};
+use crate::error::Error;
+
+/// A place in the store that lasts: sealing does not change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Place {
+    /// The segment.
+    pub segment: u64,
+    /// So many of its entries are in front.
+    pub entries: u64,
+}
+
+/// What is remembered of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryRow {
+    /// What the stream core said.
+    pub memory: Memory,
+    /// Where the store was when it said it: what comes later, it does not know.
+    pub place: Place,
+}
+
+impl Catalogue {
+    /// What is remembered of one stream.
+    pub fn recall(&self, key: &StreamKey) -> Result<Option<MemoryRow>, Error> {
+        let sql = "SELECT segment, entries, state FROM memory WHERE source = ? AND port = ?";
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed("read"))?;
+        let found = statement
+            .query_row(params![key.source.to_string(), key.port], memory_row)
+            .optional()
+            .map_err(failed("read"))?;
+        Ok(found.flatten())
+    }
+
+    /// All that is remembered: the proven first, of those the last heard first.
+    pub fn memories(&self) -> Result<Vec<MemoryRow>, Error> {
+        let sql = "SELECT segment, entries, state FROM memory
+            ORDER BY proven DESC, last_received DESC";
+        let mut statement = self.connection.prepare(sql).map_err(failed("read"))?;
+        let rows = statement.query_map([], memory_row).and_then(Iterator::collect);
+        let rows: Vec<Option<MemoryRow>> = rows.map_err(failed("read"))?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
+    /// The place from which on a memory may lack records.
+    pub fn checkpoint(&self) -> Result<Option<Place>, Error> {
+        let segment = self.meta("checkpoint_segment")?;
+        let entries = self.meta("checkpoint_entries")?;
+        Ok(segment.zip(entries).map(|(segment, entries)| Place { segment, entries }))
+    }
+}
+
+/// `None` for a state that another version wrote: such a stream begins anew.
+fn memory_row(row: &Row<'_>) -> rusqlite::Result<Option<MemoryRow>> {
+    let place = Place { segment: unsigned(row, 0)?, entries: unsigned(row, 1)? };
+    let state: String = row.get(2)?;
+    Ok(serde_json::from_str(&state).ok().map(|memory| MemoryRow { memory, place }))
+}

@@ -1,0 +1,92 @@
+//! The tables.
+
+use rusqlite::Connection;
+
+use super::failed;
+use crate::error::Error;
+
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS segments (
+    number INTEGER PRIMARY KEY,
+    entries INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS spans (
+    segment INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    records INTEGER NOT NULL,
+    first INTEGER,
+    last INTEGER,
+    dropped INTEGER NOT NULL,
+    limited INTEGER NOT NULL,
+    PRIMARY KEY (segment, run)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS spans_by_run ON spans (run);
+CREATE TABLE IF NOT EXISTS gaps (
+    segment INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (segment, cause)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS runs (
+    id INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    verdict INTEGER NOT NULL,
+    same_as INTEGER,
+    boot INTEGER,
+    label BLOB NOT NULL,
+    host BLOB,
+    boot_id BLOB,
+    release BLOB,
+    last_word INTEGER NOT NULL,
+    segment INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS hosts (
+    label BLOB PRIMARY KEY,
+    next_boot INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS memory (
+    source TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    last_received INTEGER NOT NULL,
+    proven INTEGER NOT NULL,
+    segment INTEGER NOT NULL,
+    entries INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (source, port)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS memory_by_worth ON memory (proven, last_received);
+CREATE TABLE IF NOT EXISTS meta (
+    key TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) WITHOUT ROWID;
+";
+
+/// Makes the tables where there are none, and sets how this connection writes.
+pub(super) fn prepare(connection: &Connection) -> Result<(), Error> {
+    let failed = failed("prepare");
+    // A reader without write permission can't do anything with a write-ahead log.
+    connection.pragma_update(None, "journal_mode", "TRUNCATE").map_err(&failed)?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(&failed)?;
+    if version(connection)? == 0 {
+        let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
+        connection.execute_batch(&make).map_err(&failed)?;
+    }
+    check(connection)
+}
+
+/// Whether this program knows these tables.
+pub(super) fn check(connection: &Connection) -> Result<(), Error> {
+    match version(connection)? {
+        VERSION => Ok(()),
+        _ => Err(Error::damaged(super::FILE_NAME, "its version is not one this program knows")),
+    }
+}
+
+fn version(connection: &Connection) -> Result<i64, Error> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed("read"))
+}
