@@ -41,8 +41,8 @@ pub struct Record {
     pub release: Option<String>,
     /// The text, escapes undone.
     pub text: Vec<u8>,
-    /// The dictionary's lines as they came, without the leading space.
-    pub dictionary: Vec<Vec<u8>>,
+    /// The dictionary: keys and values.
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Decodes a capture: one stream per target and format, in order of first receipt.
@@ -145,15 +145,31 @@ fn extended_header(payload: &[u8]) -> Option<(Header, &[u8])> {
 }
 
 fn extended_record(header: &Header, body: &[u8]) -> Record {
-    let mut lines = body.strip_suffix(b"\n").unwrap_or(body).split(|&byte| byte == b'\n');
+    let body = body.strip_suffix(b"\n").unwrap_or(body);
+    let end = body.iter().position(|&byte| byte == b'\n').unwrap_or(body.len());
     Record {
         seq: Some(header.seq),
         uptime_us: Some(header.uptime_us),
         prefix: Some(header.prefix),
         release: header.release.clone(),
-        text: unescape(lines.next().unwrap_or_default()),
-        dictionary: lines.map(|line| line.strip_prefix(b" ").unwrap_or(line).to_vec()).collect(),
+        text: unescape(&body[..end]),
+        fields: dictionary(&body[end..]),
     }
+}
+
+/// Each entry begins with a newline and a space; a value may hold newlines without one.
+fn dictionary(mut rest: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut fields = Vec::new();
+    while let Some(entry) = rest.strip_prefix(b"\n ") {
+        let end = entry.windows(2).position(|pair| pair == b"\n ").unwrap_or(entry.len());
+        if let Some(equals) = entry[..end].iter().position(|&byte| byte == b'=') {
+            let (key, value) = (&entry[..equals], &entry[equals + 1..end]);
+            let kernels = matches!(key, b"SUBSYSTEM" | b"DEVICE");
+            fields.push((key.to_vec(), if kernels { unescape(value) } else { value.to_vec() }));
+        }
+        rest = &entry[end..];
+    }
+    fields
 }
 
 /// `\xNN`, lower case, to the byte; anything else stands as it is.
@@ -197,7 +213,7 @@ fn basic_message(line: &[u8]) -> Message {
         prefix: None,
         release: None,
         text: text.to_vec(),
-        dictionary: Vec::new(),
+        fields: Vec::new(),
     })
 }
 

@@ -18,7 +18,8 @@ fn the_crates_depend_on_each_other_as_drawn() {
 
 fn built() -> Arrows {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
-    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap();
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec();
+    let metadata = metadata.expect("cargo metadata runs");
     let ours: BTreeSet<&str> = metadata.packages.iter().map(|package| &**package.name).collect();
     let arrows = metadata.packages.iter().map(|package| {
         let built = package.dependencies.iter().filter(|dependency| {
