@@ -6,6 +6,9 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 
+#[cfg(test)]
+extern crate std;
+
 mod basic;
 mod emit;
 mod escape;

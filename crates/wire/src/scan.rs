@@ -69,3 +69,38 @@ fn digit(byte: u8) -> Option<u64> {
 
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use std::{format, vec};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_first_of_several_is_found(
+            bytes in prop::collection::vec(prop::sample::select(vec![0, 1, b'\n', 0x0b, 0x80, 0x8a, 0xff]), 0..40),
+            needle in prop::sample::select(vec![0, b'\n', 0x0b, 0xff]),
+        ) {
+            prop_assert_eq!(find(&bytes, needle), bytes.iter().position(|byte| *byte == needle));
+        }
+
+        #[test]
+        fn numbers_are_those_that_the_kernel_prints(value: u64, rest in "[^0-9]?") {
+            let text = format!("{value}{rest}");
+            prop_assert_eq!(number(text.as_bytes()), Some((value, rest.as_bytes())));
+        }
+    }
+
+    #[test]
+    fn what_is_no_number() {
+        for text in [&b""[..], b"x", b"-1", b"+1", b"00", b"01", b"18446744073709551616"] {
+            assert_eq!(number(text), None);
+        }
+        assert_eq!(whole_number(b"0"), Some(0));
+        assert_eq!(whole_number(b"1x"), None);
+        assert_eq!(fixed_number(b"00123", 3), Some((1, &b"23"[..])));
+        assert_eq!(fixed_number(b"1", 2), None);
+    }
+}
