@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod capture;
+pub mod chance;
 pub mod check;
 pub mod doctor;
 pub mod oracle;

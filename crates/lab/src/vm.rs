@@ -9,7 +9,7 @@ pub use machine::{Death, Machine, Order};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 /// A kernel and the initramfs made for it.
 #[derive(Clone, Debug)]
@@ -26,8 +26,9 @@ pub fn netconsole(extended: bool, port: u16) -> String {
     format!("{extended}@/eth0,{port}@10.0.2.2/")
 }
 
-/// Fetches the kernels into `dir` if they aren't there yet; needs Debian's apt and the network.
-pub fn fetch(dir: &Path) -> Result<()> {
+/// Fetches the kernels into `dir` if they aren't there yet, and makes their initramfs; needs
+/// Debian's apt and the network.
+pub fn prepare(dir: &Path) -> Result<()> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("vm/fetch.sh");
     let output = Command::new(&script).arg(dir).output();
     let output = output.with_context(|| format!("{} did not start", script.display()))?;
@@ -38,18 +39,23 @@ pub fn fetch(dir: &Path) -> Result<()> {
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
+    for name in KERNELS {
+        let home = dir.join(name);
+        initramfs::build(&home.join("modules"), &dir.join("busybox"), &home.join("initramfs"))
+            .with_context(|| format!("no initramfs for kernel {name}"))?;
+    }
     Ok(())
 }
 
-/// Builds the initramfs for the fetched kernel `name` (`6.1` or `7`).
+/// A kernel that was prepared in `dir`: `6.1` or `7`.
 pub fn kernel(dir: &Path, name: &str) -> Result<Kernel> {
     let home = dir.join(name);
-    let image = home.join("vmlinuz");
-    if !image.is_file() {
-        bail!("no kernel {name} in {}: fetch it first", dir.display());
+    let kernel = Kernel { image: home.join("vmlinuz"), initramfs: home.join("initramfs") };
+    for file in [&kernel.image, &kernel.initramfs] {
+        ensure!(file.is_file(), "no {}: is kernel {name} prepared?", file.display());
     }
-    let initramfs = home.join("initramfs");
-    initramfs::build(&home.join("modules"), &dir.join("busybox"), &initramfs)
-        .with_context(|| format!("no initramfs for kernel {name}"))?;
-    Ok(Kernel { image, initramfs })
+    Ok(kernel)
 }
+
+/// The names under which the newest of their kind are kept.
+const KERNELS: [&str; 2] = ["6.1", "7"];

@@ -22,7 +22,7 @@ fn main() -> Result<()> {
     };
     let port: u16 = port.parse().with_context(|| format!("{port} is no port"))?;
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/vm");
-    vm::fetch(&home)?;
+    vm::prepare(&home)?;
     let kernel = vm::kernel(&home, kernel)?;
     let order = Order {
         kernel: &kernel,

@@ -1,0 +1,25 @@
+# What CI needs beyond Rust and a C compiler; each is left alone where it is there already.
+
+# For the machines in which real kernels die. The lists are needed in any case: they say from
+# where to fetch the kernels. Where qemu-utils from backports is installed, apt replaces it with
+# the release's own.
+install_qemu() {
+  as_root apt-get update -q
+  if command -v qemu-system-x86_64 && command -v xz; then return; fi
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -q -y --no-install-recommends qemu-system-x86 xz-utils
+}
+
+install_nightly() {
+  if rustc +nightly --version > /dev/null 2>&1; then return; fi
+  rustup toolchain install nightly --profile minimal
+}
+
+install_cargo_fuzz() {
+  if cargo fuzz --version > /dev/null 2>&1; then return; fi
+  cargo install cargo-fuzz --locked
+}
+
+as_root() {
+  if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi
+}

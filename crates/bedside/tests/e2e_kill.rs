@@ -1,0 +1,114 @@
+//! kill -9 at random moments under load. Takes a minute, so it has a feature of its own:
+//! `cargo test -p bedside --features heavy --test e2e_kill`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bedside_lab::answer::Item;
+use bedside_lab::chance::Chance;
+use bedside_lab::doctor::Bedside;
+use bedside_lab::patient::{Patient, drained};
+
+const KILLS: usize = 50;
+const SEED: u64 = 0x0bed_51de;
+/// `serve` promises to have synced what is older.
+const WINDOW: Duration = Duration::from_millis(200);
+/// A life is longer than the window, or nothing would be promised.
+const LIFE_MS: std::ops::Range<u64> = 250..1000;
+/// Datagrams at once, and how often: some 4,000 a second.
+const BURST: usize = 8;
+const BETWEEN_BURSTS: Duration = Duration::from_millis(2);
+
+/// From the moment it was killed until the next one heard.
+struct Absence {
+    from: Instant,
+    to: Instant,
+}
+
+/// Sends numbered records until told to stop; gives back when each was sent.
+fn load(target: SocketAddr, stop: Arc<AtomicBool>) -> JoinHandle<Result<Vec<Instant>>> {
+    std::thread::spawn(move || {
+        let mut patient = Patient::new([]);
+        let mut sent = Vec::new();
+        let source = SocketAddr::from((Ipv4Addr::LOCALHOST, 6665));
+        while !stop.load(Ordering::Relaxed) {
+            for _ in 0..BURST {
+                let seq = sent.len();
+                let time = 1_000_000 + seq * 250;
+                let line =
+                    format!("6,{seq},{time},-;load: line {seq} {:a>120}\n SUBSYSTEM=x\n", "");
+                sent.push(Instant::now());
+                patient.send_from(source, target, line.as_bytes())?;
+            }
+            std::thread::sleep(BETWEEN_BURSTS);
+        }
+        Ok(sent)
+    })
+}
+
+#[test]
+fn what_is_older_than_the_window_survives_kill_9_at_any_moment() -> Result<()> {
+    let data = tempfile::tempdir()?;
+    let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), data.path());
+    let anywhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    let mut doctor = bedside.serve::<&str>(&[anywhere], &[])?;
+    let target = doctor.addresses()[0];
+    let stop = Arc::new(AtomicBool::new(false));
+    let sender = load(target, Arc::clone(&stop));
+    let mut chance = Chance::new(SEED);
+    let mut absences = Vec::new();
+    for kill in 0..KILLS {
+        std::thread::sleep(Duration::from_millis(chance.within(LIFE_MS)));
+        let from = Instant::now();
+        doctor.kill()?;
+        doctor = bedside.serve::<&str>(&[target], &[]).with_context(|| format!("kill {kill}"))?;
+        absences.push(Absence { from, to: Instant::now() });
+    }
+    stop.store(true, Ordering::Relaxed);
+    let sent = sender.join().ok().context("the sender panicked")??;
+    drained(target.port(), 0)?;
+    doctor.terminate()?;
+    judge(&bedside.log(&[])?, &sent, &absences)
+}
+
+/// Rising numbers in one boot; each one missing is in a gap, and was sent in an absence or less
+/// than the window before one.
+fn judge(items: &[Item], sent: &[Instant], absences: &[Absence]) -> Result<()> {
+    let mut next = 0;
+    let mut missing = 0;
+    let mut gap = 0..0;
+    for item in items {
+        match item {
+            Item::Gap(told) => {
+                let (from, to) = told.from_seq.zip(told.to_seq).context("a gap without numbers")?;
+                ensure!(
+                    (told.cause.as_str(), told.count) == ("probable", to - from + 1),
+                    "{told:?}"
+                );
+                gap = from..to + 1;
+            }
+            Item::Record(record) => {
+                ensure!(record.place.boot == Some(1), "another boot: {record:?}");
+                let seq = record.seq.context("a record without a number")?;
+                ensure!(seq >= next, "{seq} after {next}: twice or out of order");
+                if next > 0 && seq > next {
+                    ensure!(gap == (next..seq), "{next}..{seq} missing, but the gap is {gap:?}");
+                    missing += seq - next;
+                }
+                for lost in (next..seq).filter_map(|lost| sent.get(usize::try_from(lost).ok()?)) {
+                    let excused = |a: &Absence| *lost + WINDOW >= a.from && *lost <= a.to;
+                    ensure!(absences.iter().any(excused), "{next}..{seq} lost without a reason");
+                }
+                next = seq + 1;
+            }
+            Item::Boot(_) => {}
+        }
+    }
+    ensure!(next == sent.len() as u64, "the last of {} is {next}", sent.len());
+    println!("{} sent, {missing} of them lost in {} absences", sent.len(), absences.len());
+    Ok(())
+}
