@@ -1,6 +1,5 @@
 //! Which run a record belongs to: repeats, new boots, and the verdicts between them.
 
-use crate::history::NO_SEQ;
 use crate::track::{Judgement, Line, Place, Track};
 use crate::{Counters, LastWord, Memory, Run, RunId, StreamKey, Verdict, WallTime};
 
@@ -109,7 +108,11 @@ fn began(memory: &mut Memory, line: &Line) -> Admitted {
     Admitted { began: true }
 }
 
-/// Decides, if this record can, whether the provisional run is a new boot or a repeat.
+/// What a record says of the run that began when the numbers came back.
+///
+/// A verdict of "the same boot" stands until the old run goes on: equal times to the microsecond
+/// are possible where the early clock is coarse, and then a later record takes it back. So what
+/// comes meanwhile is kept in its own run, and the reader leaves out what is there twice.
 fn settle(
     memory: &mut Memory,
     line: &Line,
@@ -121,25 +124,35 @@ fn settle(
         return;
     };
     let same_id = evidence.boot_id.is_some() && held.run.boot_id.as_deref() == evidence.boot_id;
-    let judgement =
-        if same_id { Judgement::Repeats } else { held.judge(&memory.current, line, slack) };
+    let judgement = match held.judge(&memory.current, line, slack) {
+        Judgement::New | Judgement::Open if same_id => Judgement::Repeats,
+        judgement => judgement,
+    };
     match judgement {
         Judgement::Open => memory.held = Some(held),
-        Judgement::New => {
-            memory.current.run.verdict = Verdict::Boot;
-            tell(&memory.current.run);
-            memory.undecided.clear();
+        Judgement::New => memory.decide(Verdict::Boot, tell),
+        Judgement::Repeats => {
+            memory.decide(Verdict::SameAs(held.run.id), tell);
+            memory.held = Some(held);
         }
-        Judgement::Repeats | Judgement::GoesOn => {
-            for run in std::iter::once(&mut memory.current.run).chain(&mut memory.undecided) {
-                run.verdict = Verdict::SameAs(held.run.id);
-                tell(run);
-            }
-            memory.undecided.clear();
-            // A repeat of basic lines goes on as a run of its own: the reader counts them.
-            if line.mark.seq != NO_SEQ || judgement == Judgement::GoesOn {
-                memory.current = *held;
-                memory.current.resume_at(line.mark.seq);
+        Judgement::GoesOn => {
+            memory.decide(Verdict::SameAs(held.run.id), tell);
+            memory.current = *held;
+        }
+    }
+}
+
+impl Memory {
+    /// Gives the current run its verdict, and the undecided ones before it theirs.
+    fn decide(&mut self, verdict: Verdict, tell: &mut impl FnMut(&Run)) {
+        if self.current.run.verdict != verdict {
+            self.current.run.verdict = verdict;
+            tell(&self.current.run);
+        }
+        for mut run in self.undecided.drain(..) {
+            if let Verdict::SameAs(_) = verdict {
+                run.verdict = verdict;
+                tell(&run);
             }
         }
     }

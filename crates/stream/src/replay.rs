@@ -56,6 +56,9 @@ impl Core {
         };
         memory.proven |= proven;
         memory.last_received = memory.last_received.max(kept.received);
+        if let Some(held) = memory.held.take_if(|held| held.run.id == kept.run) {
+            memory.current = *held;
+        }
         if memory.current.run.id == kept.run {
             memory.current.accept_again(&hashed_line(kept));
         }
@@ -68,6 +71,8 @@ impl Memory {
         if run.id == self.current.run.id {
             self.current.run = run.clone();
             self.settled(run);
+        } else if let Some(held) = self.held.as_mut().filter(|held| held.run.id == run.id) {
+            held.run = run.clone();
         } else if run.id > self.current.run.id {
             let old = std::mem::replace(&mut self.current, Track::new(run.clone()));
             self.continues = None;
@@ -83,15 +88,11 @@ impl Memory {
         }
     }
 
-    /// The verdict on the current run, if it has come.
+    /// The verdict on the current run, as far as it has come.
     fn settled(&mut self, run: &Run) {
-        match (run.verdict, self.held.take()) {
-            (Verdict::Provisional, held) => self.held = held,
-            (Verdict::SameAs(root), Some(held)) if held.run.id == root && held.next().is_some() => {
-                self.current = *held;
-                self.undecided.clear();
-            }
-            _ => self.undecided.clear(),
+        match run.verdict {
+            Verdict::Provisional | Verdict::SameAs(_) => {}
+            Verdict::Boot => self.held = None,
         }
     }
 }

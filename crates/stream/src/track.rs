@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::history::{Heard, Holes, Mark, Marks, NO_SEQ};
-use crate::{LastWord, Run};
+use crate::{LastWord, Run, Verdict};
 
 /// What a record says of its place, apart from its words.
 #[derive(Clone, Copy, Debug)]
@@ -64,10 +64,6 @@ pub(crate) struct Track {
     marks: Marks,
     /// The time of the last word.
     last_word_time: u64,
-    /// Up to this number a repeat is under way: what was heard is dropped without further proof.
-    pub(crate) replaying_to: u64,
-    /// The latest number of that repeat.
-    replayed: u64,
 }
 
 impl Track {
@@ -79,8 +75,6 @@ impl Track {
             holes: Holes::default(),
             marks: Marks::default(),
             last_word_time: 0,
-            replaying_to: 0,
-            replayed: 0,
         }
     }
 
@@ -173,7 +167,7 @@ impl Track {
     }
 
     /// Where a record stands to this run. `slack` as in `Limits::clock_slack_us`.
-    pub(crate) fn place(&mut self, line: &Line, slack: u64) -> Place {
+    pub(crate) fn place(&self, line: &Line, slack: u64) -> Place {
         if line.numbered() {
             self.place_numbered(line, slack)
         } else {
@@ -186,8 +180,8 @@ impl Track {
     /// 3. A number with an exact mark: a repeat or another boot, but at time 0 a return, unless
     ///    it is one of the latest (a datagram doubled by the network).
     /// 4. A time that does not fit between the neighbours': another boot.
-    /// 5. Never heard: late. Heard: a repeat while a repeat is under way, else a return.
-    fn place_numbered(&mut self, line: &Line, slack: u64) -> Place {
+    /// 5. Never heard: late. Heard, as far as is known: a return.
+    fn place_numbered(&self, line: &Line, slack: u64) -> Place {
         let Mark { seq, time, .. } = line.mark;
         let last_time = self.last_time().unwrap_or(0);
         let Some((first, next)) = self.numbers else {
@@ -211,24 +205,16 @@ impl Track {
             if *mark != line.mark {
                 return Place::Elsewhere;
             }
-            let doubled = seq > first && self.marks.holds_recent(mark);
-            if time > 0 || doubled || self.repeats_on(seq) {
-                self.note_replay(seq, next);
-                return Place::Repeat;
-            }
-            return Place::Return;
+            let doubled = seq > first && seq + 2 >= next && self.marks.holds_recent(mark);
+            return if time > 0 || doubled { Place::Repeat } else { Place::Return };
         }
-        if !self.fits(seq, time, slack) && (time > 0 || !self.repeats_on(seq)) {
+        if !self.fits(seq, time, slack) {
             return Place::Elsewhere;
         }
         match self.holes.heard(seq) {
             Heard::No => Place::Late,
             Heard::Unsure if time > 0 => Place::Unsure,
             Heard::Yes if line.incomplete => Place::Unsure,
-            Heard::Yes if self.repeats_on(seq) => {
-                self.replayed = seq;
-                Place::Repeat
-            }
             Heard::Yes | Heard::Unsure => Place::Return,
         }
     }
@@ -267,6 +253,11 @@ impl Track {
         }
     }
 
+    /// Whether the verdict on this run is, so far, that it shares a boot with another.
+    fn is_same_boot(&self) -> bool {
+        matches!(self.run.verdict, Verdict::SameAs(_))
+    }
+
     /// What a record says of `newer`, the run that began when the numbers came back.
     pub(crate) fn judge(&self, newer: &Track, line: &Line, slack: u64) -> Judgement {
         if line.incomplete || !line.timed {
@@ -296,7 +287,8 @@ impl Track {
         }
         if seq >= next {
             let forward = time.saturating_add(slack) >= self.last_time().unwrap_or(0);
-            let closer = newer.next().is_some_and(|newer| seq - next < seq.saturating_sub(newer));
+            let closer = newer.is_same_boot()
+                || newer.next().is_some_and(|newer| seq - next < seq.saturating_sub(newer));
             return match (forward && closer, time) {
                 (true, _) => Judgement::GoesOn,
                 (false, 0) => Judgement::Open,
@@ -316,7 +308,8 @@ impl Track {
         } else if self.marks.holds(time, hash) {
             Judgement::Repeats
         } else if time > last {
-            let closer = last > 0 && (since == 0 || 2 * (time - last) <= time - since);
+            let closer = newer.is_same_boot()
+                || last > 0 && (since == 0 || 2 * (time - last) <= time - since);
             if closer { Judgement::GoesOn } else { Judgement::New }
         } else if self.marks.dense_at(time) {
             Judgement::New
@@ -330,26 +323,5 @@ impl Track {
         let (first, _) = self.numbers.unwrap_or((0, 0));
         let below = if seq < first { 0 } else { below };
         below <= time.saturating_add(slack) && time <= above.saturating_add(slack)
-    }
-
-    fn repeats_on(&self, seq: u64) -> bool {
-        seq < self.replaying_to && seq > self.replayed
-    }
-
-    /// A repeat was proven at `seq`: the ring buffer is being sent again, up to what was heard.
-    fn note_replay(&mut self, seq: u64, next: u64) {
-        const LATEST: u64 = 8;
-        if seq + LATEST < next || self.replaying_to > seq {
-            self.replaying_to = next;
-            self.replayed = seq;
-        }
-    }
-
-    /// The verdict was that this run goes on: its records are being sent again from `seq` on.
-    pub(crate) fn resume_at(&mut self, seq: u64) {
-        if seq != NO_SEQ {
-            self.replaying_to = self.next().unwrap_or(0);
-            self.replayed = seq;
-        }
     }
 }

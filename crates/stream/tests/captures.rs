@@ -9,7 +9,10 @@ use bedside_lab::{capture, oracle};
 use bedside_stream::StreamKey;
 use world::{Doctor, Heard};
 
-fn wanted(stream: &oracle::Stream) -> Vec<Vec<(Option<u64>, Option<u64>, String)>> {
+/// Number, time and text.
+type Told = (Option<u64>, Option<u64>, String);
+
+fn wanted(stream: &oracle::Stream) -> Vec<Vec<Told>> {
     let records = |boot: &oracle::Boot| {
         let text = |record: &oracle::Record| String::from_utf8_lossy(&record.text).into_owned();
         boot.records.iter().map(|record| (record.seq, record.uptime_us, text(record))).collect()
@@ -18,11 +21,7 @@ fn wanted(stream: &oracle::Stream) -> Vec<Vec<(Option<u64>, Option<u64>, String)
 }
 
 /// What the doctor holds of one of its ports in one format, boot by boot.
-fn held(
-    doctor: &Doctor,
-    port: u16,
-    extended: bool,
-) -> Vec<Vec<(Option<u64>, Option<u64>, String)>> {
+fn held(doctor: &Doctor, port: u16, extended: bool) -> Vec<Vec<Told>> {
     let of_stream = |record: &Heard| {
         doctor.book.runs[&record.run].key.port == port && record.seq.is_some() == extended
     };

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 
 use bedside_stream::{
@@ -21,8 +21,16 @@ pub struct Heard {
     pub incomplete: bool,
 }
 
+/// What the store would hold, in the order in which it was written.
+#[derive(Clone, Debug)]
+pub enum Written {
+    Run(Run),
+    Record(usize),
+}
+
 #[derive(Default)]
 pub struct Book {
+    pub journal: Vec<Written>,
     pub runs: BTreeMap<RunId, Run>,
     pub records: Vec<Heard>,
     pub gaps: Vec<(Option<RunId>, Cause, u64)>,
@@ -34,6 +42,7 @@ impl World for Book {
         match event {
             Event::Run(run) => {
                 self.runs.insert(run.id, run.clone());
+                self.journal.push(Written::Run(run.clone()));
             }
             Event::Record { run, record, .. } => {
                 assert!(self.runs.contains_key(&run), "a record before its run");
@@ -41,6 +50,7 @@ impl World for Book {
                     Text::Escaped(bytes) => netconsole_wire::unescape(bytes).collect(),
                     Text::Plain(bytes) => bytes.to_vec(),
                 };
+                self.journal.push(Written::Record(self.records.len()));
                 self.records.push(Heard {
                     run,
                     seq: record.seq.map(|seq| seq.0),
@@ -71,18 +81,23 @@ impl Book {
     }
 
     /// The boots in order of first receipt, each as a reader shows it: by number, each record
-    /// once; lines without a number by arrival, those of a repeat only as often as they are new.
+    /// once and whole if it ever came whole; lines without a number by arrival, those of a repeat only as often as they are new.
     pub fn boots(&self) -> Vec<Vec<Heard>> {
         let mut boots: BTreeMap<RunId, Vec<Heard>> = BTreeMap::new();
         let mut held: HashMap<RunId, HashMap<(Option<u64>, String), usize>> = HashMap::new();
         let mut in_run: HashMap<RunId, HashMap<(Option<u64>, String), usize>> = HashMap::new();
+        let mut known = HashSet::new();
+        let place = |record: &Heard| (self.root(record.run), record.seq, record.time);
+        let whole = self.records.iter().filter(|record| !record.incomplete);
+        let whole: HashSet<_> = whole.map(place).collect();
         for record in &self.records {
+            if record.incomplete && record.seq.is_some() && whole.contains(&place(record)) {
+                continue;
+            }
             let root = self.root(record.run);
             let boot = boots.entry(root).or_default();
-            let known = boot.iter().any(|old| {
-                (old.seq, old.time, &old.text) == (record.seq, record.time, &record.text)
-            });
-            if record.seq.is_some() && known {
+            let very = (root, record.seq, record.time, record.text.as_str());
+            if record.seq.is_some() && !known.insert(very) {
                 continue;
             }
             if record.seq.is_none() {
@@ -143,14 +158,21 @@ impl Doctor {
         self.core.handle_timeout(self.now, &mut self.book);
     }
 
-    /// The doctor is killed: a new one knows what the store holds since `memories`.
-    pub fn restart(&mut self, limits: Limits, memories: Vec<Memory>, records_since: usize) {
-        let mut core = Core::new(limits, RunId(1));
+    /// The doctor is killed: a new one knows `memories` and what was written since.
+    pub fn restart(&mut self, limits: Limits, memories: Vec<Memory>, since: usize) {
+        let next_run = self.book.runs.keys().last().map_or(RunId(1), |run| RunId(run.0 + 1));
+        let mut core = Core::new(limits, next_run);
         for memory in memories {
             core.restore(memory);
         }
-        self.book.runs.values().for_each(|run| core.replay_run(run));
-        for record in &self.book.records[records_since..] {
+        for written in &self.book.journal[since..] {
+            let record = match written {
+                Written::Run(run) => {
+                    core.replay_run(run);
+                    continue;
+                }
+                Written::Record(at) => &self.book.records[*at],
+            };
             let kept = Kept {
                 run: record.run,
                 received: WallTime(0),
