@@ -129,9 +129,7 @@ impl<'a> BasicLine<'a> {
 /// `<N>` and what follows it.
 pub(crate) fn syslog_prefix(bytes: &[u8]) -> Option<(Prefix, &[u8])> {
     match number(bytes.strip_prefix(b"<")?)? {
-        (prefix, [b'>', rest @ ..]) if prefix <= Prefix::MAX.0 as u64 => {
-            Some((Prefix(prefix as u16), rest))
-        }
+        (prefix, [b'>', rest @ ..]) => Some((Prefix::new(prefix)?, rest)),
         _ => None,
     }
 }

@@ -112,9 +112,7 @@ impl<'a> Header<'a> {
     /// Reads what follows the release token: the header, and the body after its `;`.
     fn parse(bytes: &'a [u8]) -> Option<(Header<'a>, &'a [u8])> {
         let (prefix, rest) = number_and_comma(bytes)?;
-        if prefix > Prefix::MAX.0 as u64 {
-            return None;
-        }
+        let prefix = Prefix::new(prefix)?;
         let (seq, rest) = number_and_comma(rest)?;
         let (time, rest) = number_and_comma(rest)?;
         let (flags, rest) = rest.split_first()?;
@@ -124,35 +122,9 @@ impl<'a> Header<'a> {
             [b',', ..] => split_once(rest, b';')?,
             _ => return None,
         };
-        let mut header = Header {
-            release: None,
-            prefix: Prefix(prefix as u16),
-            seq: Sequence(seq),
-            time: PrintkTime(time),
-            flags,
-            keys,
-            caller: None,
-            fragment: None,
-        };
-        if !keys.is_empty() {
-            header.read_keys()?;
-        }
-        Some((header, body))
-    }
-
-    /// Finds the keys that have a meaning here. A newline has no place in a header.
-    fn read_keys(&mut self) -> Option<()> {
-        if find(self.keys, b'\n').is_some() {
-            return None;
-        }
-        for (key, value) in keys(self.keys) {
-            match key {
-                b"caller" if self.caller.is_none() => self.caller = caller(value),
-                b"ncfrag" if self.fragment.is_none() => self.fragment = Fragment::parse(value),
-                _ => {}
-            }
-        }
-        Some(())
+        let (caller, fragment) = known_keys(keys)?;
+        let (seq, time) = (Sequence(seq), PrintkTime(time));
+        Some((Header { release: None, prefix, seq, time, flags, keys, caller, fragment }, body))
     }
 }
 
@@ -201,6 +173,25 @@ impl Body {
         let body = body.strip_suffix(b"\0").unwrap_or(body);
         split_once(body, b'\n').unwrap_or((body, &[]))
     }
+}
+
+/// The keys that have a meaning here; `None` if no kernel writes these, as a newline is in them.
+fn known_keys(bytes: &[u8]) -> Option<(Option<&[u8]>, Option<Fragment>)> {
+    let mut found = (None, None);
+    if bytes.is_empty() {
+        return Some(found);
+    }
+    if find(bytes, b'\n').is_some() {
+        return None;
+    }
+    for (key, value) in keys(bytes) {
+        match key {
+            b"caller" if found.0.is_none() => found.0 = caller(value),
+            b"ncfrag" if found.1.is_none() => found.1 = Fragment::parse(value),
+            _ => {}
+        }
+    }
+    Some(found)
 }
 
 /// The keys of a header, in wire order; an empty element is passed over, a key without `=` has an

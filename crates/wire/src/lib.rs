@@ -1,10 +1,41 @@
-//! The wire formats of Linux netconsole, both ways.
+//! The wire formats of Linux netconsole, both ways: no_std, no allocation, no dependency, no
+//! unsafe code.
 //!
 //! [`parse`] reads any bytes of any length into a [`Datagram`], which [`Datagram::emit`] writes
-//! again byte for byte. Nothing is refused: what is not netconsole's is kept as text.
+//! again byte for byte. Nothing is an error: what is not netconsole's is syslog's or kept as text.
+//! Whatever brought it, a message becomes a [`Record`] that borrows from the datagram.
+//!
+//! ```
+//! use netconsole_wire::{Datagram, Record, parse};
+//!
+//! fn each(payload: &[u8], mut take: impl FnMut(&Record<'_>)) {
+//!     match parse(payload) {
+//!         // A fragment waits for the others: put the bodies together by `offset` and `total`,
+//!         // then call `record_from` with the header of any of them.
+//!         Datagram::Extended(message) if message.fragment().is_some() => {}
+//!         Datagram::Extended(message) => take(&message.record()),
+//!         Datagram::Syslog(message) => take(&message.record()),
+//!         // A datagram that is cut goes on in the next one: join the two before `lines`.
+//!         Datagram::Basic(text) => text.lines().for_each(|line| take(&line.record(false))),
+//!         Datagram::Raw(bytes) => take(&Record::raw(bytes)),
+//!     }
+//! }
+//!
+//! each(b"6,416,1758426,-,caller=T1;usb 1-1: new\\x09device\n SUBSYSTEM=usb\n", |record| {
+//!     assert!(record.text.unescaped().eq(*b"usb 1-1: new\tdevice"));
+//!     assert_eq!(record.caller, Some(&b"T1"[..]));
+//! });
+//! ```
+//!
+//! The other way [`Message::emit`] sends a message as the kernel does, in fragments if it must,
+//! and [`parameter`] reads, checks, explains and prints the `netconsole=` string.
+//!
+//! Deliberately absent: reassembly, order, repeats and loss (they need memory and time), the
+//! meaning of syslog's time stamps (it needs a calendar), and every error but the parameter's.
+//! The formats stand byte by byte in `docs/wire-format.md`.
 #![no_std]
 #![forbid(unsafe_code)]
-#![warn(clippy::indexing_slicing)]
+#![deny(clippy::indexing_slicing)]
 
 #[cfg(test)]
 extern crate std;

@@ -10,6 +10,11 @@ impl Prefix {
     /// The greatest that can stand on the wire.
     pub const MAX: Prefix = Prefix(2047);
 
+    /// The number as read from the wire, if it can stand there.
+    pub(crate) fn new(number: u64) -> Option<Prefix> {
+        (number <= Prefix::MAX.0 as u64).then_some(Prefix(number as u16))
+    }
+
     /// Severity 0 (emergency) ..= 7 (debug), RFC 5424 section 6.2.1.
     pub fn level(self) -> u8 {
         (self.0 & 7) as u8

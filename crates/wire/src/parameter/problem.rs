@@ -60,81 +60,62 @@ impl Problem {
         ParameterError { problem: self, offset }
     }
 
-    /// What is wrong, why it is, and what to do.
-    pub fn as_str(self) -> &'static str {
+    /// What is wrong, and why it is.
+    pub fn what(self) -> &'static str {
         match self {
-            Problem::Blank => {
-                "only printable ASCII without spaces may stand in the parameter, as the kernel \
-                 reads a blank as part of a value: take it out"
-            }
-            Problem::TooLong => {
-                "the parameter is longer than 255 bytes, and the kernel's buffer holds no more: \
-                 leave out what is a default, or set up further targets through configfs"
-            }
-            Problem::NoTarget => {
-                "a target is missing here, and the kernel refuses an empty one: write one, say \
-                 `@/,@192.168.0.2/`, or take the semicolon away"
-            }
-            Problem::ReleaseWithoutExtended => {
-                "`r` (release) needs `+` (extended format) in front of it, in this order: write \
-                 `+r`, or leave out `r`"
-            }
-            Problem::NoSourceAt => {
-                "the `@` after the source port is missing (it stays even without a port): write \
-                 `[source-port]@[source-ip]/[device],[port]@<ip>/[mac]`"
-            }
-            Problem::NoSourceSlash => {
-                "the `/` after the source address is missing (it stays even without an address): \
-                 write `@/[device],[port]@<ip>/[mac]`"
-            }
-            Problem::NoComma => {
-                "the `,` between the device and the target's port is missing: write \
-                 `@/[device],[port]@<ip>/[mac]`"
-            }
+            Problem::Blank => "a blank or a byte outside ASCII, which the kernel takes for a value",
+            Problem::TooLong => "longer than the 255 bytes that the kernel's buffer holds",
+            Problem::NoTarget => "a target is missing, and the kernel refuses an empty one",
+            Problem::ReleaseWithoutExtended => "`r` (release) needs `+` (extended) in front of it",
+            Problem::NoSourceAt => "no `@` after the source port; it stays even without a port",
+            Problem::NoSourceSlash => "no `/` after the source address; it stays even without one",
+            Problem::NoComma => "no `,` between the device and the target's port",
             Problem::NoTargetAt => {
-                "the `@` in front of the target's address is missing (it stays even without a \
-                 port): write `@/,[port]@<ip>/`"
+                "no `@` before the target's address; it stays even without a port"
             }
             Problem::NoTargetSlash => {
-                "the `/` after the target's address is missing (it stays even without a hardware \
-                 address): add it"
+                "no `/` after the target's address; it stays even without a MAC"
             }
-            Problem::BadPort => {
-                "this is no port, which is a decimal number from 0 to 65535: correct it, or leave \
-                 it out for the default"
-            }
-            Problem::PortZero => {
-                "nothing can listen on port 0: write the receiver's port, or leave it out for 6666"
-            }
-            Problem::BadAddress => {
-                "this is no IPv4 or IPv6 address, and the kernel resolves no names: write the \
-                 address, without brackets or a zone"
-            }
-            Problem::NoTargetAddress => {
-                "the target's address is missing, and there is no default for it: write the \
-                 receiver's IP address"
-            }
-            Problem::MixedFamilies => {
-                "the source address is of another family than this one, and a packet has one \
-                 family: write both as IPv4 or both as IPv6, or leave out the source address"
-            }
+            Problem::BadPort => "no port: that is a decimal number from 0 to 65535",
+            Problem::PortZero => "nothing can listen on port 0",
+            Problem::BadAddress => "no IPv4 or IPv6 address, and the kernel resolves no names",
+            Problem::NoTargetAddress => "no target address, and there is no default for it",
+            Problem::MixedFamilies => "this address is of another family than the source address",
             Problem::DeviceTooLong => {
-                "a device's name has at most 15 bytes, and the kernel would cut this one: give \
-                 the name that `ip link` shows"
+                "a device's name has at most 15 bytes; the kernel cuts the rest"
             }
-            Problem::BadDevice => {
-                "no device can have this name, as devices are directories of /sys: give the name \
-                 that `ip link` shows"
-            }
+            Problem::BadDevice => "no device can have this name",
             Problem::BadSourceMac => {
-                "a device with a colon in it is read as a hardware address, and this is none of \
-                 a single device: write six pairs of hex digits, as `ip link` shows them, or \
-                 the device's name"
+                "a device with a colon is read as a MAC, and this is none of one"
             }
-            Problem::BadTargetMac => {
-                "this is no hardware address, which is six pairs of hex digits with colons \
-                 between them: correct it, or leave it out to send to all (broadcast)"
+            Problem::BadTargetMac => "no MAC: that is six pairs of hex digits with colons between",
+        }
+    }
+
+    /// What to do about it.
+    pub fn cure(self) -> &'static str {
+        match self {
+            Problem::Blank => "take it out",
+            Problem::TooLong => "leave out what is a default, or set up some targets by configfs",
+            Problem::NoTarget => "write one, say `@/,@192.168.0.2/`, or take the semicolon away",
+            Problem::ReleaseWithoutExtended => "write `+r`, or leave out `r`",
+            Problem::NoSourceAt
+            | Problem::NoSourceSlash
+            | Problem::NoComma
+            | Problem::NoTargetAt
+            | Problem::NoTargetSlash => {
+                "write `[source-port]@[source-ip]/[device],[port]@<ip>/[mac]`"
             }
+            Problem::BadPort => "correct it, or leave it out for the default",
+            Problem::PortZero => "write the receiver's port, or leave it out for 6666",
+            Problem::BadAddress => "write the address, without brackets and without a zone",
+            Problem::NoTargetAddress => "write the receiver's IP address",
+            Problem::MixedFamilies => {
+                "write both as IPv4 or as IPv6, or leave out the source address"
+            }
+            Problem::DeviceTooLong | Problem::BadDevice => "write the name that `ip link` shows",
+            Problem::BadSourceMac => "write the MAC that `ip link` shows, or the device's name",
+            Problem::BadTargetMac => "correct it, or leave it out to send to all (broadcast)",
         }
     }
 }
@@ -147,7 +128,8 @@ impl ParameterError {
 
 impl fmt::Display for ParameterError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "netconsole parameter, byte {}: {}", self.offset, self.problem.as_str())
+        let (what, cure) = (self.problem.what(), self.problem.cure());
+        write!(out, "netconsole parameter, byte {}: {what}: {cure}", self.offset)
     }
 }
 
