@@ -116,6 +116,17 @@ impl Core {
         self.table.iter().filter_map(crate::table::Stream::remember)
     }
 
+    /// Gives what is known of every stream heard since the last checkpoint. What waits for its
+    /// rest is not part of it.
+    pub fn checkpoint(&mut self, mut each: impl FnMut(&Memory)) {
+        for stream in self.table.iter_mut().filter(|stream| stream.changed) {
+            stream.changed = false;
+            if let Some(memory) = stream.refresh() {
+                each(memory);
+            }
+        }
+    }
+
     /// What is known of one stream.
     pub fn memory(&self, key: &StreamKey) -> Option<Memory> {
         self.table.get(self.table.find(key)?)?.remember()

@@ -120,14 +120,6 @@ impl Core {
     }
 }
 
-impl Stream {
-    /// What brings this stream back.
-    pub(crate) fn remember(&self) -> Option<Memory> {
-        let memory = self.memory.as_ref()?;
-        Some(Memory { heard: self.heard, proven: self.proven, ..memory.clone() })
-    }
-}
-
 /// How far a record is from going on with a stream's numbers or times; `None` if it does not.
 fn distance(memory: &Memory, line: &Line, evidence: &Evidence<'_>) -> Option<u64> {
     let agrees = |known: &Option<Vec<u8>>, said: Option<&[u8]>| !matches!((known, said), (Some(known), Some(said)) if known != said);

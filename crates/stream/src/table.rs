@@ -19,12 +19,29 @@ pub(crate) struct Stream {
     pub(crate) proven: bool,
     /// Heard since the hand last passed (second chance).
     fresh: bool,
+    /// Heard since the last checkpoint.
+    pub(crate) changed: bool,
     /// Tells this stream from one that had the same slot before.
     pub(crate) generation: u32,
     /// The stream that took the numbers over, and how often this one has spoken since.
     pub(crate) taken_over: Option<(StreamKey, u32)>,
     /// How often this run was compared with its siblings'.
     pub(crate) compared: u32,
+}
+
+impl Stream {
+    /// What brings this stream back.
+    pub(crate) fn remember(&self) -> Option<Memory> {
+        let memory = self.memory.as_ref()?;
+        Some(Memory { heard: self.heard, proven: self.proven, ..memory.clone() })
+    }
+
+    /// The same, in place.
+    pub(crate) fn refresh(&mut self) -> Option<&Memory> {
+        let memory = self.memory.as_mut()?;
+        (memory.heard, memory.proven) = (self.heard, self.proven);
+        Some(memory)
+    }
 }
 
 /// Streams by key and by address.
@@ -71,6 +88,10 @@ impl Table {
         self.slots.iter().flatten()
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
+        self.slots.iter_mut().flatten()
+    }
+
     /// All slots in use.
     pub(crate) fn used(&self) -> Vec<u32> {
         (0..self.slots.len() as u32).filter(|slot| self.get(*slot).is_some()).collect()
@@ -104,6 +125,7 @@ impl Table {
             heard,
             proven,
             fresh: true,
+            changed: false,
             generation: self.generation,
             taken_over: None,
             compared: 0,
@@ -132,6 +154,7 @@ impl Table {
             return false;
         };
         stream.fresh = true;
+        stream.changed = true;
         stream.heard = stream.heard.saturating_add(1);
         if stream.proven || stream.heard < limits.proven_after {
             return false;
