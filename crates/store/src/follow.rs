@@ -1,34 +1,43 @@
 //! Following a store as it grows, by arrival.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod arrival;
+mod news;
 
-use crate::read::{BootSummary, End, Error, Gap, OwnedRecord};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use self::arrival::Arrival;
+use self::news::News;
+use crate::read::view::View;
+use crate::read::{BootSummary, Damage, End, Error, Gap, OwnedRecord};
 
 /// What came next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FollowItem {
     /// A record, under the host and boot known for it at this moment. Repeats are given too.
     Record(OwnedRecord),
-    /// Something is missing: a stored gap, or a hole in the numbers before the next record.
+    /// Something is missing: a stored gap, or a hole in the numbers in front of the next record.
+    /// A record that comes late may fill it after all.
     Gap(Gap),
-    /// Something about a boot changed.
+    /// Something about a boot changed. The summary tells what is known of it now.
     Boot(BootChange, Box<BootSummary>),
 }
 
 /// What changed about a boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BootChange {
-    /// It began; its first records follow.
+    /// It began; its first record or gap comes next.
     Began,
     /// A last word was heard, or a later boot of the same host began ([`End::Silence`]).
     Ended(End),
     /// What was taken for a boot of its own goes on as this older one.
     Joined {
         /// The number it had had.
-        from: u64,
+        from: u32,
     },
-    /// Its host is known by name now, and the boot has a number there.
+    /// Its host is known by another name now, and the boot has a number there.
     Named,
 }
 
@@ -36,11 +45,19 @@ pub enum BootChange {
 #[derive(Debug)]
 pub struct Follower {
     dir: PathBuf,
+    arrival: Arrival,
+    news: News,
+    ready: VecDeque<FollowItem>,
 }
 
 impl Follower {
-    pub(crate) fn open(dir: &Path) -> Result<Follower, Error> {
-        Ok(Follower { dir: dir.to_owned() })
+    pub(crate) fn new(view: Arc<View>) -> Result<Follower, Error> {
+        Ok(Follower {
+            dir: view.dir().to_owned(),
+            arrival: Arrival::new(&view)?,
+            news: News::new(view),
+            ready: VecDeque::new(),
+        })
     }
 
     /// The directory of the store.
@@ -50,7 +67,32 @@ impl Follower {
 
     /// The next item; waits up to `timeout` for one. `None` when none came.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<FollowItem>, Error> {
-        let _: Duration = timeout;
-        Ok(None)
+        let began = Instant::now();
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Ok(Some(item));
+            }
+            if self.advance()? {
+                continue;
+            }
+            let left = timeout.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            self.arrival.wait(left)?;
+        }
+    }
+
+    /// What could not be read and was skipped.
+    pub fn damage(&self) -> Vec<Damage> {
+        self.news.damage()
+    }
+
+    /// Takes in one block more, if there is one.
+    fn advance(&mut self) -> Result<bool, Error> {
+        let (news, ready) = (&mut self.news, &mut self.ready);
+        let unreadable = |source| Error::Unreadable { path: self.dir.clone(), source };
+        let advanced = self.arrival.block(|segment, line| news.line(segment, line, ready));
+        advanced.map_err(unreadable)
     }
 }

@@ -24,15 +24,37 @@
 //! # }
 //! ```
 
+pub(crate) mod boots;
+mod counts;
+pub(crate) mod holes;
 mod item;
+pub(crate) mod items;
+mod lock;
+mod merge;
+mod order;
+mod parts;
+mod plan;
+pub(crate) mod runs;
+pub(crate) mod segments;
 mod summary;
+pub(crate) mod view;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use bedside_stream::WallTime;
+use bedside_stream::{RunId, WallTime};
 
 pub use self::item::{Gap, Item, OwnedRecord};
+pub use self::items::Items;
 pub use self::summary::{BootCounts, BootSummary, End, HostSummary, Losses};
+
+use self::counts::Hosts;
+use self::items::Names;
+use self::merge::Direction;
+use self::segments::lines;
+use self::view::View;
+use crate::entry::{Head, decode_head};
+use crate::follow::Follower;
 
 /// How long a boot must have been silent before a reader calls it ended, in microseconds.
 pub const SILENCE_AFTER_US: u64 = 10_000_000;
@@ -68,19 +90,28 @@ pub struct Damage {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no store there.
-    #[error("no store in {path}: it has no `segments` directory; name the one that `bedside serve --data` writes")]
+    #[error(
+        "no store in {path}: it has no `segments` directory; name the one that `bedside serve` \
+         writes"
+    )]
     NoStore {
         /// The directory that was named.
         path: PathBuf,
     },
-    /// A file or a directory can't be read.
-    #[error("can't {operation} {path}: {source}")]
-    Io {
-        /// What was tried.
-        operation: &'static str,
-        /// On what.
+    /// A part of it can't be read.
+    #[error("store in {path}: {source}")]
+    Unreadable {
+        /// The store's directory.
         path: PathBuf,
-        /// Why it failed.
+        /// What failed, and why.
+        source: crate::Error,
+    },
+    /// Nothing tells of new entries.
+    #[error("can't watch {path}: {source}; the limits are in /proc/sys/fs/inotify")]
+    Watch {
+        /// The directory of the segments.
+        path: PathBuf,
+        /// Why not.
         source: std::io::Error,
     },
 }
@@ -88,67 +119,68 @@ pub enum Error {
 /// A store, open for reading.
 #[derive(Debug)]
 pub struct Reader {
-    dir: PathBuf,
+    view: Arc<View>,
 }
 
 impl Reader {
     /// Opens the store in `dir`.
     pub fn open(dir: &Path) -> Result<Reader, Error> {
-        Ok(Reader { dir: dir.to_owned() })
+        Ok(Reader { view: Arc::new(View::open(dir)?) })
     }
 
     /// Takes in what was written, sealed or deleted since the last look.
     pub fn refresh(&mut self) -> Result<(), Error> {
+        *self = Reader::open(self.dir())?;
         Ok(())
     }
 
     /// The directory it was opened on.
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.view.dir()
     }
 
     /// The process that writes this store now, if one does; 0 when it doesn't tell its number.
     pub fn doctor_running(&self) -> Option<u32> {
-        None
+        lock::holder(self.dir())
     }
 
     /// All boots, by first receipt. Reads no records.
     ///
     /// `now` is what silence is measured against.
     pub fn boots(&self, now: WallTime) -> Vec<BootSummary> {
-        let _: WallTime = now;
-        Vec::new()
+        boots::boots(self.view.runs(), now, self.doctor_running().is_some())
     }
 
-    /// What `boot` holds. Exact: reads the boot where the block headers don't tell.
+    /// What `boot` holds, exactly: reads the boot.
     pub fn counts(&self, boot: &BootSummary) -> Result<BootCounts, Error> {
-        let _: &BootSummary = boot;
-        Ok(BootCounts::default())
+        let raws = self.view.raws(&boot.runs, Window::default(), Direction::Forward);
+        raws.and_then(counts::count).map_err(self.unreadable())
     }
 
     /// All hosts, by name. Costs a [`Reader::counts`] per boot.
     pub fn hosts(&self, now: WallTime) -> Result<Vec<HostSummary>, Error> {
-        let _: WallTime = now;
-        Ok(Vec::new())
+        let boots = self.boots(now).into_iter();
+        let counted = boots.map(|boot| self.counts(&boot).map(|counts| (boot, counts)));
+        let mut hosts = Hosts::new(&counted.collect::<Result<Vec<_>, _>>()?, now);
+        hosts.add_recent(self.view.segments()).map_err(self.unreadable())?;
+        Ok(hosts.finish())
     }
 
     /// The records and gaps of `boot` that were received within `window`, in order: by our port
     /// and kind of format in order of first receipt, then by number, or by arrival where there
     /// is none. Repeats are removed. Streams: holds no more than the blocks that overlap.
-    pub fn items(&self, boot: &BootSummary, window: Window) -> Result<Items, Error> {
-        let _: (&BootSummary, Window) = (boot, window);
-        Ok(Items {})
+    pub fn items(&self, boot: &BootSummary, window: Window) -> Result<Items<'_>, Error> {
+        self.directed(boot, window, Direction::Forward)
     }
 
     /// The same items as [`Reader::items`], last first. Reads only as far as it is asked.
-    pub fn items_rev(&self, boot: &BootSummary, window: Window) -> Result<Items, Error> {
-        self.items(boot, window)
+    pub fn items_rev(&self, boot: &BootSummary, window: Window) -> Result<Items<'_>, Error> {
+        self.directed(boot, window, Direction::Backward)
     }
 
     /// The last `count` records of `boot` with the gaps between them, in order.
     pub fn tail(&self, boot: &BootSummary, count: usize) -> Result<Vec<Item>, Error> {
-        let mut items = Vec::new();
-        let mut records = 0;
+        let (mut items, mut records) = (Vec::new(), 0);
         for item in self.items_rev(boot, Window::default())? {
             let item = item?;
             if matches!(item, Item::Record(_)) {
@@ -159,6 +191,10 @@ impl Reader {
             }
             items.push(item);
         }
+        // What lies in front of the first record is not between them.
+        while records > 0 && matches!(items.last(), Some(Item::Gap(_))) {
+            items.pop();
+        }
         items.reverse();
         Ok(items)
     }
@@ -166,29 +202,55 @@ impl Reader {
     /// The gaps that belong to no boot (the socket's, and limits met before a run was known), by
     /// receive time.
     pub fn loose_gaps(&self) -> Result<Vec<Gap>, Error> {
-        Ok(Vec::new())
+        let segments = self.view.segments();
+        let (mut gaps, mut text) = (Vec::new(), Vec::new());
+        for number in self.view.runs().segments_with_loose_gaps() {
+            let segment = segments.segment(number).map_err(self.unreadable())?;
+            let Some(segment) = segment else { continue };
+            for block in segment.blocks.iter().filter(|block| block.header.notes) {
+                segments.read(&segment.file, block, &mut text).map_err(self.unreadable())?;
+                gaps.extend(lines(&text).filter_map(loose));
+            }
+        }
+        gaps.sort_by_key(|gap| gap.received);
+        Ok(gaps)
     }
 
     /// What could not be read so far, and was skipped. Grows as more is read; bounded.
     pub fn damage(&self) -> Vec<Damage> {
-        Vec::new()
+        self.view.segments().damage()
     }
 
     /// Follows the store from where this reader's view of it ends: what it showed is not
     /// given again, and nothing after it is missed.
-    pub fn follow(&self) -> Result<crate::follow::Follower, Error> {
-        crate::follow::Follower::open(&self.dir)
+    pub fn follow(&self) -> Result<Follower, Error> {
+        Follower::new(Arc::clone(&self.view))
+    }
+
+    fn directed(
+        &self,
+        boot: &BootSummary,
+        window: Window,
+        direction: Direction,
+    ) -> Result<Items<'_>, Error> {
+        let raws = self.view.raws(&boot.runs, window, direction).map_err(self.unreadable())?;
+        Ok(Items::new(raws, window, self.dir().to_owned(), self.names(boot)))
+    }
+
+    fn names(&self, boot: &BootSummary) -> Names {
+        let key = |run: &RunId| Some((*run, self.view.runs().get(*run)?.run().key));
+        let keys = boot.runs.iter().filter_map(key).collect();
+        Names { host: Arc::clone(&boot.host), boot: boot.number, keys }
+    }
+
+    fn unreadable(&self) -> impl Fn(crate::Error) -> Error + '_ {
+        |source| Error::Unreadable { path: self.dir().to_owned(), source }
     }
 }
 
-/// The items of one boot, in order or in reverse.
-#[derive(Debug)]
-pub struct Items {}
-
-impl Iterator for Items {
-    type Item = Result<Item, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        None
+fn loose(line: &[u8]) -> Option<Gap> {
+    match decode_head(line)? {
+        Head::Gap(gap) if gap.run.is_none() => Some(Gap::loose(&gap)),
+        _ => None,
     }
 }

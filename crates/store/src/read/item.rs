@@ -30,8 +30,8 @@ impl Item {
 pub struct OwnedRecord {
     /// The machine: userdata's `host`, else the IP address. Invalid UTF-8 is replaced.
     pub host: Arc<str>,
-    /// Number of the boot, from 1 per host.
-    pub boot: u64,
+    /// Number of the boot, from 1 per host; 0 where the store no longer knows it.
+    pub boot: u32,
     /// The run it is filed under.
     pub run: RunId,
     /// Who sent it; a mapped IPv6 address is given as IPv4.
@@ -81,7 +81,7 @@ pub struct Gap {
     /// The machine; none for a gap of the socket.
     pub host: Option<Arc<str>>,
     /// Number of the boot.
-    pub boot: Option<u64>,
+    pub boot: Option<u32>,
     /// The stream's sender; for a hole that of the record after it.
     pub source: Option<SocketAddr>,
     /// Our port.

@@ -81,8 +81,8 @@ impl Losses {
 pub struct BootSummary {
     /// The machine: userdata's `host`, else the IP address. Invalid UTF-8 is replaced.
     pub host: Arc<str>,
-    /// From 1 per host.
-    pub number: u64,
+    /// From 1 per host; 0 where the store no longer knows it.
+    pub number: u32,
     /// Its runs, in the order in which they began.
     pub runs: Vec<RunId>,
     /// Who sent, each once, in the order in which they were first heard.

@@ -1,0 +1,235 @@
+//! What the lines that arrive mean: for their boots, and for what is missing.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use bedside_stream::{LastWord, RunId};
+
+use super::{BootChange, FollowItem};
+use crate::entry::{Entry, StoredGap, StoredRecord, StoredRun};
+use crate::read::boots::{by_root, summary};
+use crate::read::holes::{Edge, Hole};
+use crate::read::items::Names;
+use crate::read::runs::Runs;
+use crate::read::view::View;
+use crate::read::{BootSummary, Damage, End, Gap};
+
+/// All that is known up to the line that came last.
+#[derive(Debug)]
+pub(super) struct News {
+    view: Arc<View>,
+    runs: Runs,
+    /// The runs of each boot, by its first.
+    boots: BTreeMap<RunId, Vec<RunId>>,
+    /// The boots that were told of.
+    begun: HashSet<RunId>,
+    /// The latest boot of each host, by the exact bytes of its name.
+    latest: HashMap<Vec<u8>, RunId>,
+    /// The highest number heard of each boot at each of our ports; `None`: none yet.
+    edges: HashMap<(RunId, u16), Option<Edge>>,
+    /// Made when needed.
+    names: HashMap<RunId, Names>,
+}
+
+/// What a line may change about a run.
+struct Before {
+    root: RunId,
+    label: Vec<u8>,
+    number: Option<u32>,
+    last_word: Option<LastWord>,
+    end: Option<End>,
+}
+
+impl News {
+    pub(super) fn new(view: Arc<View>) -> News {
+        let runs = view.runs().clone();
+        let boots = by_root(&runs);
+        let mut news = News {
+            view,
+            begun: HashSet::new(),
+            latest: HashMap::new(),
+            edges: HashMap::new(),
+            names: HashMap::new(),
+            boots,
+            runs,
+        };
+        let mut begun: Vec<(RunId, BootSummary)> =
+            news.boots.keys().filter_map(|&root| Some((root, news.summary(root)?))).collect();
+        begun.sort_by_key(|(_, boot)| boot.first_received);
+        for (root, _) in begun {
+            news.begun.insert(root);
+            if let Some(label) = news.label(root) {
+                news.latest.insert(label, root);
+            }
+        }
+        news
+    }
+
+    pub(super) fn damage(&self) -> Vec<Damage> {
+        self.view.segments().damage()
+    }
+
+    /// Takes in a line of `segment`.
+    pub(super) fn line(&mut self, segment: u64, line: &[u8], out: &mut VecDeque<FollowItem>) {
+        match Entry::decode(line) {
+            Some(Entry::Record(record)) => self.record(&record, out),
+            Some(Entry::Gap(gap)) => self.gap(&gap, out),
+            Some(Entry::Run(stored)) => self.run(segment, stored, out),
+            None => {}
+        }
+    }
+
+    fn record(&mut self, record: &StoredRecord<'_>, out: &mut VecDeque<FollowItem>) {
+        self.runs.heard(record.run, record.received);
+        let root = self.runs.root(record.run);
+        self.begin(root, out);
+        self.name(record.run);
+        self.hole(root, record, out);
+        let names = self.names.get(&record.run);
+        let record = names.and_then(|names| names.record(record));
+        out.extend(record.map(FollowItem::Record));
+    }
+
+    fn gap(&mut self, gap: &StoredGap, out: &mut VecDeque<FollowItem>) {
+        let Some(run) = gap.run else {
+            return out.push_back(FollowItem::Gap(Gap::loose(gap)));
+        };
+        self.begin(self.runs.root(run), out);
+        self.name(run);
+        out.extend(self.names.get(&run).map(|names| FollowItem::Gap(names.gap(gap))));
+    }
+
+    /// Tells of a boot whose first entry this is.
+    fn begin(&mut self, root: RunId, out: &mut VecDeque<FollowItem>) {
+        if !self.begun.insert(root) {
+            return;
+        }
+        let (Some(boot), Some(label)) = (self.summary(root), self.label(root)) else { return };
+        let before = self.latest.insert(label, root).filter(|&before| before != root);
+        if let Some(before) = before.and_then(|before| self.summary(before)) {
+            if before.end.is_none() {
+                let boot = BootSummary { end: Some(End::Silence), superseded: true, ..before };
+                out.push_back(change(BootChange::Ended(End::Silence), boot));
+            }
+        }
+        out.push_back(change(BootChange::Began, boot));
+    }
+
+    /// Tells of the numbers in front of a record that did not come before it.
+    fn hole(&mut self, root: RunId, record: &StoredRecord<'_>, out: &mut VecDeque<FollowItem>) {
+        let (Some(seq), Some(names)) = (record.seq, self.names.get(&record.run)) else { return };
+        let Some(key) = names.keys.get(&record.run) else { return };
+        let known = self.edges.entry((root, key.port));
+        let edge = known.or_insert_with(|| {
+            let runs = self.boots.get(&root).map(Vec::as_slice).unwrap_or_default();
+            self.view.last_numbered(runs, key.port)
+        });
+        let here = Edge { seq: seq.0, msgid: record.msgid() };
+        let before = edge.replace(here);
+        let Some(before) = before else { return };
+        if before.seq >= here.seq {
+            *edge = Some(before);
+        }
+        let Some(hole) = Hole::between(before, here) else { return };
+        out.extend(hole.causes().map(|(cause, count)| {
+            let (run, received) = (Some(record.run), record.received);
+            let (from_seq, to_seq) = (Some(hole.from), Some(hole.to));
+            let gap = names.gap(&StoredGap { run, received, cause, count });
+            FollowItem::Gap(Gap { from_seq, to_seq, ..gap })
+        }));
+    }
+
+    /// Takes in what is now known of a run.
+    fn run(&mut self, segment: u64, stored: StoredRun, out: &mut VecDeque<FollowItem>) {
+        let run = stored.run.id;
+        let before = self.before(run);
+        self.runs.learn(segment, stored);
+        self.names.clear();
+        let root = self.runs.root(run);
+        let Some(before) = before else {
+            self.boots.entry(root).or_default().push(run);
+            return;
+        };
+        let told = self.begun.contains(&before.root);
+        if before.root != root {
+            self.regroup(before.root, root);
+        }
+        let Some(boot) = self.summary(root).filter(|_| told) else { return };
+        let number = self.runs.get(root).and_then(|known| known.state.stored.boot);
+        if before.root == run && root != run {
+            let from = before.number.unwrap_or(0);
+            out.push_back(change(BootChange::Joined { from }, boot.clone()));
+        } else if root == run && before.root == run {
+            let label = self.label(root).unwrap_or_default();
+            if (&label, number) != (&before.label, before.number) {
+                self.latest.insert(label, root);
+                out.push_back(change(BootChange::Named, boot.clone()));
+            }
+        }
+        let word = self.runs.get(run).and_then(|known| known.run().last_word);
+        if let Some(end) = boot.end.filter(|_| word != before.last_word) {
+            if before.end != Some(end) {
+                out.push_back(change(BootChange::Ended(end), boot));
+            }
+        }
+    }
+
+    fn before(&self, run: RunId) -> Option<Before> {
+        let known = self.runs.get(run)?;
+        let root = self.runs.root(run);
+        Some(Before {
+            root,
+            label: known.state.stored.host_label(),
+            number: known.state.stored.boot,
+            last_word: known.run().last_word,
+            end: self.summary(root).and_then(|boot| boot.end),
+        })
+    }
+
+    /// Moves the runs of the boot `from` that no longer lead there, and what was heard of them.
+    fn regroup(&mut self, from: RunId, to: RunId) {
+        for run in self.boots.remove(&from).unwrap_or_default() {
+            self.boots.entry(self.runs.root(run)).or_default().push(run);
+        }
+        if self.boots.contains_key(&from) {
+            return;
+        }
+        let ports = self.edges.keys().filter(|(root, _)| *root == from).map(|(_, port)| *port);
+        for port in ports.collect::<Vec<_>>() {
+            let Some(Some(edge)) = self.edges.remove(&(from, port)) else { continue };
+            let runs = self.boots.get(&to).map(Vec::as_slice).unwrap_or_default();
+            let known = self.edges.entry((to, port));
+            let held = known.or_insert_with(|| self.view.last_numbered(runs, port));
+            if held.is_none_or(|held| held.seq < edge.seq) {
+                *held = Some(edge);
+            }
+        }
+        for latest in self.latest.values_mut().filter(|latest| **latest == from) {
+            *latest = to;
+        }
+    }
+
+    /// Makes sure that a run's names are at hand.
+    fn name(&mut self, run: RunId) {
+        if self.names.contains_key(&run) {
+            return;
+        }
+        let root = self.runs.root(run);
+        let Some(boot) = self.summary(root) else { return };
+        let Some(known) = self.runs.get(run) else { return };
+        let keys = HashMap::from([(run, known.run().key)]);
+        self.names.insert(run, Names { host: boot.host, boot: boot.number, keys });
+    }
+
+    fn summary(&self, root: RunId) -> Option<BootSummary> {
+        summary(&self.runs, root, self.boots.get(&root)?).map(|(_, boot)| boot)
+    }
+
+    fn label(&self, root: RunId) -> Option<Vec<u8>> {
+        summary(&self.runs, root, self.boots.get(&root)?).map(|(label, _)| label)
+    }
+}
+
+fn change(change: BootChange, boot: BootSummary) -> FollowItem {
+    FollowItem::Boot(change, Box::new(boot))
+}

@@ -1,0 +1,106 @@
+//! Runs to boots.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use bedside_stream::{LastWord, RunId, Verdict, WallTime};
+
+use super::runs::{Known, Runs};
+use super::{BootSummary, End, SILENCE_AFTER_US};
+
+/// All boots, by first receipt. `doctor`: whether somebody listens.
+pub(super) fn boots(runs: &Runs, now: WallTime, doctor: bool) -> Vec<BootSummary> {
+    let members = by_root(runs).into_iter();
+    let mut boots: Vec<(Vec<u8>, BootSummary)> =
+        members.filter_map(|(root, members)| summary(runs, root, &members)).collect();
+    boots.sort_by_key(|(_, boot)| boot.first_received);
+    mark_ends(&mut boots, now, doctor);
+    boots.into_iter().map(|(_, boot)| boot).collect()
+}
+
+/// The runs of each boot, by the first run of it.
+pub(crate) fn by_root(runs: &Runs) -> BTreeMap<RunId, Vec<RunId>> {
+    let mut members: BTreeMap<RunId, Vec<RunId>> = BTreeMap::new();
+    for known in runs.held() {
+        let run = known.run().id;
+        members.entry(runs.root(run)).or_default().push(run);
+    }
+    members
+}
+
+/// One boot as its last words tell of it, with the exact bytes of its host's name. None when
+/// nothing of it is held, yet or any more.
+pub(crate) fn summary(
+    runs: &Runs,
+    root: RunId,
+    members: &[RunId],
+) -> Option<(Vec<u8>, BootSummary)> {
+    let mut members: Vec<Known<'_>> = members.iter().filter_map(|&run| runs.get(run)).collect();
+    members.iter().find(|known| known.has_entries())?;
+    members.sort_by_key(|known| (known.run().first_received, known.run().id));
+    // Of a root that was deleted with its segment, the oldest run that is left knows most.
+    let root = runs.get(root).or_else(|| members.first().copied())?;
+    let label = root.state.stored.host_label();
+    let boot = BootSummary {
+        host: shown(&label),
+        number: root.state.stored.boot.unwrap_or(0),
+        runs: members.iter().map(|known| known.run().id).collect(),
+        sources: distinct(members.iter().map(|known| known.run().key.source)),
+        ports: distinct(members.iter().map(|known| known.run().key.port)),
+        boot_id: members.iter().find_map(|known| known.run().boot_id.clone()),
+        release: members.iter().find_map(|known| known.run().release.clone()),
+        first_received: members.first()?.run().first_received,
+        last_received: members.iter().map(Known::last).max()?,
+        end: last_word(&members),
+        superseded: false,
+        provisional: root.run().verdict == Verdict::Provisional,
+    };
+    Some((label, boot))
+}
+
+fn distinct<T: Copy + Eq + std::hash::Hash>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    values.filter(|&value| seen.insert(value)).collect()
+}
+
+/// The last word of the run that each port heard last; of two ports' words the panic.
+fn last_word(members: &[Known<'_>]) -> Option<End> {
+    let mut last: HashMap<u16, Known<'_>> = HashMap::new();
+    for &known in members {
+        let of_port = last.entry(known.run().key.port).or_insert(known);
+        if known.last() >= of_port.last() {
+            *of_port = known;
+        }
+    }
+    let words = last.values().filter_map(|known| known.run().last_word);
+    words.map(End::from).max_by_key(|&end| end == End::Panic)
+}
+
+impl From<LastWord> for End {
+    fn from(word: LastWord) -> End {
+        match word {
+            LastWord::Clean => End::Clean,
+            LastWord::Panic => End::Panic,
+        }
+    }
+}
+
+/// Calls the boots silent that no longer speak: a later boot of the host began after their last
+/// record, nobody listens, or they have not been heard for a while.
+fn mark_ends(boots: &mut [(Vec<u8>, BootSummary)], now: WallTime, doctor: bool) {
+    let mut later: HashMap<Vec<u8>, WallTime> = HashMap::new();
+    for (label, boot) in boots.iter_mut().rev() {
+        let next = later.insert(label.clone(), boot.first_received);
+        boot.superseded = next.is_some();
+        let replaced = next.is_some_and(|next| next >= boot.last_received);
+        let silent = now.0.saturating_sub(boot.last_received.0) >= SILENCE_AFTER_US;
+        if boot.end.is_none() && (replaced || silent || !doctor) {
+            boot.end = Some(End::Silence);
+        }
+    }
+}
+
+/// The name of a host as it is shown.
+fn shown(label: &[u8]) -> Arc<str> {
+    String::from_utf8_lossy(label).into()
+}

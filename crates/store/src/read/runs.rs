@@ -1,0 +1,137 @@
+//! What is known of every run: from the catalogue where it can be read, and in any case up to
+//! the last entry from the segments.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bedside_stream::{Run, RunId, Verdict, WallTime};
+
+use super::segments::Segments;
+use crate::catalogue::{Catalogue, FILE_NAME, RunState, Summary, Tally};
+use crate::error::Error;
+
+/// All runs of a store.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Runs {
+    summary: Summary,
+    tallies: BTreeMap<RunId, Tally>,
+}
+
+impl Runs {
+    /// What `segments` hold, with the help of the catalogue in `dir`.
+    pub(crate) fn load(dir: &Path, segments: &Segments) -> Result<Runs, Error> {
+        // It is a help and no more: whatever is wrong with it, the segments have the truth.
+        let catalogue = Catalogue::open_read_only(&dir.join(FILE_NAME));
+        let known = catalogue.and_then(|catalogue| catalogue.load()).unwrap_or_default();
+        match Runs::fold(known, segments) {
+            Ok(runs) => Ok(runs),
+            Err(_) => Runs::fold(Summary::default(), segments),
+        }
+    }
+
+    /// Goes on from `summary`, which holds all entries of the segments in front of its last one.
+    fn fold(mut summary: Summary, segments: &Segments) -> Result<Runs, Error> {
+        summary.segments.retain(|number, _| segments.numbers().any(|held| held == *number));
+        let last = summary.segments.last_key_value().map(|(number, _)| *number);
+        for number in segments.numbers() {
+            let applied = summary.segments.contains_key(&number);
+            if applied && last.is_some_and(|last| number < last) {
+                continue;
+            }
+            if let Some(segment) = segments.segment(number)? {
+                let damaged = summary.fold(&segment.file, &segment.blocks, segment.end.entries)?;
+                if damaged > 0 {
+                    segments.note(number, 0, format!("{damaged} of its blocks can't be read"));
+                }
+            }
+        }
+        let tallies = summary.tallies();
+        Ok(Runs { summary, tallies })
+    }
+
+    /// The runs of which something is held, by number.
+    pub(crate) fn held(&self) -> impl Iterator<Item = Known<'_>> {
+        self.tallies.keys().filter_map(|&run| self.get(run))
+    }
+
+    /// One run.
+    pub(crate) fn get(&self, run: RunId) -> Option<Known<'_>> {
+        let tally = self.tallies.get(&run).copied()?;
+        Some(Known { state: self.summary.runs.get(&run)?, tally })
+    }
+
+    /// The segments with lines of one of `runs`, rising; and whether it has gaps of them.
+    pub(crate) fn segments_of(&self, runs: &[RunId]) -> Vec<(u64, bool)> {
+        let segments = self.summary.segments.iter();
+        let found = segments.filter_map(|(number, segment)| {
+            let held = runs.iter().filter_map(|run| segment.spans.get(run));
+            held.map(has_gaps).reduce(|one, other| one | other).map(|gaps| (*number, gaps))
+        });
+        found.collect()
+    }
+
+    /// The segments with gaps that belong to no run.
+    pub(crate) fn segments_with_loose_gaps(&self) -> impl Iterator<Item = u64> + '_ {
+        let segments = self.summary.segments.iter();
+        segments.filter(|(_, segment)| !segment.gaps.is_empty()).map(|(number, _)| *number)
+    }
+
+    /// The run whose boot `run` belongs to, which may be one that the store no longer knows.
+    /// A chain of more than [`CHAIN_MAX`] steps, or a ring, makes it a boot of its own.
+    pub(crate) fn root(&self, run: RunId) -> RunId {
+        let mut root = run;
+        for _ in 0..CHAIN_MAX {
+            match self.summary.runs.get(&root).map(|state| state.stored.run.verdict) {
+                Some(Verdict::SameAs(other)) => root = other,
+                _ => return root,
+            }
+        }
+        run
+    }
+
+    /// Takes over what a later line says of a run.
+    pub(crate) fn learn(&mut self, segment: u64, stored: crate::entry::StoredRun) {
+        self.tallies.entry(stored.run.id).or_default();
+        self.summary.learn(segment, stored);
+    }
+
+    /// Counts a record more.
+    pub(crate) fn heard(&mut self, run: RunId, received: WallTime) {
+        let received = Some((received, received));
+        self.tallies.entry(run).or_default().add(&Tally {
+            records: 1,
+            received,
+            ..Tally::default()
+        });
+    }
+}
+
+/// A run and what the store holds of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) state: &'a RunState,
+    pub(crate) tally: Tally,
+}
+
+impl<'a> Known<'a> {
+    pub(crate) fn run(&self) -> &'a Run {
+        &self.state.stored.run
+    }
+
+    /// When it was heard last.
+    pub(crate) fn last(&self) -> WallTime {
+        self.tally.received.map_or(self.run().first_received, |(_, last)| last)
+    }
+
+    /// Whether anything but its own lines is held.
+    pub(crate) fn has_entries(&self) -> bool {
+        self.tally.records > 0 || has_gaps(&self.tally)
+    }
+}
+
+fn has_gaps(tally: &Tally) -> bool {
+    tally.dropped > 0 || tally.limited > 0
+}
+
+/// The longest chain of runs that is followed to its first.
+const CHAIN_MAX: usize = 1000;

@@ -1,0 +1,210 @@
+//! The segments as one reader sees them: what was there when it looked, and no more.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Damage;
+use crate::disk::{Disk, DiskFile};
+use crate::error::Error;
+use crate::segment::{BlockRef, Form, Listed, Position, Scan, SegmentFile, list};
+
+/// A place in the order of arrival. It stays valid when the segment is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(crate) struct At {
+    /// Number of the segment.
+    pub(crate) segment: u64,
+    /// Number of the entry in it, from 0.
+    pub(crate) entry: u64,
+}
+
+/// One segment with the blocks that count for this reader.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) file: Arc<SegmentFile>,
+    pub(crate) blocks: Vec<BlockRef>,
+    pub(crate) end: Position,
+}
+
+impl Segment {
+    fn open(disk: &dyn Disk, listed: Listed) -> Result<Segment, Error> {
+        let file = SegmentFile::open(disk, listed)?;
+        let scan = match file.scan() {
+            // Without its index a sealed segment can still be walked.
+            Err(Error::Damaged { .. }) => file.scan_from(file.start()),
+            scanned => scanned,
+        };
+        let Scan { blocks, end, .. } = scan?;
+        Ok(Segment { file: Arc::new(file), blocks, end })
+    }
+
+    /// The place of the first entry of a block.
+    pub(crate) fn at(&self, block: &BlockRef) -> At {
+        At { segment: self.file.name().number, entry: block.first_entry }
+    }
+}
+
+/// The segments of a store, in order.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    listed: Vec<Listed>,
+    /// Those that still grow, kept open so that sealing can't move what this reader saw.
+    live: HashMap<u64, Arc<Segment>>,
+    opened: Mutex<HashMap<u64, Arc<Segment>>>,
+    damage: Mutex<Vec<Damage>>,
+}
+
+impl Segments {
+    /// Looks at what is there. `dir` is only shown.
+    pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path) -> Result<Segments, Error> {
+        let mut segments = Segments {
+            listed: list_steady(disk.as_ref())?,
+            disk,
+            dir: dir.to_owned(),
+            live: HashMap::new(),
+            opened: Mutex::default(),
+            damage: Mutex::default(),
+        };
+        for listed in segments.listed.iter().filter(|l| l.name.form == Form::Live) {
+            let number = listed.name.number;
+            match Segment::open(segments.disk.as_ref(), *listed) {
+                Ok(segment) => drop(segments.live.insert(number, Arc::new(segment))),
+                Err(error) if segments.is_empty_file(*listed, &error) => {}
+                Err(error) => segments.skip(number, 0, error)?,
+            }
+        }
+        Ok(segments)
+    }
+
+    /// Whether a segment was just begun.
+    fn is_empty_file(&self, listed: Listed, error: &Error) -> bool {
+        let empty = |file: Arc<dyn DiskFile>| file.is_empty().unwrap_or(false);
+        matches!(error, Error::Damaged { .. })
+            && self.disk.open(&listed.name.to_string()).is_ok_and(empty)
+    }
+
+    pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// The numbers of the segments, rising.
+    pub(crate) fn numbers(&self) -> impl DoubleEndedIterator<Item = u64> + '_ {
+        self.listed.iter().map(|listed| listed.name.number)
+    }
+
+    /// One segment; `None` when it can't be read, which is noted once.
+    pub(crate) fn segment(&self, number: u64) -> Result<Option<Arc<Segment>>, Error> {
+        if let Some(segment) = self.live.get(&number) {
+            return Ok(Some(Arc::clone(segment)));
+        }
+        if let Some(segment) = lock(&self.opened).get(&number) {
+            return Ok(Some(Arc::clone(segment)));
+        }
+        let listed = self.listed.binary_search_by_key(&number, |listed| listed.name.number);
+        let Ok(index) = listed else { return Ok(None) };
+        match Segment::open(self.disk.as_ref(), self.listed[index]) {
+            Ok(segment) => Ok(Some(self.keep(number, Arc::new(segment)))),
+            Err(error) => {
+                self.skip(number, 0, error)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn keep(&self, number: u64, segment: Arc<Segment>) -> Arc<Segment> {
+        let mut opened = lock(&self.opened);
+        if opened.len() >= OPENED_MAX {
+            opened.clear();
+        }
+        opened.insert(number, Arc::clone(&segment));
+        segment
+    }
+
+    /// Puts the lines of a block into `text`; leaves it empty when they can't be read, which
+    /// is noted.
+    pub(crate) fn read(
+        &self,
+        file: &SegmentFile,
+        block: &BlockRef,
+        text: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        if let Err(error) = file.read_block(block, text) {
+            text.clear();
+            self.skip(file.name().number, block.offset, error)?;
+        }
+        Ok(())
+    }
+
+    /// The last segment that can be read, none being 0, and what it held while it grows.
+    pub(crate) fn end(&self) -> (u64, Option<Arc<Segment>>) {
+        for listed in self.listed.iter().rev() {
+            let live = self.live.get(&listed.name.number);
+            if live.is_some() || listed.name.form == Form::Sealed {
+                return (listed.name.number, live.cloned());
+            }
+        }
+        (0, None)
+    }
+
+    /// Notes what is skipped; an error that is not the file's own is the caller's.
+    pub(crate) fn skip(&self, segment: u64, offset: u64, error: Error) -> Result<(), Error> {
+        let what = match error {
+            Error::Damaged { problem, .. } => problem.to_owned(),
+            error if error.is_not_found() => "it was deleted while it was being read".to_owned(),
+            error => return Err(error),
+        };
+        self.note(segment, offset, what);
+        Ok(())
+    }
+
+    pub(crate) fn note(&self, segment: u64, offset: u64, what: String) {
+        let listed = self.listed.iter().find(|listed| listed.name.number == segment);
+        let name = listed.map(|listed| listed.name.to_string()).unwrap_or_default();
+        let damage = Damage { path: self.dir.join(name), offset, what };
+        let mut noted = lock(&self.damage);
+        if noted.len() < DAMAGE_MAX && !noted.contains(&damage) {
+            noted.push(damage);
+        }
+    }
+
+    pub(crate) fn damage(&self) -> Vec<Damage> {
+        lock(&self.damage).clone()
+    }
+}
+
+/// Lists until two looks agree: one that falls into a sealing can miss the segment's both names.
+fn list_steady(disk: &dyn Disk) -> Result<Vec<Listed>, Error> {
+    let mut listed = list(disk)?;
+    for _ in 0..LOOKS_MAX {
+        let again = list(disk)?;
+        if again == listed {
+            break;
+        }
+        listed = again;
+    }
+    Ok(listed)
+}
+
+/// The lines of a block's text.
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    memchr::memchr_iter(b'\n', text).map(move |end| {
+        let line = &text[start..end];
+        start = end + 1;
+        line
+    })
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that is guarded here can be left half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sealed segments kept open at a time.
+const OPENED_MAX: usize = 64;
+/// What a reader tells of damage.
+const DAMAGE_MAX: usize = 1000;
+/// How often a listing is repeated until two agree.
+const LOOKS_MAX: usize = 5;
