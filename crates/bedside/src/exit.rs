@@ -30,12 +30,15 @@ pub fn conclude(result: anyhow::Result<Exit>) -> Exit {
     match result {
         Ok(exit) => exit,
         Err(error) if is_broken_pipe(&error) => Exit::Well,
-        Err(error) => {
-            // When standard error is gone too, the exit status is all that is left to say.
-            drop(writeln!(io::stderr(), "bedside: {error:#}"));
-            Exit::CouldNotCheck
-        }
+        Err(error) => tell(Exit::CouldNotCheck, &format!("{error:#}")),
     }
+}
+
+/// Says on standard error why it ends so.
+pub(crate) fn tell(exit: Exit, why: &str) -> Exit {
+    // When standard error is gone too, the exit status is all that is left to say.
+    drop(writeln!(io::stderr(), "bedside: {why}"));
+    exit
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -1,2 +1,35 @@
-//! The doctor.
-fn main() {}
+//! `bedside`: reads the command line and hands over to the command.
+
+use std::io::{self, Write as _};
+
+use bedside::cli::{self, Cli, Command};
+use bedside::config::Config;
+use bedside::{Exit, boots, conclude, hosts, log, man};
+
+fn main() -> Exit {
+    match cli::parse(std::env::args_os()) {
+        Ok(cli) => conclude(run(cli)),
+        Err(error) => error.exit(),
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    match cli.command {
+        Command::Log(args) => log::run(&args),
+        Command::Hosts(args) => hosts::run(&args),
+        Command::Boots(args) => boots::run(&args),
+        Command::Config(_) => print(Config::print_default()),
+        Command::Completions(args) => man::completions(args),
+        Command::Man(args) => man::run(&args),
+        Command::Serve(_)
+        | Command::Replay(_)
+        | Command::Demo(_)
+        | Command::Check(_)
+        | Command::Store(_) => anyhow::bail!("this command is not wired yet"),
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<Exit> {
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(Exit::Well)
+}

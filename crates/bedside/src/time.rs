@@ -67,7 +67,13 @@ pub fn local(time: WallTime, zone: &TimeZone, decimals: usize) -> String {
     let fraction = format!("{:06}", moment.subsec_nanosecond() / 1_000);
     let point = if decimals == 0 { "" } else { "." };
     let decimals = fraction.get(..decimals.min(6)).unwrap_or_default();
-    format!("{} {:02}:{:02}:{:02}{point}{decimals}", moment.date(), moment.hour(), moment.minute(), moment.second())
+    format!(
+        "{} {:02}:{:02}:{:02}{point}{decimals}",
+        moment.date(),
+        moment.hour(),
+        moment.minute(),
+        moment.second()
+    )
 }
 
 /// A length of time in its one or two greatest units: `14 s`, `3 h 2 min`, `210 ms`.
@@ -213,7 +219,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_examples() {
-        for text in ["", "noon", "@", "@-1", "@1.x", "-", "web1", "2026-13-01", "25:00", "-99999999y"] {
+        for text in
+            ["", "noon", "@", "@-1", "@1.x", "-", "web1", "2026-13-01", "25:00", "-99999999y"]
+        {
             assert_eq!(parse(text, &now()), Err(NotATime(text.to_owned())), "{text}");
         }
         let error = parse("noon", &now()).unwrap_err().to_string();

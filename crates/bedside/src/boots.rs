@@ -1,0 +1,129 @@
+//! `bedside boots`: how often a machine began anew, and how each time ended.
+
+use std::io::{self, Write};
+
+use anyhow::Context as _;
+use bedside_store::read::{BootCounts, BootSummary, End, Reader};
+use bedside_stream::WallTime;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::cli::ListArgs;
+use crate::reading::{self, Hosts};
+use crate::render::escape::Escaped;
+use crate::render::{self, LossCounts, Palette, Source, Stamp, Table};
+use crate::{Exit, exit, time};
+
+/// Lists boots.
+pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
+    let asked = Hosts::new(&args.hosts)?;
+    let reader = reading::open(&args.data)?;
+    let now = time::now();
+    let mut boots = reader.boots(now);
+    boots.retain(|boot| asked.contain_boot(boot));
+    let counted = boots.iter().map(|boot| count(&reader, boot));
+    let counted = counted.collect::<anyhow::Result<Vec<Counted<'_>>>>()?;
+    reading::tell_damage(&reader)?;
+    let mut out = io::stdout().lock();
+    write(args, &counted, now, &mut out)?;
+    Ok(match (boots.is_empty(), asked.are_all()) {
+        (false, _) => Exit::Well,
+        (true, true) => exit::tell(Exit::Well, "nobody was heard yet"),
+        (true, false) => exit::tell(Exit::Problem, &asked.not_held()),
+    })
+}
+
+type Counted<'a> = (&'a BootSummary, BootCounts);
+
+fn count<'a>(reader: &Reader, boot: &'a BootSummary) -> anyhow::Result<Counted<'a>> {
+    let counts = reader.counts(boot);
+    Ok((boot, counts.with_context(|| format!("reading boot {} of {}", boot.number, boot.host))?))
+}
+
+fn write(
+    args: &ListArgs,
+    boots: &[Counted<'_>],
+    now: WallTime,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if args.json {
+        let boots = boots.iter().map(BootObject::new).collect();
+        return render::write_line(&BootList { v: render::VERSION, boots }, out);
+    }
+    if boots.is_empty() {
+        return Ok(());
+    }
+    let headings =
+        ["HOST", "BOOT", "RELEASE", "FIRST HEARD", "LAST HEARD", "RECORDS", "MISSING", "END"];
+    let mut table = Table::new(headings);
+    let zone = TimeZone::system();
+    for (boot, counts) in boots {
+        table.push([
+            Escaped(boot.host.as_bytes()).to_string(),
+            boot.number.to_string(),
+            boot.release.as_deref().map_or_else(|| "-".to_owned(), |r| Escaped(r).to_string()),
+            time::local(boot.first_received, &zone, 0),
+            time::local(boot.last_received, &zone, 0),
+            counts.records.to_string(),
+            render::losses(&counts.losses),
+            end(boot, now),
+        ]);
+    }
+    table.write(Palette::new(render::colours_on_stdout()), out)
+}
+
+/// How it ended, claiming no more than was heard.
+fn end(boot: &BootSummary, now: WallTime) -> String {
+    let silent = now.0.saturating_sub(boot.last_received.0);
+    match boot.end {
+        Some(End::Clean) => "shutdown".to_owned(),
+        Some(End::Panic) => "panic".to_owned(),
+        Some(End::Silence) if boot.superseded => "fell silent; no last word heard".to_owned(),
+        Some(End::Silence) => format!("silent for {}; no last word heard", time::length(silent)),
+        None => "still heard".to_owned(),
+    }
+}
+
+#[derive(Serialize)]
+struct BootList<'a> {
+    v: u8,
+    boots: Vec<BootObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct BootObject<'a> {
+    host: &'a str,
+    boot: u64,
+    boot_id: Option<String>,
+    release: Option<String>,
+    end: Option<&'static str>,
+    provisional: bool,
+    first_received: Stamp,
+    last_received: Stamp,
+    records: u64,
+    missing: LossCounts<'a>,
+    sources: Vec<Source>,
+    ports: &'a [u16],
+    formats: Vec<&'static str>,
+}
+
+impl<'a> BootObject<'a> {
+    fn new((boot, counts): &'a Counted<'a>) -> BootObject<'a> {
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        BootObject {
+            host: &boot.host,
+            boot: boot.number,
+            boot_id: boot.boot_id.as_ref().map(text),
+            release: boot.release.as_ref().map(text),
+            end: boot.end.map(End::as_str),
+            provisional: boot.provisional,
+            first_received: Stamp(boot.first_received),
+            last_received: Stamp(boot.last_received),
+            records: counts.records,
+            missing: LossCounts(&counts.losses),
+            sources: boot.sources.iter().copied().map(Source).collect(),
+            ports: &boot.ports,
+            formats: counts.formats.iter().map(|format| format.as_str()).collect(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! `bedside hosts`: who was heard.
+
+use std::io::{self, Write};
+
+use bedside_store::read::HostSummary;
+use bedside_stream::WallTime;
+use serde::Serialize;
+
+use crate::cli::ListArgs;
+use crate::reading::{self, Hosts};
+use crate::render::escape::Escaped;
+use crate::render::{self, LossCounts, Palette, Stamp, Table};
+use crate::{Exit, exit, time};
+
+/// Lists machines.
+pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
+    let asked = Hosts::new(&args.hosts)?;
+    let reader = reading::open(&args.data)?;
+    let now = time::now();
+    let mut hosts = reader.hosts(now)?;
+    hosts.retain(|host| asked.contain(&host.host, host.addresses.iter().copied()));
+    reading::tell_damage(&reader)?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        let hosts = hosts.iter().map(HostObject::new).collect();
+        render::write_line(&HostList { v: render::VERSION, hosts }, &mut out)?;
+    } else if !hosts.is_empty() {
+        write_table(&hosts, now, &mut out)?;
+    }
+    Ok(match (hosts.is_empty(), asked.are_all()) {
+        (false, _) => Exit::Well,
+        (true, true) => exit::tell(Exit::Well, "nobody was heard yet"),
+        (true, false) => exit::tell(Exit::Problem, &asked.not_held()),
+    })
+}
+
+fn write_table(hosts: &[HostSummary], now: WallTime, out: &mut dyn Write) -> io::Result<()> {
+    let headings = [
+        "HOST",
+        "ADDRESS",
+        "BOOTS",
+        "RECORDS",
+        "MINUTE",
+        "HOUR",
+        "LAST HEARD",
+        "MISSING",
+        "LAST LINE",
+    ];
+    let mut table = Table::new(headings);
+    for host in hosts {
+        table.push([
+            Escaped(host.host.as_bytes()).to_string(),
+            addresses(host),
+            host.boots.to_string(),
+            host.records.to_string(),
+            host.last_minute.to_string(),
+            host.last_hour.to_string(),
+            time::ago(host.last_received, now),
+            render::losses(&host.losses),
+            last_line(host),
+        ]);
+    }
+    table.write(Palette::new(render::colours_on_stdout()), out)
+}
+
+/// The first two addresses, and how many more there are.
+fn addresses(host: &HostSummary) -> String {
+    const SHOWN: usize = 2;
+    let shown = host.addresses.iter().take(SHOWN).map(ToString::to_string);
+    let shown = shown.collect::<Vec<String>>().join(" ");
+    match host.addresses.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} +{more}"),
+    }
+}
+
+fn last_line(host: &HostSummary) -> String {
+    const SHOWN: usize = 60;
+    let line = Escaped(host.last_line.as_deref().unwrap_or_default()).to_string();
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+#[derive(Serialize)]
+struct HostList<'a> {
+    v: u8,
+    hosts: Vec<HostObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct HostObject<'a> {
+    host: &'a str,
+    addresses: Vec<String>,
+    boots: u64,
+    first_received: Stamp,
+    last_received: Stamp,
+    records: u64,
+    records_last_minute: u64,
+    records_last_hour: u64,
+    missing: LossCounts<'a>,
+    last_line: Option<String>,
+}
+
+impl HostObject<'_> {
+    fn new(host: &HostSummary) -> HostObject<'_> {
+        HostObject {
+            host: &host.host,
+            addresses: host.addresses.iter().map(ToString::to_string).collect(),
+            boots: host.boots,
+            first_received: Stamp(host.first_received),
+            last_received: Stamp(host.last_received),
+            records: host.records,
+            records_last_minute: host.last_minute,
+            records_last_hour: host.last_hour,
+            missing: LossCounts(&host.losses),
+            last_line: host.last_line.as_deref().map(|l| String::from_utf8_lossy(l).into_owned()),
+        }
+    }
+}

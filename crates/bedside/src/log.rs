@@ -1,0 +1,170 @@
+//! `bedside log`: chooses boots, reads them, leaves out what was not asked for, and shows the
+//! rest.
+
+mod choose;
+mod filter;
+mod follow;
+mod pieces;
+
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+
+use bedside_store::read::{BootSummary, End, Gap, Item, Reader, Window};
+use bedside_stream::WallTime;
+use jiff::tz::TimeZone;
+
+use self::choose::Chosen;
+use self::filter::Filter;
+use self::pieces::{Log, Piece};
+use crate::cli::{LogArgs, Output};
+use crate::reading::{self, Hosts};
+use crate::render::{self, BootEvent, BootMark, Look, Palette, Render, Shown};
+use crate::{Exit, exit, time};
+
+pub(crate) use self::filter::pattern;
+
+/// Shows what was heard.
+pub fn run(args: &LogArgs) -> anyhow::Result<Exit> {
+    let stdout = io::stdout();
+    if args.output == Output::Raw && stdout.is_terminal() && !args.force {
+        return Ok(exit::tell(
+            Exit::Usage,
+            "-o raw writes what kernels sent, and a terminal would obey it: send it to a file or \
+             a pipe, or give --force",
+        ));
+    }
+    let hosts = Hosts::new(&args.hosts)?;
+    let reader = reading::open(&args.data)?;
+    let boots = reader.boots(time::now());
+    if let Some(missing) = missing(args, &hosts, &boots) {
+        return Ok(exit::tell(Exit::Problem, &missing));
+    }
+    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER_BYTES, stdout.lock());
+    let exit = show(args, &hosts, &reader, &boots, &mut out)?;
+    out.flush()?;
+    reading::tell_damage(&reader)?;
+    Ok(exit)
+}
+
+fn show(
+    args: &LogArgs,
+    hosts: &Hosts,
+    reader: &Reader,
+    boots: &[BootSummary],
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
+    let window = Window { since: args.since, until: args.until };
+    let chosen = choose::boots(boots, hosts, args.boot, window);
+    let filter = Filter { levels: args.priority, pattern: args.grep.clone() };
+    let loose = loose_gaps(args, reader, window, &chosen)?;
+    let log = Log { reader, boots: &chosen, window, filter: &filter, loose };
+    let look = look(args, hosts, &chosen);
+    if args.follow {
+        return follow::run(args, hosts, &log, look, out);
+    }
+    let mut printer = Printer::new(args.output, look, reader);
+    match (args.lines, args.reverse) {
+        (None, false) => log.oldest_first().try_for_each(|piece| printer.print(&piece?, out))?,
+        (None, true) => log.newest_first().try_for_each(|piece| printer.print(&piece?, out))?,
+        (Some(count), true) => log.last(count)?.iter().try_for_each(|p| printer.print(p, out))?,
+        (Some(count), false) => {
+            log.last(count)?.iter().rev().try_for_each(|piece| printer.print(piece, out))?;
+        }
+    }
+    printer.render.settle(out)?;
+    let in_vain = printer.records == 0 && args.grep.is_some();
+    Ok(if in_vain { Exit::Problem } else { Exit::Well })
+}
+
+/// Writes pieces, and counts the records among them.
+struct Printer<'a> {
+    render: Box<dyn Render>,
+    reader: &'a Reader,
+    counts_boots: bool,
+    now: WallTime,
+    records: u64,
+}
+
+impl<'a> Printer<'a> {
+    fn new(output: Output, look: Look, reader: &'a Reader) -> Printer<'a> {
+        Printer {
+            render: render::renderer(output, look),
+            reader,
+            counts_boots: output == Output::Json,
+            now: time::now(),
+            records: 0,
+        }
+    }
+
+    fn print(&mut self, piece: &Piece<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
+        match piece {
+            Piece::Item(Item::Record(record)) => {
+                self.records += 1;
+                self.render.show(Shown::Record(record), out)?;
+            }
+            Piece::Item(Item::Gap(gap)) => self.render.show(Shown::Gap(gap), out)?,
+            Piece::Begin(chosen) => self.mark(chosen, BootEvent::Begin, out)?,
+            Piece::End(chosen) => {
+                let end = chosen.boot.end.unwrap_or(End::Silence);
+                self.mark(chosen, BootEvent::End(end), out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, one: &Chosen<'_>, event: BootEvent, out: &mut dyn Write) -> io::Result<()> {
+        let records = if self.counts_boots { one.records(self.reader) } else { None };
+        let (boot, before, now) = (one.boot, one.before, self.now);
+        self.render.show(Shown::Boot(&BootMark { event, boot, records, before, now }), out)
+    }
+}
+
+/// What to say when what was named is not there.
+fn missing(args: &LogArgs, hosts: &Hosts, boots: &[BootSummary]) -> Option<String> {
+    if args.follow {
+        return None; // It may still come.
+    }
+    if !hosts.are_all() && !boots.iter().any(|boot| hosts.contain_boot(boot)) {
+        return Some(hosts.not_held());
+    }
+    let choice = args.boot?;
+    let none = choose::boots(boots, hosts, Some(choice), Window::default()).is_empty();
+    none.then(|| format!("no boot {choice} is held: `bedside boots` lists those that are"))
+}
+
+/// The gaps that belong to no boot, as far as they lie in what was asked for.
+fn loose_gaps(
+    args: &LogArgs,
+    reader: &Reader,
+    window: Window,
+    chosen: &[Chosen<'_>],
+) -> anyhow::Result<Vec<Gap>> {
+    let mut loose = reader.loose_gaps()?;
+    let spans = |time: WallTime| {
+        chosen.iter().any(|one| {
+            one.boot.first_received <= time
+                && (!one.boot.superseded || time <= one.boot.last_received)
+        })
+    };
+    loose.retain(|gap| {
+        window.contains(gap.received) && (args.boot.is_none() || spans(gap.received))
+    });
+    Ok(loose)
+}
+
+fn look(args: &LogArgs, hosts: &Hosts, chosen: &[Chosen<'_>]) -> Look {
+    let mut names: Vec<&str> = chosen.iter().map(|one| &*one.boot.host).collect();
+    names.sort_unstable();
+    names.dedup();
+    let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    Look {
+        palette: Palette::new(args.output != Output::Json && render::colours_on_stdout()),
+        zone: TimeZone::system(),
+        several_hosts: names.len() > 1 || (args.follow && hosts.may_be_several()),
+        host_width: widest.min(HOST_MAX_WIDTH),
+        filtered: !args.follow && (args.priority.is_some() || args.grep.is_some()),
+    }
+}
+
+/// Names above this are not lined up with the others.
+const HOST_MAX_WIDTH: usize = 24;
+const OUTPUT_BUFFER_BYTES: usize = 64 << 10;

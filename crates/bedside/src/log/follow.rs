@@ -1,0 +1,129 @@
+//! `bedside log -f`: the records received last, then what comes in.
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bedside_store::follow::{BootChange, FollowItem};
+use bedside_store::read::{BootSummary, Error, Item, Reader};
+
+use super::pieces::Log;
+use crate::Exit;
+use crate::cli::{LogArgs, Output};
+use crate::reading::Hosts;
+use crate::render::{Live, Look};
+use crate::time;
+
+/// Shows until it is interrupted or nobody reads any more.
+pub(super) fn run(
+    args: &LogArgs,
+    hosts: &Hosts,
+    log: &Log<'_>,
+    look: Look,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
+    let mut follower = log.reader.follow()?;
+    let mut live = Live::new(args.output, look);
+    log.boots.iter().for_each(|chosen| live.knows(chosen.boot));
+    for item in received_last(log, args.lines.unwrap_or(FIRST_LINES))? {
+        live.show(&item, None, out)?;
+    }
+    loop {
+        live.settle(out)?;
+        let mut next = follower.next(PATIENCE)?;
+        while let Some(item) = next {
+            if is_wanted(&item, hosts, log) {
+                live.show(&item, records(&item, args, log.reader), out)?;
+            }
+            next = follower.next(Duration::ZERO)?;
+        }
+    }
+}
+
+/// The `count` records that were received last, with the gaps before them, by arrival.
+fn received_last(log: &Log<'_>, count: usize) -> Result<Vec<FollowItem>, Error> {
+    let mut boots: Vec<_> = log.boots.iter().map(|chosen| chosen.boot).collect();
+    boots.sort_by_key(|boot| std::cmp::Reverse(boot.last_received));
+    let mut last: Vec<Item> = Vec::new();
+    for boot in boots {
+        let enough = records_of(&last).count() >= count;
+        let oldest = records_of(&last).map(Item::received).min();
+        if enough && oldest.is_none_or(|oldest| boot.last_received <= oldest) {
+            break;
+        }
+        last.extend(of_boot(log, boot, count)?);
+        last.sort_by_key(Item::received);
+        drop_all_but_last(&mut last, count);
+    }
+    Ok(last.into_iter().map(follow_item).collect())
+}
+
+/// The last records of one boot that are wanted, and the gaps among them, oldest first.
+fn of_boot(log: &Log<'_>, boot: &BootSummary, count: usize) -> Result<Vec<Item>, Error> {
+    let mut last = Vec::new();
+    let mut records = 0;
+    for item in log.reader.items_rev(boot, log.window)? {
+        let item = item?;
+        match &item {
+            Item::Record(record) if !log.filter.wants(record) => continue,
+            Item::Record(_) if records == count => break,
+            Item::Record(_) => records += 1,
+            Item::Gap(_) => {}
+        }
+        last.push(item);
+    }
+    last.reverse();
+    Ok(last)
+}
+
+/// Keeps `count` records and what came after the first of them.
+fn drop_all_but_last(items: &mut Vec<Item>, count: usize) {
+    let surplus = records_of(items).count().saturating_sub(count);
+    let places = items.iter().enumerate().filter(|(_, item)| matches!(item, Item::Record(_)));
+    let first = places.map(|(place, _)| place).nth(surplus);
+    items.drain(..first.unwrap_or(items.len()));
+}
+
+fn records_of(items: &[Item]) -> impl Iterator<Item = &Item> {
+    items.iter().filter(|item| matches!(item, Item::Record(_)))
+}
+
+fn follow_item(item: Item) -> FollowItem {
+    match item {
+        Item::Record(record) => FollowItem::Record(record),
+        Item::Gap(gap) => FollowItem::Gap(gap),
+    }
+}
+
+fn is_wanted(item: &FollowItem, hosts: &Hosts, log: &Log<'_>) -> bool {
+    let of_host = |host: &str, ip: Option<IpAddr>| hosts.contain(host, ip);
+    match item {
+        FollowItem::Record(record) => {
+            of_host(&record.host, Some(record.source.ip())) && log.filter.wants(record)
+        }
+        FollowItem::Gap(gap) => {
+            gap.host.as_ref().is_none_or(|host| of_host(host, gap.source.map(|source| source.ip())))
+        }
+        FollowItem::Boot(_, boot) => hosts.contain_boot(boot),
+    }
+}
+
+/// How many records are held of the boot that the item is about; only JSON says it.
+fn records(item: &FollowItem, args: &LogArgs, reader: &Reader) -> Option<u64> {
+    match item {
+        FollowItem::Boot(BootChange::Began, _) => Some(0),
+        FollowItem::Boot(_, boot) if args.output == Output::Json => {
+            let now_held = Reader::open(reader.dir()).ok()?;
+            let boots = now_held.boots(time::now());
+            let same =
+                boots.iter().find(|one| one.host == boot.host && one.number == boot.number)?;
+            Some(now_held.counts(same).ok()?.records)
+        }
+        _ => None,
+    }
+}
+
+/// How many records it begins with.
+const FIRST_LINES: usize = 10;
+/// How long to wait for something new before looking whether to go on.
+const PATIENCE: Duration = Duration::from_secs(1);

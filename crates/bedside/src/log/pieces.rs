@@ -1,0 +1,158 @@
+//! What is shown, piece by piece, oldest or newest first.
+
+use std::collections::VecDeque;
+use std::iter::Peekable;
+
+use bedside_store::read::{Error, Gap, Item, Reader, Window};
+use bedside_stream::WallTime;
+
+use super::choose::Chosen;
+use super::filter::Filter;
+
+/// What was asked for, of a store.
+#[derive(Debug)]
+pub(super) struct Log<'a> {
+    /// The store.
+    pub(super) reader: &'a Reader,
+    /// The boots, by first receipt.
+    pub(super) boots: &'a [Chosen<'a>],
+    /// When it must have been received.
+    pub(super) window: Window,
+    /// What records must be like.
+    pub(super) filter: &'a Filter,
+    /// The gaps that belong to no boot, by receive time.
+    pub(super) loose: Vec<Gap>,
+}
+
+/// A piece of a log.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all pieces are items")]
+pub(super) enum Piece<'a> {
+    /// A boot begins.
+    Begin(&'a Chosen<'a>),
+    /// A record or a gap.
+    Item(Item),
+    /// A boot has ended.
+    End(&'a Chosen<'a>),
+}
+
+type Pieces<'a> = Box<dyn Iterator<Item = Result<Piece<'a>, Error>> + 'a>;
+
+impl<'a> Log<'a> {
+    /// All pieces in order. Filters leave out records only.
+    pub(super) fn oldest_first(&'a self) -> Pieces<'a> {
+        let boots = self.boots.iter().flat_map(|chosen| {
+            let items = self.items(self.reader.items(chosen.boot, self.window));
+            begin(chosen).chain(items).chain(end(chosen))
+        });
+        let loose = self.loose.iter().cloned().collect();
+        Box::new(WithLoose { inner: boots.peekable(), loose, is_due: due_before })
+    }
+
+    /// All pieces, newest first. Reads only as far as it is asked.
+    pub(super) fn newest_first(&'a self) -> Pieces<'a> {
+        let boots = self.boots.iter().rev().flat_map(|chosen| {
+            let items = self.items(self.reader.items_rev(chosen.boot, self.window));
+            end(chosen).chain(items).chain(begin(chosen))
+        });
+        let loose = self.loose.iter().rev().cloned().collect();
+        Box::new(WithLoose { inner: boots.peekable(), loose, is_due: due_after })
+    }
+
+    /// The last `count` records with what stands among and after them, newest first. Where all
+    /// of a boot's records are among them, its beginning is too.
+    pub(super) fn last(&'a self, count: usize) -> Result<Vec<Piece<'a>>, Error> {
+        let mut last = Vec::new();
+        let mut records = 0;
+        for piece in self.newest_first() {
+            let piece = piece?;
+            if matches!(piece, Piece::Item(Item::Record(_))) {
+                if records == count {
+                    cut_before_first_record(&mut last);
+                    break;
+                }
+                records += 1;
+            }
+            last.push(piece);
+        }
+        Ok(last)
+    }
+
+    fn items<I>(&'a self, items: Result<I, Error>) -> Pieces<'a>
+    where
+        I: Iterator<Item = Result<Item, Error>> + 'a,
+    {
+        match items {
+            Ok(items) => {
+                Box::new(items.filter(|item| self.wants(item)).map(|item| item.map(Piece::Item)))
+            }
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        }
+    }
+
+    fn wants(&self, item: &Result<Item, Error>) -> bool {
+        match item {
+            Ok(Item::Record(record)) => self.filter.wants(record),
+            Ok(Item::Gap(_)) | Err(_) => true,
+        }
+    }
+}
+
+fn begin<'a>(chosen: &'a Chosen<'a>) -> Pieces<'a> {
+    Box::new(std::iter::once(Ok(Piece::Begin(chosen))))
+}
+
+fn end<'a>(chosen: &'a Chosen<'a>) -> Pieces<'a> {
+    Box::new(chosen.boot.end.map(|_| Ok(Piece::End(chosen))).into_iter())
+}
+
+/// Takes off what is older than the oldest record, but for the beginning of its own boot.
+fn cut_before_first_record(newest_first: &mut Vec<Piece<'_>>) {
+    let oldest =
+        newest_first.iter().rposition(|piece| matches!(piece, Piece::Item(Item::Record(_))));
+    let oldest = oldest.map_or(0, |at| at + 1);
+    let begin = newest_first.iter().skip(oldest).position(|piece| matches!(piece, Piece::Begin(_)));
+    newest_first.truncate(oldest + begin.map_or(0, |at| at + 1));
+}
+
+/// Puts gaps that belong to no boot among the pieces, by receive time.
+struct WithLoose<'a, I: Iterator<Item = Result<Piece<'a>, Error>>> {
+    inner: Peekable<I>,
+    loose: VecDeque<Gap>,
+    is_due: fn(WallTime, &Piece<'_>) -> bool,
+}
+
+impl<'a, I: Iterator<Item = Result<Piece<'a>, Error>>> Iterator for WithLoose<'a, I> {
+    type Item = Result<Piece<'a>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let gap = self.loose.front().map(|gap| gap.received);
+        let due = match (gap, self.inner.peek()) {
+            (Some(gap), Some(Ok(piece))) => (self.is_due)(gap, piece),
+            (gap, None) => gap.is_some(),
+            _ => false,
+        };
+        if due {
+            return self.loose.pop_front().map(|gap| Ok(Piece::Item(Item::Gap(gap))));
+        }
+        self.inner.next()
+    }
+}
+
+/// Oldest first, a gap stands before the first record that was received after it.
+fn due_before(gap: WallTime, piece: &Piece<'_>) -> bool {
+    match piece {
+        Piece::Begin(chosen) => gap < chosen.boot.first_received,
+        Piece::Item(Item::Record(record)) => gap < record.received,
+        Piece::Item(Item::Gap(_)) | Piece::End(_) => false,
+    }
+}
+
+/// Newest first, a gap stands before the first record that was not received after it.
+fn due_after(gap: WallTime, piece: &Piece<'_>) -> bool {
+    match piece {
+        Piece::End(chosen) => gap >= chosen.boot.last_received,
+        Piece::Item(Item::Record(record)) => gap >= record.received,
+        Piece::Item(Item::Gap(_)) | Piece::Begin(_) => false,
+    }
+}

@@ -1,0 +1,172 @@
+//! What a man page says beyond the help: the JSON contract, files, environment.
+
+use clap_mangen::roff::Roff;
+
+use super::{entry, paragraphs};
+
+/// Adds the sections of the command with these words.
+pub(super) fn add(roff: &mut Roff, words: &str) {
+    match words {
+        "" => {
+            section(roff, "FILES", &[], FILES);
+            section(roff, "ENVIRONMENT", &[], ENVIRONMENT);
+        }
+        "log" => {
+            section(roff, "TEXT", TEXT, &[]);
+            section(roff, "JSON", JSON, EVERY_OBJECT);
+            section(roff, "JSON: record", &[], RECORD);
+            section(roff, "JSON: gap", &[], GAP);
+            section(roff, "JSON: boot", &[], BOOT);
+        }
+        "hosts" => section(roff, "JSON", HOSTS_JSON, HOSTS_KEYS),
+        "boots" => section(roff, "JSON", BOOTS_JSON, BOOTS_KEYS),
+        _ => {}
+    }
+}
+
+fn section(roff: &mut Roff, title: &str, texts: &[&str], entries: &[(&str, &str)]) {
+    roff.control("SH", [title]);
+    paragraphs(roff, texts);
+    for (key, meaning) in entries {
+        entry(roff, key, meaning);
+    }
+}
+
+const FILES: &[(&str, &str)] = &[
+    (
+        "/var/lib/bedside",
+        "The store of a doctor that runs as root or as a system service. A user who reads without \
+         --data and has no store of their own reads this one.",
+    ),
+    (
+        "~/.local/state/bedside",
+        "The store of a user's own doctor; under $XDG_STATE_HOME where that is set.",
+    ),
+    ("DIR/segments/*.zst", "What was heard, in frames that zstdcat(1) turns into readable lines."),
+    ("DIR/catalogue.sqlite", "Hosts and boots; `bedside store rebuild` makes it anew."),
+    ("/etc/bedside/bedside.toml", "The configuration that the packaged service reads."),
+];
+
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("BEDSIDE_DATA", "The store's directory, where --data is not given."),
+    ("STATE_DIRECTORY", "The store's directory as systemd sets it."),
+    ("XDG_STATE_HOME", "Where a user's own store is."),
+    ("NO_COLOR", "Set to anything: no colours. Without it, colours go to terminals only."),
+    ("CLICOLOR_FORCE", "Set to anything but 0: colours go to files and pipes too."),
+    ("TZ", "The zone of times given and shown; JSON is always in UTC."),
+    ("LISTEN_FDS, LISTEN_PID", "Sockets handed over by a service manager; `serve` hears on them."),
+    ("NOTIFY_SOCKET", "Where `serve` tells a service manager how it is."),
+];
+
+const TEXT: &[&str] = &[
+    "In short and full, whatever could act on a terminal or mislead the eye is shown as \\xNN, \
+     byte by byte: controls, characters that reorder or hide text, and what is not UTF-8. A \
+     newline inside a record begins an indented line. -o raw writes the exact bytes of each text \
+     and a newline, and nothing else; it refuses a terminal unless it is given --force.",
+    "A gap says no more than is known. \"lost on the way\": the sender's own count shows that it \
+     was sent. \"dropped by the sender\": the kernel said so. \"not seen (filtered or lost)\": a \
+     hole in the kernel's record numbers, which also the console log level makes. \"lost here\": \
+     the receive buffer was full; any machine may be concerned. \"not kept\": one of the doctor's \
+     own limits. Gaps without a record between them are summed up.",
+    "A boot that fell silent gave no last word: it may have crashed, lost its network, or been \
+     rebooted by a kernel that sends none. Records of the basic format carry no level, so -p \
+     never leaves them out.",
+];
+
+const JSON: &[&str] =
+    &["-o json writes one object a line. Later versions add keys and never change one. A key is \
+     null where its value is not known. Every object has:"];
+
+const EVERY_OBJECT: &[(&str, &str)] = &[
+    ("v", "1."),
+    ("type", "\"record\", \"gap\" or \"boot\"."),
+    ("host", "The machine: `host` of its userdata, else its address. Null in a gap of no machine."),
+    ("source", "The sender: \"ip:port\" or \"[ip]:port\"."),
+    ("port", "Our port, a number."),
+    ("boot", "The number of the boot, from 1 for each host."),
+    (
+        "received",
+        "When it was received, RFC 3339 in UTC with microseconds. In a gap: when it was noticed. \
+         In a boot: when its first record was received (begin) or its last (end).",
+    ),
+];
+
+const RECORD: &[(&str, &str)] = &[
+    ("seq", "The kernel's record number."),
+    ("uptime_us", "The kernel's time stamp: microseconds since it started."),
+    ("level, facility", "Numbers as in syslog(3)."),
+    ("caller", "\"T\" and a task, or \"C\" and a processor."),
+    ("release", "The kernel's release, from this record's own header."),
+    ("format", "\"extended\", \"basic\", \"rfc3164\", \"rfc5424\" or \"raw\"."),
+    (
+        "text",
+        "The message without its last newline, escapes undone. Bytes that are not UTF-8 are \
+         replaced.",
+    ),
+    ("text_b64", "The exact bytes in base64; only where `text` could not hold them."),
+    (
+        "fields",
+        "An object: header keys beyond the known ones, then the dictionary, in the order of the \
+         wire. Values are strings; of a repeated key an array of strings.",
+    ),
+    ("incomplete", "True if some of it never came."),
+];
+
+const GAP: &[(&str, &str)] = &[
+    (
+        "cause",
+        "\"proven\": a hole in the sender's count of messages. \"dropped_by_sender\": its own word. \
+         \"probable\": a hole in the record numbers, filtered or lost. \"socket\": our receive \
+         buffer was full. \"limit\": a limit of the doctor.",
+    ),
+    ("count", "How many records, or datagrams for a socket or a limit."),
+    ("from_seq, to_seq", "The first and the last missing number, of a hole in the numbers."),
+];
+
+const BOOT: &[(&str, &str)] = &[
+    ("event", "\"begin\" before its records, \"end\" after them if it has ended."),
+    ("end", "How it ended: \"clean\", \"panic\" or \"silence\"; null in \"begin\"."),
+    ("release", "The kernel's release."),
+    ("first_received, last_received", "When its first and its last record were received."),
+    ("records", "How many records of it are held, whatever is left out here."),
+];
+
+const HOSTS_JSON: &[&str] =
+    &["--json prints one object: `v`, which is 1, and `hosts`, an array of objects with:"];
+
+const HOSTS_KEYS: &[(&str, &str)] = &[
+    ("host", "The machine: `host` of its userdata, else its address."),
+    ("addresses", "An array of the addresses it was heard from."),
+    ("boots", "How many boots of it are held."),
+    ("first_received, last_received", "When its first and its last record were received."),
+    ("records", "How many records are held."),
+    ("records_last_minute, records_last_hour", "How many of them came in the last 60 and 3600 s."),
+    (
+        "missing",
+        "An object with a number for each cause: proven, dropped_by_sender, probable, socket, \
+         limit; see bedside-log(1).",
+    ),
+    ("last_line", "The text of the record received last."),
+];
+
+const BOOTS_JSON: &[&str] =
+    &["--json prints one object: `v`, which is 1, and `boots`, an array of objects with:"];
+
+const BOOTS_KEYS: &[(&str, &str)] = &[
+    ("host", "The machine: `host` of its userdata, else its address."),
+    ("boot", "The number of the boot, from 1 for each host."),
+    ("boot_id", "`boot_id` of its userdata."),
+    ("release", "The kernel's release."),
+    ("end", "\"clean\", \"panic\", \"silence\", or null while it may still speak."),
+    ("provisional", "True while it is not known whether these are earlier lines again."),
+    ("first_received, last_received", "When its first and its last record were received."),
+    ("records", "How many records are held."),
+    (
+        "missing",
+        "An object with a number for each cause: proven, dropped_by_sender, probable, socket, \
+         limit; see bedside-log(1).",
+    ),
+    ("sources", "An array of the senders, \"ip:port\"."),
+    ("ports", "An array of our ports."),
+    ("formats", "An array of the formats of its records."),
+];

@@ -1,0 +1,164 @@
+//! What the commands that read a store share: opening it, choosing machines, telling damage.
+
+use std::io::{self, Write as _};
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Context as _, anyhow};
+use bedside_store::read::{BootSummary, Reader};
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::cli::DataArg;
+use crate::config::Places;
+
+/// Opens the store that was named, or the one that is read when none is.
+pub(crate) fn open(data: &DataArg) -> anyhow::Result<Reader> {
+    let dir = match &data.data {
+        Some(dir) => dir.clone(),
+        None => Places::here()
+            .data_to_read()
+            .context("no home directory is known, so there is no default store: give --data DIR")?,
+    };
+    Ok(Reader::open(&dir)?)
+}
+
+/// Tells on standard error what of the store could not be read.
+pub(crate) fn tell_damage(reader: &Reader) -> io::Result<()> {
+    const TOLD: usize = 5;
+    let damage = reader.damage();
+    let mut stderr = io::stderr().lock();
+    for one in damage.iter().take(TOLD) {
+        let (path, offset, what) = (one.path.display(), one.offset, &one.what);
+        writeln!(stderr, "bedside: skipped a part of {path} at byte {offset}: {what}")?;
+    }
+    if damage.len() > TOLD {
+        let more = damage.len() - TOLD;
+        writeln!(stderr, "bedside: and {more} more; `bedside store verify` lists them all")?;
+    }
+    Ok(())
+}
+
+/// The machines that were asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Hosts {
+    patterns: Vec<Pattern>,
+    words: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Pattern {
+    Address(IpAddr),
+    Glob(GlobMatcher),
+}
+
+impl Hosts {
+    /// Reads names, addresses and globs; none at all stand for all machines.
+    pub(crate) fn new(words: &[String]) -> anyhow::Result<Hosts> {
+        let patterns = words.iter().map(|word| pattern(word)).collect::<anyhow::Result<_>>()?;
+        Ok(Hosts { patterns, words: words.to_vec() })
+    }
+
+    /// Whether nothing was asked for in particular.
+    pub(crate) fn are_all(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// Whether more than one machine may be meant.
+    pub(crate) fn may_be_several(&self) -> bool {
+        let is_name = |word: &String| !word.contains(['*', '?', '[', '{']);
+        self.words.len() != 1 || !self.words.iter().all(is_name)
+    }
+
+    /// Whether the machine with this name, or with one of these addresses, was asked for.
+    pub(crate) fn contain(&self, name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> bool {
+        if self.are_all() || self.patterns.iter().any(|pattern| pattern.names(name)) {
+            return true;
+        }
+        addresses.into_iter().any(|address| {
+            let text = address.to_canonical().to_string();
+            self.patterns.iter().any(|pattern| pattern.names(&text))
+        })
+    }
+
+    /// Whether this boot's machine was asked for.
+    pub(crate) fn contain_boot(&self, boot: &BootSummary) -> bool {
+        self.contain(&boot.host, boot.sources.iter().map(SocketAddr::ip))
+    }
+
+    /// What to say when the store holds none of them.
+    pub(crate) fn not_held(&self) -> String {
+        let words = self.words.join(", ");
+        format!("nothing was heard of {words}: `bedside hosts` lists who was heard")
+    }
+}
+
+impl Pattern {
+    fn names(&self, name: &str) -> bool {
+        match self {
+            Pattern::Address(address) => {
+                name.parse::<IpAddr>().is_ok_and(|named| named.to_canonical() == *address)
+            }
+            Pattern::Glob(glob) => glob.is_match(name),
+        }
+    }
+}
+
+fn pattern(word: &str) -> anyhow::Result<Pattern> {
+    if let Ok(address) = word.parse::<IpAddr>() {
+        return Ok(Pattern::Address(address.to_canonical()));
+    }
+    let glob = GlobBuilder::new(word).backslash_escape(true).build();
+    let glob = glob.map_err(|error| anyhow!("{word:?} is no name or pattern: {}", error.kind()))?;
+    Ok(Pattern::Glob(glob.compile_matcher()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(words: &[&str]) -> Hosts {
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        Hosts::new(&words).unwrap()
+    }
+
+    fn contain(words: &[&str], name: &str, address: &str) -> bool {
+        hosts(words).contain(name, [address.parse().unwrap()])
+    }
+
+    #[test]
+    fn none_are_all() {
+        assert!(contain(&[], "web1", "10.0.0.7"));
+    }
+
+    #[test]
+    fn names_addresses_and_globs_match() {
+        assert!(contain(&["web1"], "web1", "10.0.0.7"));
+        assert!(contain(&["10.0.0.7"], "web1", "10.0.0.7"));
+        assert!(contain(&["db*", "web[0-9]"], "web1", "10.0.0.7"));
+        assert!(contain(&["{web,db}1"], "db1", "10.0.0.7"));
+        assert!(contain(&["10.0.0.*"], "web1", "10.0.0.7"));
+        assert!(!contain(&["web"], "web1", "10.0.0.7"));
+        assert!(!contain(&["web?"], "web12", "10.0.0.70"));
+        assert!(!contain(&["10.0.0.7"], "web1", "10.0.0.70"));
+    }
+
+    #[test]
+    fn an_address_has_many_spellings() {
+        assert!(contain(&["2001:db8:0::1"], "x", "2001:db8::1"));
+        assert!(contain(&["::ffff:10.0.0.7"], "10.0.0.7", "::ffff:10.0.0.7"));
+        assert!(contain(&["10.0.0.7"], "x", "::ffff:10.0.0.7"));
+    }
+
+    #[test]
+    fn one_name_is_one_machine() {
+        assert!(!hosts(&["web1"]).may_be_several());
+        assert!(hosts(&["web*"]).may_be_several());
+        assert!(hosts(&[]).may_be_several());
+        assert!(hosts(&["web1", "web2"]).may_be_several());
+    }
+
+    #[test]
+    fn a_broken_glob_is_named() {
+        let error = Hosts::new(&["web[".to_owned()]).unwrap_err().to_string();
+        assert!(error.starts_with("\"web[\" is no name or pattern: "), "{error}");
+    }
+}

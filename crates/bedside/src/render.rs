@@ -1,0 +1,114 @@
+//! How records, gaps and boots are shown: as text, as JSON, or as their bare bytes.
+//!
+//! Whatever came from the network is escaped on the way (see [`escape`]); only [`Output::Raw`]
+//! gives the exact bytes.
+
+pub mod escape;
+
+mod colour;
+mod json;
+mod live;
+mod raw;
+mod table;
+mod text;
+mod words;
+
+use std::io::{self, Write};
+
+use bedside_store::read::{BootSummary, End, Gap, OwnedRecord};
+use bedside_stream::WallTime;
+use jiff::tz::TimeZone;
+
+use crate::cli::Output;
+
+pub use self::colour::{Palette, colours_on_stdout};
+pub(crate) use self::json::{LossCounts, Source, Stamp, VERSION, write_line};
+pub use self::live::Live;
+pub(crate) use self::table::Table;
+pub(crate) use self::words::losses;
+
+/// One thing to show.
+#[derive(Clone, Copy, Debug)]
+pub enum Shown<'a> {
+    /// A record.
+    Record(&'a OwnedRecord),
+    /// Something is missing.
+    Gap(&'a Gap),
+    /// Something about a boot.
+    Boot(&'a BootMark<'a>),
+}
+
+/// Something about a boot, at its place among the records.
+#[derive(Clone, Copy, Debug)]
+pub struct BootMark<'a> {
+    /// What about it.
+    pub event: BootEvent,
+    /// The boot.
+    pub boot: &'a BootSummary,
+    /// How many records are held of it; none where that was not counted.
+    pub records: Option<u64>,
+    /// The boot of the same machine before it.
+    pub before: Option<&'a BootSummary>,
+    /// The time at which this is said.
+    pub now: WallTime,
+}
+
+/// What about a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootEvent {
+    /// It begins here.
+    Begin,
+    /// It ends here, or has fallen silent.
+    End(End),
+    /// What had this other number is this boot going on.
+    Joined(u64),
+    /// Its machine has this name now.
+    Named,
+}
+
+/// How it shall look.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Colours.
+    pub palette: Palette,
+    /// The zone of the times of receipt.
+    pub zone: TimeZone,
+    /// Lines of several machines may stand among each other: each gets its colour, and gaps and
+    /// boots get its name.
+    pub several_hosts: bool,
+    /// The width of the column for the machine's name.
+    pub host_width: usize,
+    /// Records were left out by a filter: boots that are left without any are not drawn.
+    pub filtered: bool,
+}
+
+impl Default for Look {
+    fn default() -> Look {
+        Look {
+            palette: Palette::plain(),
+            zone: TimeZone::UTC,
+            several_hosts: false,
+            host_width: 0,
+            filtered: false,
+        }
+    }
+}
+
+/// Writes one thing after the other.
+pub trait Render {
+    /// Writes it, or keeps it in mind until it is known how to.
+    fn show(&mut self, shown: Shown<'_>, out: &mut dyn Write) -> io::Result<()>;
+
+    /// Writes what was kept in mind.
+    fn settle(&mut self, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// The one that writes in this format.
+pub fn renderer(output: Output, look: Look) -> Box<dyn Render> {
+    match output {
+        Output::Short => Box::new(text::Text::short(look)),
+        Output::Full => Box::new(text::Text::full(look)),
+        Output::Json => Box::new(json::Json),
+        Output::Raw => Box::new(raw::Raw),
+    }
+}
