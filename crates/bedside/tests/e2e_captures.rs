@@ -113,6 +113,8 @@ fn rows_of(name: &str, items: &[Item], console: &Console) -> Result<String> {
         let odd = comparison.unexplained.len() + comparison.only_heard.len();
         let excepted = EXCEPTIONS.iter().any(|(exception, _)| *exception == name);
         ensure!(odd == 0 || excepted, "against the console: {comparison:?}");
+        let silent = |(end, missing): &(String, usize)| *missing == 0 || end == "silence";
+        ensure!(comparison.after_end.iter().all(silent), "after the end: {comparison:?}");
         let format = &stream[0].format;
         let port = stream[0].port;
         write!(rows, "{name:<35} {format:<8}")?;
