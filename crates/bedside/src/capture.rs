@@ -5,7 +5,7 @@
 //! reading with an error that names the place, and whatever is passed over is counted.
 //!
 //! Both capture formats and the headers of packets are read by hand, in safe code; the reasons
-//! stand in `docs/adr/0007-capture-files-by-hand.md`.
+//! stand in `docs/adr/0005-capture-files-by-hand.md`.
 
 mod input;
 mod lines;
