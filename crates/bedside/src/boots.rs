@@ -37,7 +37,12 @@ type Counted<'a> = (&'a BootSummary, BootCounts);
 
 fn count<'a>(reader: &Reader, boot: &'a BootSummary) -> anyhow::Result<Counted<'a>> {
     let counts = reader.counts(boot);
-    Ok((boot, counts.with_context(|| format!("reading boot {} of {}", boot.number, boot.host))?))
+    Ok((
+        boot,
+        counts.with_context(|| {
+            format!("can't read boot {} of {}", boot.number, Escaped(boot.host.as_bytes()))
+        })?,
+    ))
 }
 
 fn write(
@@ -93,7 +98,7 @@ struct BootList<'a> {
 #[derive(Serialize)]
 struct BootObject<'a> {
     host: &'a str,
-    boot: u64,
+    boot: u32,
     boot_id: Option<String>,
     release: Option<String>,
     end: Option<&'static str>,

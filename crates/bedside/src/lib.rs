@@ -4,6 +4,7 @@
 //! [`Exit`], or an error that says what failed, on what, why, and what to try.
 
 pub mod boots;
+pub mod capture;
 pub mod cli;
 pub mod config;
 mod exit;

@@ -10,6 +10,8 @@ mod json;
 mod live;
 mod raw;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 mod words;
 
@@ -61,7 +63,7 @@ pub enum BootEvent {
     /// It ends here, or has fallen silent.
     End(End),
     /// What had this other number is this boot going on.
-    Joined(u64),
+    Joined(u32),
     /// Its machine has this name now.
     Named,
 }

@@ -45,7 +45,7 @@ pub(super) fn boots<'a>(
     }
     chosen.retain(|one| match choice {
         None => true,
-        Some(BootChoice::Number(number)) => one.boot.number == number,
+        Some(BootChoice::Number(number)) => u64::from(one.boot.number) == number,
         Some(BootChoice::Back(back)) => {
             let boots = of_host.get(&*one.boot.host).map_or(&[][..], Vec::as_slice);
             let wanted = usize::try_from(back).ok().and_then(|back| boots.iter().nth_back(back));

@@ -26,7 +26,6 @@ pub(super) struct Log<'a> {
 
 /// A piece of a log.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all pieces are items")]
 pub(super) enum Piece<'a> {
     /// A boot begins.
     Begin(&'a Chosen<'a>),

@@ -50,7 +50,7 @@ struct Head<'a> {
     host: Option<&'a str>,
     source: Option<Source>,
     port: Option<u16>,
-    boot: Option<u64>,
+    boot: Option<u32>,
     received: Stamp,
 }
 

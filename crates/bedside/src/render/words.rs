@@ -41,7 +41,9 @@ pub(super) fn boot(mark: &BootMark<'_>) -> String {
         BootEvent::Joined(from) => {
             format!("boot {from} is no boot of its own: boot {number} goes on")
         }
-        BootEvent::Named => format!("known as {} from here, boot {number}", mark.boot.host),
+        BootEvent::Named => {
+            format!("known as {} from here, boot {number}", Escaped(mark.boot.host.as_bytes()))
+        }
     }
 }
 
