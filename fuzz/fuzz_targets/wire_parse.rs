@@ -92,7 +92,8 @@ fn record(record: &Record<'_>, payload: &[u8]) {
         Text::Escaped(bytes) | Text::Plain(bytes) => bytes,
     };
     assert!(record.text.unescaped().count() <= text.len());
-    let taken: usize = record.fields.iter().map(|field| field.key.len().min(1) + field.value.bytes().len()).sum();
+    let taken: usize =
+        record.fields.iter().map(|field| field.key.len().min(1) + field.value.bytes().len()).sum();
     assert!(text.len() + taken <= payload.len());
     let userdata = record.fields.userdata(b"host");
     assert!(userdata.is_none_or(|host| host.len() + 5 <= payload.len()));
