@@ -96,3 +96,26 @@ impl Follower {
         advanced.map_err(unreadable)
     }
 }
+
+/// The same for entry lines that come from a [`crate::writer::Tap`], not from the files.
+#[derive(Debug)]
+pub struct Tapped {
+    news: News,
+    ready: VecDeque<FollowItem>,
+}
+
+impl Tapped {
+    /// Knows what the store in `dir` holds at this moment.
+    pub fn open(dir: &Path) -> Result<Tapped, Error> {
+        let view = Arc::new(View::open(dir)?);
+        Ok(Tapped { news: News::new(view), ready: VecDeque::new() })
+    }
+
+    /// What an entry line says.
+    pub fn take(&mut self, line: &[u8]) -> impl Iterator<Item = FollowItem> {
+        // No segment is known for it yet; only its boot and its words are asked for.
+        const NO_SEGMENT: u64 = 0;
+        self.news.line(NO_SEGMENT, line.strip_suffix(b"\n").unwrap_or(line), &mut self.ready);
+        self.ready.drain(..)
+    }
+}

@@ -106,11 +106,10 @@ impl News {
         }
         let (Some(boot), Some(label)) = (self.summary(root), self.label(root)) else { return };
         let before = self.latest.insert(label, root).filter(|&before| before != root);
-        if let Some(before) = before.and_then(|before| self.summary(before)) {
-            if before.end.is_none() {
-                let boot = BootSummary { end: Some(End::Silence), superseded: true, ..before };
-                out.push_back(change(BootChange::Ended(End::Silence), boot));
-            }
+        let before = before.and_then(|before| self.summary(before));
+        if let Some(before) = before.filter(|before| before.end.is_none()) {
+            let boot = BootSummary { end: Some(End::Silence), superseded: true, ..before };
+            out.push_back(change(BootChange::Ended(End::Silence), boot));
         }
         out.push_back(change(BootChange::Began, boot));
     }
@@ -154,23 +153,33 @@ impl News {
         if before.root != root {
             self.regroup(before.root, root);
         }
-        let Some(boot) = self.summary(root).filter(|_| told) else { return };
-        let number = self.runs.get(root).and_then(|known| known.state.stored.boot);
+        if told {
+            self.changed(run, root, &before, out);
+        }
+    }
+
+    /// Tells what became of a boot that was told of.
+    fn changed(
+        &mut self,
+        run: RunId,
+        root: RunId,
+        before: &Before,
+        out: &mut VecDeque<FollowItem>,
+    ) {
+        let (Some(boot), Some(label)) = (self.summary(root), self.label(root)) else { return };
         if before.root == run && root != run {
             let from = before.number.unwrap_or(0);
             out.push_back(change(BootChange::Joined { from }, boot.clone()));
-        } else if root == run && before.root == run {
-            let label = self.label(root).unwrap_or_default();
-            if (&label, number) != (&before.label, before.number) {
-                self.latest.insert(label, root);
-                out.push_back(change(BootChange::Named, boot.clone()));
-            }
+        }
+        let number = self.runs.get(run).and_then(|known| known.state.stored.boot);
+        let other = (&label, number) != (&before.label, before.number);
+        if before.root == run && root == run && other {
+            self.latest.insert(label, root);
+            out.push_back(change(BootChange::Named, boot.clone()));
         }
         let word = self.runs.get(run).and_then(|known| known.run().last_word);
-        if let Some(end) = boot.end.filter(|_| word != before.last_word) {
-            if before.end != Some(end) {
-                out.push_back(change(BootChange::Ended(end), boot));
-            }
+        if word != before.last_word && boot.end != before.end {
+            out.extend(boot.end.map(|end| change(BootChange::Ended(end), boot)));
         }
     }
 

@@ -42,7 +42,7 @@ impl BootCounts {
 /// The hosts of `boots`, in the making.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    hosts: Vec<HostSummary>,
+    all: Vec<HostSummary>,
     of_run: HashMap<RunId, usize>,
     /// Where the last minute and the last hour begin, and now.
     times: [WallTime; 3],
@@ -52,17 +52,17 @@ impl Hosts {
     pub(super) fn new(boots: &[(BootSummary, BootCounts)], now: WallTime) -> Hosts {
         let ago = |seconds: u64| WallTime(now.0.saturating_sub(seconds * 1_000_000));
         let times = [ago(60), ago(3600), now];
-        let mut hosts = Hosts { hosts: Vec::new(), of_run: HashMap::new(), times };
+        let mut hosts = Hosts { all: Vec::new(), of_run: HashMap::new(), times };
         let mut places: HashMap<Arc<str>, usize> = HashMap::new();
         for (boot, counts) in boots {
             let place = match places.entry(Arc::clone(&boot.host)) {
                 Place::Occupied(place) => *place.get(),
                 Place::Vacant(place) => {
-                    hosts.hosts.push(HostSummary::of(boot));
-                    *place.insert(hosts.hosts.len() - 1)
+                    hosts.all.push(HostSummary::of(boot));
+                    *place.insert(hosts.all.len() - 1)
                 }
             };
-            hosts.hosts[place].boot(boot, counts);
+            hosts.all[place].boot(boot, counts);
             hosts.of_run.extend(boot.runs.iter().map(|&run| (run, place)));
         }
         hosts
@@ -70,8 +70,8 @@ impl Hosts {
 
     /// By name.
     pub(super) fn finish(mut self) -> Vec<HostSummary> {
-        self.hosts.sort_by(|a, b| a.host.cmp(&b.host));
-        self.hosts
+        self.all.sort_by(|a, b| a.host.cmp(&b.host));
+        self.all
     }
 
     /// Adds what each host said last and how much lately, as it was received: repeats count.
@@ -95,7 +95,7 @@ impl Hosts {
         let [minute, hour, now] = self.times;
         let straddles = |span: &RunSpan, edge: WallTime| span.first < edge && edge <= span.last;
         block.header.runs.iter().all(|span| {
-            let host = self.of_run.get(&span.run).map(|&host| &self.hosts[host]);
+            let host = self.of_run.get(&span.run).map(|&host| &self.all[host]);
             let later = WallTime(now.0.saturating_add(1));
             host.is_none_or(|host| host.last_line.is_some())
                 && [minute, hour, later].into_iter().all(|edge| !straddles(span, edge))
@@ -112,10 +112,10 @@ impl Hosts {
         let host = *self.of_run.get(&run)?;
         let [minute, hour, now] = self.times;
         if received >= minute && received <= now {
-            self.hosts[host].last_minute += records;
+            self.all[host].last_minute += records;
         }
         if received >= hour && received <= now {
-            self.hosts[host].last_hour += records;
+            self.all[host].last_hour += records;
         }
         Some(host)
     }
@@ -130,7 +130,7 @@ impl Hosts {
             }
         }
         for (host, text) in last {
-            self.hosts[host].last_line.get_or_insert_with(|| crate::entry::unescape(text));
+            self.all[host].last_line.get_or_insert_with(|| crate::entry::unescape(text));
         }
     }
 }

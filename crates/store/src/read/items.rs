@@ -86,10 +86,10 @@ impl<'a> Raws<'a> {
 
     pub(super) fn next(&mut self) -> Result<Option<Raw>, crate::Error> {
         loop {
-            if let Some(group) = &mut self.group {
-                if let Some(raw) = group.next(self.segments)? {
-                    return Ok(Some(raw));
-                }
+            if let Some(group) = &mut self.group
+                && let Some(raw) = group.next(self.segments)?
+            {
+                return Ok(Some(raw));
             }
             let Some(group) = self.groups.next() else { return Ok(None) };
             let ordered = Ordered::new(self.segments, group, self.window, self.direction)?;

@@ -113,13 +113,11 @@ impl Ordered {
 
     /// Tells of the hole between the lines given out last and these.
     fn hole(&mut self, raws: &[Raw]) {
-        let records = raws.iter().filter_map(|raw| match raw {
-            Raw::Record(line) => Some(line),
+        let found = raws.iter().find_map(|raw| match raw {
+            Raw::Record(line) => Some((edge(line)?, line)),
             _ => None,
         });
-        let Some((edge, line)) = records.filter_map(|line| Some((edge(line)?, line))).next() else {
-            return;
-        };
+        let Some((edge, line)) = found else { return };
         let here = (edge, line.clone());
         let Some((other, other_line)) = self.neighbour.replace(here) else { return };
         let (before, after, line) = match self.direction {

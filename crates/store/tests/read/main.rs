@@ -1,0 +1,7 @@
+//! Stores as readers see them.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on should stop there")]
+
+mod model;
+mod order;
+mod random;
+mod store;
