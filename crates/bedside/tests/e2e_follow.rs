@@ -22,7 +22,8 @@ fn each_record_is_followed_once_in_order_of_arrival() -> Result<()> {
     let doctor = bedside.serve::<&str>(&[SocketAddr::new(target.ip(), 0)], &[])?;
 
     let mut command = bedside.command();
-    command.args(["log", "-f", "-o", "json", "--data"]).arg(data.path());
+    // What was heard before it began to follow is told first.
+    command.args(["log", "-f", "-n", "100000", "-o", "json", "--data"]).arg(data.path());
     let mut follower = command.stdout(Stdio::piped()).spawn()?;
     let output = follower.stdout.take().context("its output is ours")?;
     let (tell, told) = channel();
