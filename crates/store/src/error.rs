@@ -24,6 +24,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Another process writes this store.
+    #[error("the store in {dir} is being written by {holder}: stop that one, or give another directory", dir = dir.display(), holder = holder(*pid))]
+    Locked {
+        /// The store.
+        dir: std::path::PathBuf,
+        /// The process, where it has told its number.
+        pid: Option<u32>,
+    },
     /// SQLite refused.
     #[error("cannot {operation} the catalogue: {source}")]
     Catalogue {
@@ -56,8 +64,24 @@ impl Error {
         Error::Damaged { object: object.into(), problem }
     }
 
+    /// Whether a file holds something else than it should, as far as can be told.
+    pub(crate) fn is_damaged(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Error::Damaged { .. } => true,
+            Error::Catalogue { source, .. } => {
+                matches!(source.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the file is simply not there (any more).
     pub fn is_not_found(&self) -> bool {
         matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }

@@ -1,13 +1,23 @@
 //! Durable segments of kernel records that `zstdcat` can read, their catalogue, and how to find
 //! what is in them again. `docs/store-format.md` has every byte.
 
+mod batch;
 pub mod catalogue;
 pub mod disk;
 pub mod entry;
 mod error;
 pub mod follow;
+pub mod maintain;
 pub mod read;
+mod recovery;
 pub mod segment;
+mod writer;
 
+pub use batch::Batch;
 pub use entry::{Entry, StoredGap, StoredRecord, StoredRun};
 pub use error::Error;
+pub use recovery::{Replay, Replayed, Torn};
+pub use writer::{
+    Counters, Health, LOCK_NAME, Monitor, Options, Recovered, Retention, SEGMENTS_NAME, Tap,
+    Trouble, Writer,
+};

@@ -7,6 +7,7 @@ mod header;
 mod index;
 mod name;
 mod scan;
+mod tally;
 
 use std::sync::Arc;
 
@@ -78,6 +79,19 @@ impl SegmentFile {
             Form::Sealed => Index::read(self.file.as_ref(), self.name).map(Scan::from),
             Form::Live => self.scan_from(self.start()),
         }
+    }
+
+    /// How many entries it holds; cheap when it is sealed.
+    pub fn entries(&self) -> Result<u64, Error> {
+        match self.name.form {
+            Form::Sealed => Index::read_entries(self.file.as_ref(), self.name),
+            Form::Live => self.scan().map(|scan| scan.end.entries),
+        }
+    }
+
+    /// Its length in bytes.
+    pub fn bytes(&self) -> Result<u64, Error> {
+        self.file.len().map_err(|e| Error::io("measure", self.name.to_string(), e))
     }
 
     /// The blocks of a live segment from `from` on, which [`SegmentFile::start`] or an earlier

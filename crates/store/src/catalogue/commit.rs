@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bedside_stream::{LastWord, RunId, Verdict};
+use bedside_stream::{LastWord, RunId, StreamKey, Verdict};
 use rusqlite::{Transaction, TransactionBehavior, params};
 
 use super::{Catalogue, MemoryRow, Place, RunState, SegmentSummary, Summary, Tally, failed};
@@ -25,8 +25,8 @@ pub struct News<'a> {
 }
 
 impl Catalogue {
-    /// Takes news in, all of it or nothing.
-    pub fn commit(&mut self, news: &News<'_>) -> Result<(), Error> {
+    /// Takes news in, all of it or nothing. Answers which memories had to go.
+    pub fn commit(&mut self, news: &News<'_>) -> Result<Vec<StreamKey>, Error> {
         self.write("commit", |transaction| {
             for (number, segment) in &news.summary.segments {
                 add_segment(transaction, *number, segment)?;
@@ -37,13 +37,12 @@ impl Catalogue {
             for row in &news.memories {
                 put_memory(transaction, row)?;
             }
-            bound_memories(transaction, news.memory_rows)?;
             put_meta(transaction, "next_run", news.next_run)?;
             if let Some(place) = news.checkpoint {
                 put_meta(transaction, "checkpoint_segment", place.segment)?;
                 put_meta(transaction, "checkpoint_entries", place.entries)?;
             }
-            Ok(())
+            bound_memories(transaction, news.memory_rows)
         })
     }
 
@@ -54,10 +53,10 @@ impl Catalogue {
             for number in gone {
                 for table in ["spans", "gaps"] {
                     let sql = format!("DELETE FROM {table} WHERE segment = ?");
-                    transaction.prepare_cached(&sql)?.execute([*number as i64])?;
+                    transaction.prepare_cached(&sql)?.execute([number.cast_signed()])?;
                 }
                 let sql = "DELETE FROM segments WHERE number = ?";
-                transaction.prepare_cached(sql)?.execute([*number as i64])?;
+                transaction.prepare_cached(sql)?.execute([number.cast_signed()])?;
             }
             transaction.execute_batch(FORGET_RUNS)
         })
@@ -73,16 +72,22 @@ impl Catalogue {
         })
     }
 
-    fn write(
+    /// Gives unused room back to the file system.
+    pub(crate) fn optimize(&self) -> Result<(), Error> {
+        self.connection.execute_batch("VACUUM").map_err(failed("compact"))
+    }
+
+    fn write<T>(
         &mut self,
         operation: &'static str,
-        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
-    ) -> Result<(), Error> {
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
         let run = || {
             let behavior = TransactionBehavior::Immediate;
             let transaction = self.connection.transaction_with_behavior(behavior)?;
-            change(&transaction)?;
-            transaction.commit()
+            let answer = change(&transaction)?;
+            transaction.commit()?;
+            Ok(answer)
         };
         run().map_err(failed(operation))
     }
@@ -104,9 +109,9 @@ fn add_segment(
     number: u64,
     segment: &SegmentSummary,
 ) -> rusqlite::Result<()> {
-    let number = number as i64;
+    let number = number.cast_signed();
     to.prepare_cached("INSERT OR REPLACE INTO segments VALUES (?, ?)")?
-        .execute(params![number, segment.entries as i64])?;
+        .execute(params![number, segment.entries.cast_signed()])?;
     for (run, tally) in &segment.spans {
         add_span(to, number, *run, tally)?;
     }
@@ -115,14 +120,14 @@ fn add_segment(
             "INSERT INTO gaps VALUES (?, ?, ?)
             ON CONFLICT DO UPDATE SET count = count + excluded.count",
         )?
-        .execute(params![number, cause.as_str(), *count as i64])?;
+        .execute(params![number, cause.as_str(), count.cast_signed()])?;
     }
     Ok(())
 }
 
 fn add_span(to: &Transaction<'_>, number: i64, run: RunId, tally: &Tally) -> rusqlite::Result<()> {
     let received = |pick: fn((u64, u64)) -> u64| {
-        tally.received.map(|(first, last)| pick((first.0, last.0)) as i64)
+        tally.received.map(|(first, last)| pick((first.0, last.0)).cast_signed())
     };
     to.prepare_cached(
         "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -135,12 +140,12 @@ fn add_span(to: &Transaction<'_>, number: i64, run: RunId, tally: &Tally) -> rus
     )?
     .execute(params![
         number,
-        run.0 as i64,
-        tally.records as i64,
+        run.0.cast_signed(),
+        tally.records.cast_signed(),
         received(|pair| pair.0),
         received(|pair| pair.1),
-        tally.dropped as i64,
-        tally.limited as i64,
+        tally.dropped.cast_signed(),
+        tally.limited.cast_signed(),
     ])?;
     Ok(())
 }
@@ -150,7 +155,7 @@ fn put_run(to: &Transaction<'_>, state: &RunState) -> rusqlite::Result<()> {
     let (verdict, same_as) = match run.verdict {
         Verdict::Provisional => (0, None),
         Verdict::Boot => (1, None),
-        Verdict::SameAs(root) => (2, Some(root.0 as i64)),
+        Verdict::SameAs(root) => (2, Some(root.0.cast_signed())),
     };
     let last_word = match run.last_word {
         None => 0,
@@ -167,10 +172,10 @@ fn put_run(to: &Transaction<'_>, state: &RunState) -> rusqlite::Result<()> {
         WHERE excluded.segment >= segment",
     )?
     .execute(params![
-        run.id.0 as i64,
+        run.id.0.cast_signed(),
         run.key.source.to_string(),
         run.key.port,
-        run.first_received.0 as i64,
+        run.first_received.0.cast_signed(),
         verdict,
         same_as,
         state.stored.boot,
@@ -179,24 +184,24 @@ fn put_run(to: &Transaction<'_>, state: &RunState) -> rusqlite::Result<()> {
         run.boot_id,
         run.release,
         last_word,
-        state.segment as i64,
+        state.segment.cast_signed(),
     ])?;
     Ok(())
 }
 
 fn put_memory(to: &Transaction<'_>, row: &MemoryRow) -> rusqlite::Result<()> {
-    let memory = &row.memory;
+    let memory = row.memory.as_ref();
     let state = serde_json::to_string(memory)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     to.prepare_cached("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
         params![
             memory.key().source.to_string(),
             memory.key().port,
-            memory.run().0 as i64,
-            memory.last_received().0 as i64,
+            memory.run().0.cast_signed(),
+            memory.last_received().0.cast_signed(),
             memory.proven(),
-            row.place.segment as i64,
-            row.place.entries as i64,
+            row.place.segment.cast_signed(),
+            row.place.entries.cast_signed(),
             state,
         ],
     )?;
@@ -204,18 +209,23 @@ fn put_memory(to: &Transaction<'_>, row: &MemoryRow) -> rusqlite::Result<()> {
 }
 
 /// The unproven go first, then those not heard for longest.
-fn bound_memories(to: &Transaction<'_>, rows: usize) -> rusqlite::Result<()> {
-    to.prepare_cached(
+fn bound_memories(to: &Transaction<'_>, rows: usize) -> rusqlite::Result<Vec<StreamKey>> {
+    let mut statement = to.prepare_cached(
         "DELETE FROM memory WHERE (source, port) IN (
             SELECT source, port FROM memory ORDER BY proven, last_received
-            LIMIT max(0, (SELECT count(*) FROM memory) - ?))",
-    )?
-    .execute([rows as i64])?;
-    Ok(())
+            LIMIT max(0, (SELECT count(*) FROM memory) - ?))
+        RETURNING source, port",
+    )?;
+    let gone = statement.query_map([rows.cast_signed()], |row| {
+        let source: String = row.get(0)?;
+        let port = row.get(1)?;
+        Ok(source.parse().ok().map(|source| StreamKey { source, port }))
+    })?;
+    gone.filter_map(Result::transpose).collect()
 }
 
 fn put_meta(to: &Transaction<'_>, key: &str, value: u64) -> rusqlite::Result<()> {
     to.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?, ?)")?
-        .execute(params![key, value as i64])?;
+        .execute(params![key, value.cast_signed()])?;
     Ok(())
 }

@@ -9,6 +9,9 @@ use super::{Catalogue, RunState, Summary, Tally, failed};
 use crate::entry::StoredRun;
 use crate::error::Error;
 
+/// Host labels with their records.
+pub(crate) type HostRecords = Vec<(Vec<u8>, u64)>;
+
 impl Catalogue {
     /// All that it knows of the segments.
     pub fn load(&self) -> Result<Summary, Error> {
@@ -35,7 +38,7 @@ impl Catalogue {
     pub fn run(&self, run: RunId) -> Result<Option<StoredRun>, Error> {
         let sql = format!("{SELECT_RUNS} WHERE id = ?");
         let mut statement = self.connection.prepare_cached(&sql).map_err(failed("read"))?;
-        let found = statement.query_row([run.0 as i64], run_row).optional();
+        let found = statement.query_row([run.0.cast_signed()], run_row).optional();
         Ok(found.map_err(failed("read"))?.flatten().map(|state| state.stored))
     }
 
@@ -48,6 +51,43 @@ impl Catalogue {
         let mut statement = self.connection.prepare(sql).map_err(failed("read"))?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
         rows.and_then(Iterator::collect).map_err(failed("read"))
+    }
+
+    /// The records of each host label in each segment.
+    pub(crate) fn records_by_host(&self) -> Result<BTreeMap<u64, HostRecords>, Error> {
+        let sql = "SELECT spans.segment, label, sum(records) FROM spans JOIN runs ON run = id
+            GROUP BY spans.segment, label";
+        let mut statement = self.connection.prepare(sql).map_err(failed("read"))?;
+        let mut hosts = BTreeMap::<_, HostRecords>::new();
+        let mut rows = statement.query([]).map_err(failed("read"))?;
+        while let Some(row) = rows.next().map_err(failed("read"))? {
+            let read = || Ok((unsigned(row, 0)?, row.get(1)?, unsigned(row, 2)?));
+            let (segment, label, records) = read().map_err(failed("read"))?;
+            hosts.entry(segment).or_default().push((label, records));
+        }
+        Ok(hosts)
+    }
+
+    /// The runs that a restart may meet again: those of remembered streams, those that these
+    /// share a boot with, and all told of since segment `since`.
+    pub(crate) fn recent_runs(&self, since: u64) -> Result<Vec<StoredRun>, Error> {
+        let sql = format!(
+            "{SELECT_RUNS} WHERE segment >= ? OR id IN (SELECT run FROM memory)
+            OR id IN (SELECT same_as FROM runs WHERE id IN (SELECT run FROM memory))
+            ORDER BY id"
+        );
+        let mut statement = self.connection.prepare(&sql).map_err(failed("read"))?;
+        let rows = statement.query_map([since.cast_signed()], run_row).and_then(Iterator::collect);
+        let rows: Vec<Option<RunState>> = rows.map_err(failed("read"))?;
+        Ok(rows.into_iter().flatten().map(|state| state.stored).collect())
+    }
+
+    /// A number that no run has had, nor any above it.
+    pub(crate) fn next_run(&self) -> Result<u64, Error> {
+        let sql = "SELECT max(id) FROM runs";
+        let highest = self.connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
+        let after = highest.map_err(failed("read"))?.map_or(1, |id| id.cast_unsigned() + 1);
+        Ok(self.meta("next_run")?.unwrap_or_default().max(after))
     }
 
     /// A number of `meta`.
@@ -119,7 +159,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<Option<RunState>> {
     let verdict = match (row.get::<_, i64>(4)?, row.get::<_, Option<i64>>(5)?) {
         (0, _) => Some(Verdict::Provisional),
         (1, _) => Some(Verdict::Boot),
-        (2, Some(root)) => Some(Verdict::SameAs(RunId(root as u64))),
+        (2, Some(root)) => Some(Verdict::SameAs(RunId(root.cast_unsigned()))),
         _ => None,
     };
     let (Ok(source), Some(verdict)) = (source.parse(), verdict) else { return Ok(None) };
@@ -143,9 +183,9 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<Option<RunState>> {
 
 /// SQLite's integers are signed; ours go through bit for bit.
 pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(column).map(|value| value as u64)
+    row.get::<_, i64>(column).map(i64::cast_unsigned)
 }
 
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<WallTime>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(|value| WallTime(value as u64)))
+    Ok(row.get::<_, Option<i64>>(column)?.map(|value| WallTime(value.cast_unsigned())))
 }

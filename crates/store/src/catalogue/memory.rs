@@ -1,5 +1,7 @@
 //! The stream core's memory, kept over its own forgetting and over restarts.
 
+use std::sync::Arc;
+
 use bedside_stream::{Memory, StreamKey};
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -20,7 +22,7 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryRow {
     /// What the stream core said.
-    pub memory: Memory,
+    pub memory: Arc<Memory>,
     /// Where the store was when it said it: what comes later, it does not know.
     pub place: Place,
 }
@@ -59,5 +61,7 @@ impl Catalogue {
 fn memory_row(row: &Row<'_>) -> rusqlite::Result<Option<MemoryRow>> {
     let place = Place { segment: unsigned(row, 0)?, entries: unsigned(row, 1)? };
     let state: String = row.get(2)?;
-    Ok(serde_json::from_str(&state).ok().map(|memory| MemoryRow { memory, place }))
+    Ok(serde_json::from_str(&state)
+        .ok()
+        .map(|memory| MemoryRow { memory: Arc::new(memory), place }))
 }

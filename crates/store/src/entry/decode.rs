@@ -33,7 +33,7 @@ pub fn decode_head(line: &[u8]) -> Option<Head> {
             // `<space><letter>[!]<space><release>,<prefix>,<seq>,`
             let mut parts = rest.splitn(4, |&b| b == b',');
             let seq = parts.nth(2)?;
-            let seq = if seq.is_empty() { None } else { Some(whole_number(seq)?) };
+            let seq = optional(seq).ok()?;
             Some(Head::Record { run: RunId(run), received: WallTime(received), seq })
         }
         b'R' => number(line.strip_prefix(b"R ")?).map(|(run, _)| Head::Run(RunId(run))),
@@ -64,9 +64,8 @@ fn record(line: &[u8]) -> Option<StoredRecord<'_>> {
     let (head, body) = split(rest, b';')?;
     let mut parts = head.split(|&b| b == b',');
     let release = some(parts.next()?);
-    let prefix = optional(parts.next()?)?;
-    let seq = optional(parts.next()?)?;
-    let time = optional(parts.next()?)?;
+    let numbers = [optional(parts.next()?), optional(parts.next()?), optional(parts.next()?)];
+    let [Ok(prefix), Ok(seq), Ok(time)] = numbers else { return None };
     let flags = parts.next()?;
     let caller = some(parts.next()?);
     let (text, fields) = split(body, b'\t').unwrap_or((body, b""));
@@ -169,10 +168,12 @@ fn some(part: &[u8]) -> Option<&[u8]> {
     (!part.is_empty()).then_some(part)
 }
 
-/// `Some(None)` when absent, `None` when it is no number.
-fn optional(part: &[u8]) -> Option<Option<u64>> {
-    if part.is_empty() { Some(None) } else { whole_number(part).map(Some) }
+/// A number that may be absent, but is nothing else.
+fn optional(part: &[u8]) -> Result<Option<u64>, NotANumber> {
+    some(part).map(|part| whole_number(part).ok_or(NotANumber)).transpose()
 }
+
+struct NotANumber;
 
 fn whole_number(bytes: &[u8]) -> Option<u64> {
     number(bytes).filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value)

@@ -203,11 +203,6 @@ fn parse_span(bytes: &mut Bytes<'_>) -> Option<RunSpan> {
     Some(RunSpan { run, records, first, last, seq })
 }
 
-/// The lower of two cuts.
-pub(super) fn lower(cut: Option<u64>, other: u64) -> Option<u64> {
-    Some(cut.map_or(other, |cut| cut.min(other)))
-}
-
 /// A skippable frame with the CRC of its payload at its end.
 fn emit_checked(magic: u32, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&magic.to_le_bytes());

@@ -7,7 +7,8 @@ use crate::error::Error;
 
 const MAGIC: u32 = 0x184D_2A5C;
 const TAG: &[u8; 4] = b"bsix";
-const FOOTER: u64 = 32;
+const FOOTER: usize = 32;
+const DAMAGED: &str = "the index at its end is damaged";
 
 /// The blocks of a sealed segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,20 +49,38 @@ impl Index {
         out
     }
 
+    /// How many entries a sealed segment has, by its footer.
+    pub(super) fn read_entries(file: &dyn DiskFile, name: SegmentName) -> Result<u64, Error> {
+        let footer = read_footer(file, name)?;
+        let mut bytes = Bytes(&footer);
+        let entries = bytes.u64().and(bytes.u64());
+        entries.ok_or_else(|| Error::damaged(name.to_string(), DAMAGED))
+    }
+
     /// Reads the index from the end of a sealed segment.
     pub(super) fn read(file: &dyn DiskFile, name: SegmentName) -> Result<Index, Error> {
         let io = |e| Error::io("read", name.to_string(), e);
-        let damaged = || Error::damaged(name.to_string(), "the index at its end is damaged");
+        let damaged = || Error::damaged(name.to_string(), DAMAGED);
         let len = file.len().map_err(io)?;
-        let mut footer = [0; FOOTER as usize];
-        let at = len.checked_sub(FOOTER).ok_or_else(damaged)?;
-        file.read_at(&mut footer, at).map_err(io)?;
+        let footer = read_footer(file, name)?;
         let start = Bytes(&footer).u64().ok_or_else(damaged)?;
         let size = len.checked_sub(start).ok_or_else(damaged)?;
         let mut bytes = vec![0; usize::try_from(size).map_err(|_| damaged())?];
         file.read_at(&mut bytes, start).map_err(io)?;
         parse(&bytes).ok_or_else(damaged)
     }
+}
+
+fn read_footer(file: &dyn DiskFile, name: SegmentName) -> Result<[u8; FOOTER], Error> {
+    let io = |e| Error::io("read", name.to_string(), e);
+    let damaged = || Error::damaged(name.to_string(), DAMAGED);
+    let mut footer = [0; FOOTER];
+    let at = file.len().map_err(io)?.checked_sub(FOOTER as u64).ok_or_else(damaged)?;
+    let count = file.read_at(&mut footer, at).map_err(io)?;
+    if count < FOOTER || !footer.ends_with(TAG) {
+        return Err(damaged());
+    }
+    Ok(footer)
 }
 
 fn parse(bytes: &[u8]) -> Option<Index> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{SegmentFile, header};
+use super::SegmentFile;
 use crate::disk::Disk;
 use crate::error::Error;
 
@@ -88,7 +88,8 @@ fn apply_replaced(disk: &dyn Disk, listed: &mut [Listed]) {
             let number = replaced.segment;
             for earlier in &mut listed[first..later] {
                 if earlier.name == SegmentName::live(number) {
-                    earlier.cut = header::lower(earlier.cut, replaced.from);
+                    let from = replaced.from;
+                    earlier.cut = Some(earlier.cut.map_or(from, |cut| cut.min(from)));
                 }
             }
         }

@@ -1,0 +1,146 @@
+//! Opening a store, whatever ended its last life.
+//!
+//! What was synced is kept, whole and in order. A torn tail is reported, as far as its headers
+//! tell, and left out. Files of half-done work are removed; a file that can't be made sense of is
+//! set aside under another name, never deleted.
+
+mod catch_up;
+mod examine;
+mod replay;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use bedside_stream::RunId;
+
+use crate::catalogue::{Catalogue, MemoryRow, Place};
+use crate::disk::{Disk, DiskFile};
+use crate::error::Error;
+use crate::segment::{Form, Listed, Position, SegmentName, list};
+use crate::writer::SealJob;
+
+pub use examine::Torn;
+pub use replay::{Replay, Replayed};
+
+/// What was found, and what is to be done.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) catalogue: Catalogue,
+    /// Why `catalogue` is one in memory, if it is.
+    pub(crate) catalogue_trouble: Option<Error>,
+    pub(crate) next_segment: u64,
+    pub(crate) resume: Option<Resume>,
+    pub(crate) seals: Vec<SealJob>,
+    pub(crate) torn: Vec<Torn>,
+    pub(crate) next_run: RunId,
+    pub(crate) memories: Vec<MemoryRow>,
+    pub(crate) replay: Replay,
+}
+
+/// A live segment that ended well and has room.
+#[derive(Debug)]
+pub(crate) struct Resume {
+    pub(crate) number: u64,
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) end: Position,
+}
+
+/// Brings the store in `disk` and the catalogue at `path` to where they can be written again.
+pub(crate) fn recover(
+    disk: &Arc<dyn Disk>,
+    path: &Path,
+    resume_below: u64,
+) -> Result<Found, Error> {
+    tidy(disk.as_ref())?;
+    let mut found = examine::examine_all(disk, resume_below)?;
+    let (mut catalogue, catalogue_trouble) = open_catalogue(path)?;
+    let listed = list(disk.as_ref())?;
+    catch_up::catch_up(disk.as_ref(), &mut catalogue, &listed, &found.damaged)?;
+    for torn in &mut found.torn {
+        torn.name_hosts(&catalogue);
+        tracing::warn!("{torn}");
+    }
+    let memories = catalogue.memories().unwrap_or_default();
+    let known = catalogue.next_run()?;
+    let next_run = memories.iter().map(|row| row.memory.run().0 + 1).max().unwrap_or(1).max(known);
+    let start = catalogue.checkpoint().unwrap_or_default();
+    let replay = Replay::new(disk, listed, start, &memories, found.resume.as_ref());
+    let applied = catalogue.applied()?;
+    let next_segment =
+        applied.keys().next_back().map_or(1, |n| n + 1).max(next_number(disk.as_ref())?);
+    Ok(Found {
+        catalogue,
+        catalogue_trouble,
+        next_segment,
+        resume: found.resume,
+        seals: found.seals,
+        torn: found.torn,
+        next_run: RunId(next_run.max(1)),
+        memories,
+        replay,
+    })
+}
+
+/// Fills the catalogue at `path` anew from the segments.
+pub(crate) fn rebuild(disk: &Arc<dyn Disk>, path: &Path) -> Result<Catalogue, Error> {
+    let (mut catalogue, trouble) = open_catalogue(path)?;
+    if let Some(error) = trouble {
+        return Err(error);
+    }
+    catalogue.clear()?;
+    catch_up::catch_up(disk.as_ref(), &mut catalogue, &list(disk.as_ref())?, &BTreeMap::new())?;
+    Ok(catalogue)
+}
+
+/// Removes what a seal left behind that was cut short.
+fn tidy(disk: &dyn Disk) -> Result<(), Error> {
+    let names = disk.list().map_err(|e| Error::io("list", "the segments", e))?;
+    let sealed = |number| names.contains(&SegmentName::sealed(number).to_string());
+    for name in &names {
+        let twin = SegmentName::parse(name)
+            .is_some_and(|name| name.form == Form::Live && sealed(name.number));
+        if twin || Path::new(name).extension().is_some_and(|extension| extension == "tmp") {
+            match disk.remove(name) {
+                Ok(()) => tracing::info!("removed {name}, left over from an earlier life"),
+                Err(error) => tracing::warn!(%error, "cannot remove {name}; it does no harm"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The catalogue, made anew where it can't be read, in memory where it can't be made.
+fn open_catalogue(path: &Path) -> Result<(Catalogue, Option<Error>), Error> {
+    let error = match Catalogue::open(path) {
+        Ok(catalogue) => return Ok((catalogue, None)),
+        Err(error) => error,
+    };
+    if error.is_damaged() {
+        let aside = path.with_extension("sqlite.damaged");
+        tracing::warn!(%error, "the catalogue is set aside and rebuilt from the segments");
+        if std::fs::rename(path, aside).is_ok()
+            && let Ok(catalogue) = Catalogue::open(path)
+        {
+            return Ok((catalogue, None));
+        }
+    }
+    Ok((Catalogue::in_memory()?, Some(error)))
+}
+
+/// A number above that of any file.
+fn next_number(disk: &dyn Disk) -> Result<u64, Error> {
+    let names = disk.list().map_err(|e| Error::io("list", "the segments", e))?;
+    let number = |name: &String| name.split('.').next()?.parse::<u64>().ok();
+    Ok(names.iter().filter_map(number).max().map_or(1, |highest| highest.saturating_add(1)))
+}
+
+/// The start of the last but one segment: where to look when no checkpoint is known.
+fn recent(listed: &[Listed]) -> Place {
+    let last_but_one = listed.get(listed.len().saturating_sub(2));
+    let segment = last_but_one.map_or(0, |listed| listed.name.number);
+    Place { segment, entries: 0 }
+}
+
+#[cfg(test)]
+mod tests;

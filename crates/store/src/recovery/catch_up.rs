@@ -1,0 +1,82 @@
+//! Bringing the catalogue to where the segments are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalogue::{Catalogue, News, Summary};
+use crate::disk::Disk;
+use crate::error::Error;
+use crate::segment::{Form, Listed, SegmentFile};
+
+/// Folds in what the catalogue lacks, and takes out what is gone. A segment that can't be read
+/// is passed over: its rows, if it has some, stay as they are.
+pub(super) fn catch_up(
+    disk: &dyn Disk,
+    catalogue: &mut Catalogue,
+    listed: &[Listed],
+    damaged: &BTreeMap<u64, BTreeSet<u64>>,
+) -> Result<(), Error> {
+    let mut applied = catalogue.applied()?;
+    let there: BTreeSet<u64> = listed.iter().map(|listed| listed.name.number).collect();
+    let gone = applied.keys().filter(|number| !there.contains(number)).copied().collect();
+    forget(catalogue, &mut applied, &gone)?;
+    for listed in listed {
+        let number = listed.name.number;
+        let none = BTreeSet::new();
+        let damaged = damaged.get(&number).unwrap_or(&none);
+        let result = SegmentFile::open(disk, *listed)
+            .and_then(|segment| catch_up_segment(catalogue, &segment, &mut applied, damaged));
+        match result {
+            Err(error @ Error::Catalogue { .. }) => return Err(error),
+            Err(error) => tracing::warn!(%error, "a segment can't be read"),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
+}
+
+fn catch_up_segment(
+    catalogue: &mut Catalogue,
+    segment: &SegmentFile,
+    applied: &mut BTreeMap<u64, u64>,
+    damaged: &BTreeSet<u64>,
+) -> Result<(), Error> {
+    let number = segment.name().number;
+    let known = applied.get(&number).copied().unwrap_or_default();
+    if segment.name().form == Form::Sealed && segment.entries()? == known {
+        return Ok(());
+    }
+    let mut scan = segment.scan()?;
+    // Only a disk that lied about a sync leaves less than the catalogue was told.
+    if known > scan.end.entries {
+        forget(catalogue, applied, &[number].into())?;
+    }
+    scan.blocks.retain(|block| !damaged.contains(&block.offset));
+    let mut summary = Summary::default();
+    let from = applied.get(&number).copied().unwrap_or_default();
+    summary.segments.entry(number).or_default().entries = from;
+    summary.fold(segment, &scan.blocks, u64::MAX)?;
+    if summary.applied(number) > from {
+        add(catalogue, summary)?;
+    }
+    Ok(())
+}
+
+/// Commits what was folded; memories and the checkpoint stay as they are.
+pub(crate) fn add(catalogue: &mut Catalogue, summary: Summary) -> Result<(), Error> {
+    let folded = summary.runs.keys().next_back().map_or(0, |run| run.0 + 1);
+    let next_run = catalogue.next_run()?.max(folded);
+    let news = News { summary, next_run, memory_rows: usize::MAX >> 1, ..News::default() };
+    catalogue.commit(&news).map(|_| ())
+}
+
+fn forget(
+    catalogue: &mut Catalogue,
+    applied: &mut BTreeMap<u64, u64>,
+    gone: &BTreeSet<u64>,
+) -> Result<(), Error> {
+    if !gone.is_empty() {
+        catalogue.forget_segments(gone)?;
+        applied.retain(|number, _| !gone.contains(number));
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! What the store holds that the stream core's memories do not know yet.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bedside_stream::{Run, RunId, StreamKey};
+
+use crate::catalogue::{MemoryRow, Place};
+use crate::disk::Disk;
+use crate::entry::{Entry, StoredRecord, StoredRun};
+use crate::error::Error;
+use crate::segment::{BlockRef, Listed, SegmentFile};
+
+use super::{Resume, recent};
+
+/// The entries that came after the memories were taken, to be told to the stream core again.
+#[derive(Debug)]
+pub struct Replay {
+    disk: Arc<dyn Disk>,
+    listed: Vec<Listed>,
+    start: Place,
+    /// Up to where each remembered stream is known.
+    known: HashMap<StreamKey, Place>,
+    /// Where the segment that is written on ended.
+    end: Option<Place>,
+}
+
+/// One entry that is told again, in the order of the store.
+#[derive(Debug)]
+pub enum Replayed<'a> {
+    /// The state of a run; always before its records.
+    Run(&'a StoredRun),
+    /// A record of a run.
+    Record(&'a StoredRecord<'a>, &'a Run),
+}
+
+impl Replay {
+    pub(super) fn new(
+        disk: &Arc<dyn Disk>,
+        listed: Vec<Listed>,
+        checkpoint: Option<Place>,
+        memories: &[MemoryRow],
+        resume: Option<&Resume>,
+    ) -> Replay {
+        let start = checkpoint.unwrap_or_else(|| recent(&listed));
+        let known = memories.iter().map(|row| (row.memory.key(), row.place)).collect();
+        let end =
+            resume.map(|resume| Place { segment: resume.number, entries: resume.end.entries });
+        Replay { disk: Arc::clone(disk), listed, start, known, end }
+    }
+
+    /// Where it begins.
+    pub(crate) fn start(&self) -> Place {
+        self.start
+    }
+
+    /// Tells each entry. Blocks that can't be read are passed over. May be called at any time:
+    /// what is written by this life is not told.
+    pub fn each(&self, mut visit: impl FnMut(Replayed<'_>)) -> Result<(), Error> {
+        let mut runs = HashMap::new();
+        for listed in self.listed.iter().filter(|l| l.name.number >= self.start.segment) {
+            let segment = SegmentFile::open(self.disk.as_ref(), *listed)?;
+            let scan = segment.scan()?;
+            let number = segment.name().number;
+            let wanted = scan.blocks.iter().filter(|block| self.wants(number, block));
+            let mut text = Vec::new();
+            for block in wanted {
+                match segment.read_block(block, &mut text) {
+                    Ok(()) => self.block(number, block, &text, &mut runs, &mut visit),
+                    Err(Error::Damaged { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// In front of the start only the runs are of interest.
+    fn wants(&self, number: u64, block: &BlockRef) -> bool {
+        let end = Place { segment: number, entries: block.end().entries };
+        block.header.notes || end > self.start
+    }
+
+    fn block(
+        &self,
+        number: u64,
+        block: &BlockRef,
+        text: &[u8],
+        runs: &mut HashMap<RunId, Run>,
+        visit: &mut impl FnMut(Replayed<'_>),
+    ) {
+        let lines = text.split_inclusive(|&b| b == b'\n');
+        for (line, entries) in lines.zip(block.first_entry..) {
+            let place = Place { segment: number, entries };
+            if self.end.is_some_and(|end| place >= end) {
+                return;
+            }
+            match Entry::decode(line) {
+                Some(Entry::Run(stored)) => {
+                    if self.is_news(&stored.run.key, place) {
+                        visit(Replayed::Run(&stored));
+                    }
+                    runs.insert(stored.run.id, stored.run);
+                }
+                Some(Entry::Record(record)) if place >= self.start => {
+                    let run = runs.get(&record.run);
+                    if let Some(run) = run.filter(|run| self.is_news(&run.key, place)) {
+                        visit(Replayed::Record(&record, run));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether a stream's memory does not reach to `place`.
+    fn is_news(&self, key: &StreamKey, place: Place) -> bool {
+        self.known.get(key).is_none_or(|known| place >= *known)
+    }
+}

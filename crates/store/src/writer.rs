@@ -1,0 +1,352 @@
+//! Writing a store: [`Writer`] takes batches without ever waiting for the disk.
+//!
+//! Three threads stand behind it: one writes blocks, one syncs, one keeps the catalogue, seals
+//! and deletes. What they do is in [`engine`] and [`keeper`], without the threads.
+
+mod block;
+mod engine;
+mod health;
+mod keeper;
+mod lines;
+mod lock;
+mod numbering;
+mod options;
+mod retention;
+mod seal;
+mod shelf;
+mod shortfall;
+mod threads;
+mod unsynced;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use bedside_stream::{Memory, Run, RunId, StreamKey, Verdict};
+
+use crate::batch::{Batch, Mark};
+use crate::catalogue::{Catalogue, FILE_NAME, MemoryRow};
+use crate::disk::{Directory, Disk};
+use crate::entry::{Entry, StoredRun, write_run};
+use crate::error::Error;
+use crate::recovery::{Found, Replay, Torn, recover};
+
+use engine::Engine;
+use health::Shared;
+use keeper::Keeper;
+use lines::RunLines;
+use numbering::Numbering;
+use shelf::{Found as OnShelf, Shelf};
+use shortfall::Shortfall;
+use threads::{StoreInbox, Threads};
+
+pub use health::{Counters, Health, Trouble};
+pub use lock::LOCK_NAME;
+pub use options::{Options, Retention, Tap};
+
+pub(crate) use keeper::prune;
+pub(crate) use lock::Lock;
+pub(crate) use seal::SealJob;
+pub(crate) use threads::wall_now;
+
+/// The directory of the segments in the store's directory.
+pub const SEGMENTS_NAME: &str = "segments";
+
+/// The one who writes a store.
+#[derive(Debug)]
+pub struct Writer {
+    shared: Arc<Shared>,
+    inbox: Arc<StoreInbox>,
+    threads: Threads,
+    shelf: Arc<Shelf>,
+    /// For recalling; the keeper has its own.
+    catalogue: Option<Catalogue>,
+    numbering: Numbering,
+    tap: OptionalTap,
+    shortfall: Shortfall,
+    /// What of lost batches must not be lost: the states of runs, and memories.
+    rescued: BTreeMap<RunId, Run>,
+    rescued_memories: Vec<Arc<Memory>>,
+    memories_max: usize,
+    preface: Vec<u8>,
+    _lock: Lock,
+}
+
+/// What a store held when it was opened.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The number for the next run.
+    pub next_run: RunId,
+    /// What the stream core wanted remembered: the proven first, of those the last heard first.
+    pub memories: Vec<Memory>,
+    /// What the memories do not know yet.
+    pub replay: Replay,
+    /// What did not survive the end of the last life.
+    pub torn: Vec<Torn>,
+}
+
+/// The tap, which can't be shown.
+struct OptionalTap(Option<Tap>);
+
+impl std::fmt::Debug for OptionalTap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "a tap" } else { "no tap" })
+    }
+}
+
+impl Writer {
+    /// Opens the store in `dir`, made where there is none, and takes its lock.
+    ///
+    /// A disk that can't be written is no reason to fail: the writer begins in bad health and
+    /// goes on trying.
+    pub fn open(dir: &Path, mut options: Options) -> Result<(Writer, Recovered), Error> {
+        let made = Directory::create(dir)
+            .and_then(|_| Directory::create(dir.join(SEGMENTS_NAME)))
+            .map_err(|e| Error::io("make the directory", dir.display().to_string(), e))?;
+        let lock = Lock::take(dir)?;
+        let disk = options.storage.take().unwrap_or_else(|| Arc::new(made));
+        let found = recover(&disk, &dir.join(FILE_NAME), options.segment_max_bytes / 2)?;
+        let (recall, trouble) = match &found.catalogue_trouble {
+            None => (Catalogue::open_read_only(&dir.join(FILE_NAME)).ok(), None),
+            Some(error) => (None, Some(error.to_string())),
+        };
+        let parts = Parts::new(&disk, &options, found)?;
+        if let Some(trouble) = trouble {
+            parts.shared.catalogue_failed(wall_now(), &trouble);
+        }
+        let (inbox, threads) =
+            Threads::start(parts.engine, parts.keeper, &parts.shared, options.queue_bytes)?;
+        let writer = Writer {
+            shared: parts.shared,
+            inbox,
+            threads,
+            shelf: parts.shelf,
+            catalogue: recall,
+            numbering: parts.numbering,
+            tap: OptionalTap(options.tap.take()),
+            shortfall: Shortfall::default(),
+            rescued: BTreeMap::new(),
+            rescued_memories: Vec::new(),
+            memories_max: options.memory_rows,
+            preface: Vec::new(),
+            _lock: lock,
+        };
+        Ok((writer, parts.recovered))
+    }
+
+    /// Hands a batch over; never waits for the disk. When too much waits already its records are
+    /// lost and counted, and a gap entry will say so.
+    ///
+    /// Answers an empty batch to be filled next, if one is at hand.
+    pub fn append(&mut self, mut batch: Batch) -> Option<Batch> {
+        if batch.is_empty() {
+            return Some(batch);
+        }
+        for memory in &batch.memories {
+            if !self.shelf.hold(memory) {
+                Counters::add(&self.shared.counters.memories_dropped, 1);
+            }
+        }
+        let room = self.inbox.has_room();
+        if room {
+            self.tell_losses(&mut batch);
+        }
+        self.find_roots(&batch);
+        self.numbering.settle(&mut batch, &self.preface);
+        self.preface.clear();
+        if let Some(tap) = &mut self.tap.0
+            && !batch.text.is_empty()
+        {
+            tap(&batch.text);
+        }
+        if room {
+            self.inbox.push(batch);
+            return self.inbox.spare();
+        }
+        self.lose(&mut batch);
+        batch.clear();
+        Some(batch)
+    }
+
+    /// What is remembered of a stream, from this life or an earlier one. Cheap for a stranger.
+    pub fn recall(&mut self, key: &StreamKey) -> Option<Memory> {
+        match self.shelf.find(key) {
+            OnShelf::Held(memory) => Some(memory.as_ref().clone()),
+            OnShelf::Stored => self.recall_stored(key),
+            OnShelf::Nowhere => None,
+        }
+    }
+
+    /// What was counted since the store was opened.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// How the store is.
+    pub fn health(&self) -> Health {
+        self.shared.health()
+    }
+
+    /// A handle that can be asked for counters and health on any thread.
+    pub fn monitor(&self) -> Monitor {
+        Monitor { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Writes and syncs all that was appended, and lets go of the store.
+    pub fn close(mut self) -> Result<(), Error> {
+        self.threads.end(&self.inbox)
+    }
+
+    fn recall_stored(&mut self, key: &StreamKey) -> Option<Memory> {
+        let catalogue = self.catalogue.as_ref()?;
+        let memory = match catalogue.recall(key) {
+            Ok(row) => row?.memory,
+            Err(error) => {
+                tracing::warn!(%error, "cannot recall a stream");
+                return None;
+            }
+        };
+        if let Ok(Some(stored)) = catalogue.run(memory.run()) {
+            self.numbering.restore_run(&stored);
+            self.inbox.tell_run(stored.run.id, line_of(&stored));
+        }
+        Some(memory.as_ref().clone())
+    }
+
+    /// Puts what was lost, and what of it was rescued, in front of a batch that will be kept.
+    fn tell_losses(&mut self, batch: &mut Batch) {
+        self.shortfall.tell(&mut self.preface, &mut batch.header);
+        let rescued = std::mem::take(&mut self.rescued).into_values();
+        let marks = rescued.map(|run| Mark { at: 0, run, leads: true });
+        batch.marks.splice(0..0, marks);
+        batch.memories.splice(0..0, self.rescued_memories.drain(..));
+    }
+
+    fn lose(&mut self, batch: &mut Batch) {
+        let lost = self.shortfall.add(&batch.header);
+        Counters::add(&self.shared.counters.lost_queue, lost);
+        for line in &batch.lines {
+            if let Some(Entry::Run(stored)) = Entry::decode(&batch.text[line.line.clone()]) {
+                self.rescued.insert(line.run, stored.run);
+            }
+        }
+        while self.rescued.len() > RESCUED_MAX {
+            self.rescued.pop_first();
+        }
+        self.rescued_memories.append(&mut batch.memories);
+        let surplus = self.rescued_memories.len().saturating_sub(self.memories_max);
+        self.rescued_memories.drain(..surplus);
+    }
+
+    /// A repeat's boot has the number of its root, which may have been forgotten here.
+    fn find_roots(&mut self, batch: &Batch) {
+        let Some(catalogue) = &self.catalogue else { return };
+        for mark in &batch.marks {
+            if let Verdict::SameAs(root) = mark.run.verdict
+                && !self.numbering.knows(root)
+                && let Ok(Some(stored)) = catalogue.run(root)
+            {
+                self.numbering.restore_run(&stored);
+            }
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Err(error) = self.threads.end(&self.inbox) {
+            tracing::error!(%error, "the store did not end well");
+        }
+    }
+}
+
+/// States of runs kept from lost batches.
+const RESCUED_MAX: usize = 65_536;
+
+/// Counters and health of a [`Writer`], for another thread.
+#[derive(Clone, Debug)]
+pub struct Monitor {
+    shared: Arc<Shared>,
+}
+
+impl Monitor {
+    /// What was counted since the store was opened.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// How the store is.
+    pub fn health(&self) -> Health {
+        self.shared.health()
+    }
+}
+
+/// All that works on a store, set up from what was found in it; no threads yet.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) engine: Engine,
+    pub(crate) keeper: Keeper,
+    pub(crate) numbering: Numbering,
+    pub(crate) recovered: Recovered,
+}
+
+impl Parts {
+    pub(crate) fn new(
+        disk: &Arc<dyn Disk>,
+        options: &Options,
+        found: Found,
+    ) -> Result<Parts, Error> {
+        let now = threads::now();
+        let shared = Arc::new(Shared::default());
+        let remembered = found.memories.iter().map(|row| row.memory.key());
+        let shelf = Arc::new(Shelf::new(HELD_MAX, remembered));
+        let (numbering, lines) = restore(&found, options)?;
+        let shared_disk = Arc::clone(disk);
+        let mut engine =
+            Engine::new(shared_disk, options, Arc::clone(&shared), lines, found.next_segment)?;
+        let applied = found.catalogue.applied()?;
+        let mut keeper = Keeper::new(Arc::clone(disk), found.catalogue, options, &shared, &shelf);
+        keeper.begin(found.next_run, &applied, found.seals);
+        if let Some(resume) = found.resume {
+            engine.resume(now, resume.number, resume.file, resume.end);
+        }
+        engine.tick(now);
+        let recovered = Recovered {
+            next_run: found.next_run,
+            memories: found.memories.into_iter().map(owned).collect(),
+            replay: found.replay,
+            torn: found.torn,
+        };
+        Ok(Parts { shared, shelf, engine, keeper, numbering, recovered })
+    }
+}
+
+/// Memories that wait for the catalogue; more strangers than these are not remembered.
+const HELD_MAX: usize = 16_384;
+
+fn owned(row: MemoryRow) -> Memory {
+    Arc::unwrap_or_clone(row.memory)
+}
+
+fn line_of(stored: &StoredRun) -> Box<[u8]> {
+    let mut line = Vec::new();
+    write_run(&mut line, stored);
+    line.into()
+}
+
+/// The numbers of boots and the lines of runs, from the catalogue.
+fn restore(found: &Found, options: &Options) -> Result<(Numbering, RunLines), Error> {
+    let mut numbering = Numbering::new(options.labels, options.active_runs);
+    let mut lines = RunLines::new(options.active_runs);
+    for (label, next) in found.catalogue.next_boots()?.into_iter().take(options.labels) {
+        numbering.restore_label(&label, next);
+    }
+    let since = found.replay.start().segment;
+    for stored in found.catalogue.recent_runs(since)?.iter().rev().take(options.active_runs).rev() {
+        numbering.restore_run(stored);
+        lines.restore(stored.run.id, line_of(stored), found.next_segment);
+    }
+    Ok((numbering, lines))
+}

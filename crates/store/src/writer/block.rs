@@ -1,0 +1,53 @@
+//! One block in the making: lines, then bytes for the disk.
+
+use std::io;
+
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::CParameter;
+
+use crate::segment::BlockHeader;
+
+/// Collects lines and makes a block of them.
+pub(crate) struct BlockMaker {
+    pub(crate) text: Vec<u8>,
+    pub(crate) header: BlockHeader,
+    compressor: Compressor<'static>,
+    frame: Vec<u8>,
+}
+
+impl BlockMaker {
+    pub(crate) fn new(level: i32) -> io::Result<BlockMaker> {
+        let mut compressor = Compressor::new(level)?;
+        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+        let (text, header) = (Vec::new(), BlockHeader::default());
+        Ok(BlockMaker { text, header, compressor, frame: Vec::new() })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Appends the block's header and frame to `out`, and begins the next block. Answers the
+    /// header.
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<BlockHeader> {
+        self.frame.clear();
+        self.frame.reserve(zstd::zstd_safe::compress_bound(self.text.len()));
+        let result = self.compressor.compress_to_buffer(&self.text, &mut self.frame);
+        let mut header = self.header.clone();
+        header.text_len = self.text.len() as u32;
+        self.header.clear();
+        self.text.clear();
+        result?;
+        header.frame_len = self.frame.len() as u32;
+        header.frame_crc = crc32fast::hash(&self.frame);
+        header.emit(out);
+        out.extend_from_slice(&self.frame);
+        Ok(header)
+    }
+}
+
+impl std::fmt::Debug for BlockMaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlockMaker").field("header", &self.header).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,330 @@
+//! What the keeper's thread does, without the thread: brings the catalogue up to date, seals,
+//! deletes. Nothing of it is urgent, all of it may fail and is tried again.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::catalogue::{Catalogue, MemoryRow, News, Place, Summary};
+use crate::disk::Disk;
+use crate::error::Error;
+use crate::segment::{Form, Listed, Position, SegmentFile, SegmentName, list};
+use bedside_stream::{Monotonic, RunId};
+
+use super::engine::{Now, Outcome};
+use super::health::{Counters, Shared};
+use super::options::{Options, Retention};
+use super::retention::{Stock, plan};
+use super::seal::{SealJob, Sealed, last_received, seal};
+use super::shelf::Shelf;
+
+/// The keeping half of the store.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    disk: Arc<dyn Disk>,
+    catalogue: Catalogue,
+    shared: Arc<Shared>,
+    shelf: Arc<Shelf>,
+    limits: Limits,
+    /// Segments that the catalogue does not hold wholly.
+    targets: BTreeMap<u64, Target>,
+    seals: VecDeque<SealJob>,
+    memories: Vec<MemoryRow>,
+    checkpoint: Option<Place>,
+    next_run: u64,
+    commit_due: Option<Monotonic>,
+    seal_due: Monotonic,
+    prune_due: Monotonic,
+}
+
+/// A segment on its way into the catalogue.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    /// Entries that the catalogue has.
+    applied: u64,
+    /// Where to go on reading while it is live.
+    from: Option<Position>,
+    /// Entries that it may have: what is durable.
+    limit: u64,
+}
+
+/// The keeper's part of the [`Options`]; times in microseconds.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    level: i32,
+    commit_every: u64,
+    memory_rows: usize,
+    retention: Retention,
+}
+
+/// How long after a failed seal it is tried again, and how often segments' age is looked at.
+const PAUSE_US: u64 = 60_000_000;
+
+impl Keeper {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        catalogue: Catalogue,
+        options: &Options,
+        shared: &Arc<Shared>,
+        shelf: &Arc<Shelf>,
+    ) -> Keeper {
+        let limits = Limits {
+            level: options.sealed_level,
+            commit_every: options.commit_every.as_micros() as u64,
+            memory_rows: options.memory_rows,
+            retention: options.retention,
+        };
+        Keeper {
+            disk,
+            catalogue,
+            shared: Arc::clone(shared),
+            shelf: Arc::clone(shelf),
+            limits,
+            targets: BTreeMap::new(),
+            seals: VecDeque::new(),
+            memories: Vec::new(),
+            checkpoint: None,
+            next_run: 0,
+            commit_due: None,
+            seal_due: Monotonic(0),
+            prune_due: Monotonic(0),
+        }
+    }
+
+    /// Goes on from what recovery found: the next run, how many entries of which segment are in
+    /// the catalogue, what is to be sealed.
+    pub(crate) fn begin(
+        &mut self,
+        next_run: RunId,
+        applied: &BTreeMap<u64, u64>,
+        seals: Vec<SealJob>,
+    ) {
+        self.next_run = next_run.0;
+        if let Some((number, applied)) = applied.last_key_value() {
+            let target = Target { applied: *applied, from: None, limit: *applied };
+            self.targets.insert(*number, target);
+        }
+        self.seals.extend(seals);
+    }
+
+    /// Takes what the engine made possible.
+    pub(crate) fn take(&mut self, now: Now, mut outcome: Outcome) {
+        if let Some(place) = outcome.synced {
+            self.target(place.segment).limit = place.entries;
+        }
+        for job in &outcome.seals {
+            self.target(job.number).limit = job.cut.map_or(u64::MAX, |cut| cut.entries);
+        }
+        self.memories.append(&mut outcome.settled.memories);
+        self.checkpoint = outcome.settled.checkpoint.or(self.checkpoint);
+        self.seals.extend(outcome.seals);
+        let due = Monotonic(now.mono.0 + self.limits.commit_every);
+        self.commit_due.get_or_insert(due);
+    }
+
+    /// Does what is due. `stop` ends a seal that is under way.
+    pub(crate) fn work(&mut self, now: Now, stop: &AtomicBool) {
+        if self.commit_due.is_some_and(|due| due <= now.mono) {
+            self.commit(now);
+        }
+        if !self.seals.is_empty() && self.seal_due <= now.mono {
+            self.seal_all(now, stop);
+            self.prune(now);
+        } else if self.prune_due <= now.mono {
+            self.prune(now);
+        }
+    }
+
+    /// When [`Keeper::work`] is to be called next.
+    pub(crate) fn poll_timeout(&self) -> Monotonic {
+        let seal = (!self.seals.is_empty()).then_some(self.seal_due);
+        self.commit_due.into_iter().chain(seal).chain([self.prune_due]).min().unwrap_or_default()
+    }
+
+    /// Brings the catalogue up to what is durable.
+    pub(crate) fn commit(&mut self, now: Now) {
+        self.commit_due = None;
+        let (summary, cursors) = self.fold();
+        let runs = summary.runs.keys().map(|run| run.0 + 1);
+        let next_run = runs.chain([self.next_run]).max().unwrap_or_default();
+        let news = News {
+            summary,
+            memories: self.memories.iter().collect(),
+            checkpoint: self.checkpoint,
+            next_run,
+            memory_rows: self.limits.memory_rows,
+        };
+        match self.catalogue.commit(&news) {
+            Ok(dropped) => {
+                self.shared.catalogue_works();
+                self.next_run = next_run;
+                self.shelf.stored(&self.memories, &dropped);
+                self.memories.clear();
+                self.checkpoint = None;
+                self.advance(&cursors);
+            }
+            Err(error) => {
+                self.shared.catalogue_failed(now.wall, &error.to_string());
+                self.bound_memories();
+                self.commit_due = Some(Monotonic(now.mono.0 + self.limits.commit_every));
+            }
+        }
+    }
+
+    fn target(&mut self, number: u64) -> &mut Target {
+        self.targets.entry(number).or_insert(Target { applied: 0, from: None, limit: 0 })
+    }
+
+    /// What is durable and not in the catalogue yet, and how far that goes in each segment.
+    fn fold(&self) -> (Summary, BTreeMap<u64, Target>) {
+        let mut summary = Summary::default();
+        let mut cursors = BTreeMap::new();
+        for (number, target) in &self.targets {
+            if target.applied >= target.limit {
+                continue;
+            }
+            summary.segments.entry(*number).or_default().entries = target.applied;
+            match fold_target(self.disk.as_ref(), *number, target, &mut summary) {
+                Ok(from) => {
+                    let applied = summary.applied(*number);
+                    cursors.insert(*number, Target { applied, from, ..*target });
+                }
+                Err(error) => tracing::warn!(%error, "cannot read a segment for the catalogue"),
+            }
+        }
+        (summary, cursors)
+    }
+
+    fn advance(&mut self, cursors: &BTreeMap<u64, Target>) {
+        for (number, reached) in cursors {
+            if let Some(target) = self.targets.get_mut(number) {
+                target.applied = reached.applied;
+                target.from = reached.from;
+            }
+        }
+        // What is behind the segment being written is complete once it was read to its end.
+        let last = self.targets.keys().next_back().copied();
+        self.targets.retain(|number, _| Some(*number) == last || !cursors.contains_key(number));
+    }
+
+    /// While the catalogue fails, only as many memories are kept as it would.
+    fn bound_memories(&mut self) {
+        let surplus = self.memories.len().saturating_sub(self.limits.memory_rows);
+        self.memories.drain(..surplus);
+        Counters::add(&self.shared.counters.memories_dropped, surplus as u64);
+    }
+
+    fn seal_all(&mut self, now: Now, stop: &AtomicBool) {
+        while let Some(job) = self.seals.front().copied() {
+            match seal(self.disk.as_ref(), job, self.limits.level, stop) {
+                Ok(Sealed::Stopped) => return,
+                Ok(Sealed::Nothing) => {}
+                Ok(Sealed::Done { damaged }) => {
+                    Counters::add(&self.shared.counters.sealed, 1);
+                    if damaged > 0 {
+                        self.count_again(now, job.number);
+                    }
+                }
+                Err(error) => {
+                    Counters::add(&self.shared.counters.seal_failures, 1);
+                    tracing::warn!(%error, "cannot seal segment {}; trying again", job.number);
+                    self.seals.rotate_left(1);
+                    self.seal_due = Monotonic(now.mono.0 + PAUSE_US);
+                    return;
+                }
+            }
+            self.seals.pop_front();
+        }
+    }
+
+    /// Blocks that are not in the sealed file any more were counted while it was live.
+    fn count_again(&mut self, now: Now, number: u64) {
+        match self.catalogue.forget_segments(&[number].into()) {
+            Ok(()) => {
+                self.targets.insert(number, Target { applied: 0, from: None, limit: u64::MAX });
+                self.commit_due = Some(now.mono);
+            }
+            Err(error) => self.shared.catalogue_failed(now.wall, &error.to_string()),
+        }
+    }
+
+    /// Deletes what retention does not keep.
+    pub(crate) fn prune(&mut self, now: Now) {
+        self.prune_due = Monotonic(now.mono.0 + PAUSE_US);
+        match prune(self.disk.as_ref(), &mut self.catalogue, &self.limits.retention, now.wall) {
+            Ok(count) => Counters::add(&self.shared.counters.deleted, count),
+            Err(error) => tracing::warn!(%error, "cannot delete old segments; trying again"),
+        }
+    }
+}
+
+/// Folds a segment from where the catalogue is to where it may be; where a live one goes on.
+fn fold_target(
+    disk: &dyn Disk,
+    number: u64,
+    target: &Target,
+    summary: &mut Summary,
+) -> Result<Option<Position>, Error> {
+    let listed = Listed { name: SegmentName::live(number), cut: None };
+    let segment = match SegmentFile::open(disk, listed) {
+        // Deleted by retention meanwhile.
+        Err(error) if error.is_not_found() => return Ok(None),
+        opened => opened?,
+    };
+    let live = segment.name().form == Form::Live;
+    let scan = match target.from {
+        Some(from) if live => segment.scan_from(from)?,
+        _ => segment.scan()?,
+    };
+    // Whatever is in a sealed segment is durable.
+    let limit = if live { target.limit } else { u64::MAX };
+    summary.fold(&segment, &scan.blocks, limit)?;
+    let reached = scan.blocks.iter().map(crate::segment::BlockRef::end);
+    Ok(reached.take_while(|end| end.entries <= limit).last().or(target.from))
+}
+
+/// Deletes the segments that retention does not keep, and how many those were.
+pub(crate) fn prune(
+    disk: &dyn Disk,
+    catalogue: &mut Catalogue,
+    retention: &Retention,
+    now: bedside_stream::WallTime,
+) -> Result<u64, Error> {
+    let mut stock = Vec::new();
+    let mut live = 0;
+    for listed in list(disk)? {
+        let Ok(segment) = SegmentFile::open(disk, listed) else { continue };
+        match segment.name().form {
+            Form::Live => live += segment.bytes()?,
+            Form::Sealed => stock.push((segment.bytes()?, segment)),
+        }
+    }
+    let bytes = live + stock.iter().map(|(bytes, _)| bytes).sum::<u64>();
+    let fits = retention.max_bytes == 0 || bytes <= retention.max_bytes;
+    if fits && retention.max_age.is_none() {
+        return Ok(0);
+    }
+    // Without the catalogue's word on who fills what, the oldest go first.
+    let mut hosts = catalogue.records_by_host().unwrap_or_default();
+    let take_stock = |(bytes, segment): (u64, SegmentFile)| {
+        let number = segment.name().number;
+        let hosts = hosts.remove(&number).unwrap_or_default();
+        // One that can't be read is as old as can be.
+        let last = last_received(&segment).unwrap_or_default();
+        Stock { number, bytes, last, hosts }
+    };
+    let stock: Vec<Stock> = stock.into_iter().map(take_stock).collect();
+    let gone = plan(&stock, live, retention, now);
+    for number in &gone {
+        let name = SegmentName::sealed(*number).to_string();
+        disk.remove(&name).map_err(|e| Error::io("remove", name, e))?;
+        tracing::info!("segment {number} is deleted by retention");
+    }
+    if !gone.is_empty() {
+        catalogue.forget_segments(&gone)?;
+    }
+    Ok(gone.len() as u64)
+}
+
+#[cfg(test)]
+mod tests;

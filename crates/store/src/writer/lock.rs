@@ -1,0 +1,59 @@
+//! One writer per store.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::error::Error;
+
+/// The file's name in the store's directory.
+pub const LOCK_NAME: &str = "lock";
+
+/// Held as long as the store is written; the system lets go of it however the process ends.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: Flock<File>,
+}
+
+impl Lock {
+    /// Takes the lock of the store in `dir`, or says who has it.
+    pub(crate) fn take(dir: &Path) -> Result<Lock, Error> {
+        let path = dir.join(LOCK_NAME);
+        let object = || path.display().to_string();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o640);
+        let mut file = options.open(&path).map_err(|e| Error::io("open", object(), e))?;
+        for _ in 0..TRIES {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(mut locked) => {
+                    tell_pid(&mut locked).map_err(|e| Error::io("write", object(), e))?;
+                    return Ok(Lock { _file: locked });
+                }
+                Err((back, Errno::EWOULDBLOCK)) => file = back,
+                Err((_, errno)) => return Err(Error::io("lock", object(), errno.into())),
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(Error::Locked { dir: dir.to_owned(), pid: holder(&mut file) })
+    }
+}
+
+/// A reader that asks whether a writer is there holds the lock for a moment.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(10);
+
+fn tell_pid(file: &mut File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.write_all(format!("{}\n", std::process::id()).as_bytes())
+}
+
+fn holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}

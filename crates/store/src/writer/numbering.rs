@@ -1,0 +1,151 @@
+//! The numbers of boots: 1, 2, 3, … per host label.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+use bedside_stream::{Run, RunId, Verdict};
+
+use crate::batch::{Batch, RunLine};
+use crate::entry::{StoredRun, host_label, write_run};
+
+/// Gives each run the number of its boot, and writes the lines of runs into batches.
+#[derive(Debug)]
+pub(crate) struct Numbering {
+    /// Next number by the hash of a label; the hash is keyed, so that no sender can choose one.
+    next: HashMap<u64, u32>,
+    hasher: RandomState,
+    runs: HashMap<RunId, Numbered>,
+    labels_max: usize,
+    runs_max: usize,
+    turn: u64,
+    scratch: Vec<u8>,
+}
+
+/// The number of a run.
+#[derive(Clone, Copy, Debug)]
+struct Numbered {
+    label: u64,
+    boot: Option<u32>,
+    /// The number is its own, not its root's.
+    own: bool,
+    turn: u64,
+}
+
+impl Numbering {
+    pub(crate) fn new(labels_max: usize, runs_max: usize) -> Numbering {
+        Numbering {
+            next: HashMap::new(),
+            hasher: RandomState::new(),
+            runs: HashMap::new(),
+            labels_max,
+            runs_max,
+            turn: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Continues a label's numbers where an earlier life of the doctor ended.
+    pub(crate) fn restore_label(&mut self, label: &[u8], next: u32) {
+        let label = self.hasher.hash_one(label);
+        self.next.insert(label, next);
+    }
+
+    /// Whether the number of a run is at hand.
+    pub(crate) fn knows(&self, run: RunId) -> bool {
+        self.runs.contains_key(&run)
+    }
+
+    /// Takes over the number that a run has.
+    pub(crate) fn restore_run(&mut self, stored: &StoredRun) {
+        let label = self.hasher.hash_one(stored.host_label());
+        let own = !matches!(stored.run.verdict, Verdict::SameAs(_));
+        self.turn += 1;
+        let numbered = Numbered { label, boot: stored.boot, own, turn: self.turn };
+        self.runs.insert(stored.run.id, numbered);
+    }
+
+    /// Writes the lines of a batch's runs to where they belong, behind `preface`, which holds
+    /// `notes` lines that are no records.
+    pub(crate) fn settle(&mut self, batch: &mut Batch, preface: &[u8]) {
+        if batch.marks.is_empty() && preface.is_empty() {
+            return;
+        }
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        text.extend_from_slice(preface);
+        let mut copied = 0;
+        for mark in batch.marks.drain(..) {
+            text.extend_from_slice(&batch.text[copied..mark.at]);
+            copied = mark.at;
+            let boot = self.number(&mark.run);
+            let start = text.len();
+            let (run, leads) = (mark.run.id, mark.leads);
+            write_run(&mut text, &StoredRun { run: mark.run, boot });
+            batch.lines.push(RunLine { run, line: start..text.len(), leads });
+            batch.header.count_note(None);
+        }
+        text.extend_from_slice(&batch.text[copied..]);
+        self.scratch = std::mem::replace(&mut batch.text, text);
+    }
+
+    /// The number of the boot that a run belongs to, as far as is known now.
+    fn number(&mut self, run: &Run) -> Option<u32> {
+        let label = self.hasher.hash_one(host_label(run));
+        let before = self.runs.get(&run.id).copied();
+        let held = before.filter(|before| before.own);
+        let (boot, own) = match run.verdict {
+            Verdict::SameAs(root) => (self.runs.get(&root).and_then(|root| root.boot), false),
+            Verdict::Boot | Verdict::Provisional => match held {
+                Some(held) if held.label == label => (held.boot, true),
+                _ => (Some(self.take(label)), true),
+            },
+        };
+        if let Some(held) = held.filter(|held| !own || held.label != label) {
+            self.give_back(held);
+        }
+        self.turn += 1;
+        self.runs.insert(run.id, Numbered { label, boot, own, turn: self.turn });
+        self.bound_runs();
+        boot
+    }
+
+    fn take(&mut self, label: u64) -> u32 {
+        self.bound_labels();
+        let next = self.next.entry(label).or_insert(1);
+        let number = *next;
+        *next = next.saturating_add(1);
+        number
+    }
+
+    /// A number that no later boot followed is free again.
+    fn give_back(&mut self, held: Numbered) {
+        if let (Some(next), Some(boot)) = (self.next.get_mut(&held.label), held.boot)
+            && *next == boot.saturating_add(1)
+        {
+            *next = boot;
+        }
+    }
+
+    fn bound_labels(&mut self) {
+        let mut fewest = 2;
+        while self.next.len() >= self.labels_max {
+            self.next.retain(|_, next| *next > fewest);
+            fewest = fewest.saturating_mul(2);
+        }
+    }
+
+    /// Forgets the half that was not told of for longest.
+    fn bound_runs(&mut self) {
+        if self.runs.len() <= self.runs_max {
+            return;
+        }
+        let mut turns: Vec<u64> = self.runs.values().map(|run| run.turn).collect();
+        let middle = turns.len() / 2;
+        let (_, median, _) = turns.select_nth_unstable(middle);
+        let median = *median;
+        self.runs.retain(|_, run| run.turn >= median);
+    }
+}
+
+#[cfg(test)]
+mod tests;

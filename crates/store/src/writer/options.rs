@@ -1,0 +1,97 @@
+//! How a store is written: every bound by name, with its default.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::disk::Disk;
+
+/// Takes the entry lines of each batch as they are appended, for the live view.
+pub type Tap = Box<dyn FnMut(&[u8]) + Send>;
+
+/// How a store is written.
+pub struct Options {
+    /// What was appended is synced within this time (200 ms). A sync is begun at half of it, so
+    /// that it may take as long as it waited.
+    pub sync_within: Duration,
+    /// After an urgent batch every batch is synced at once for this long (2 s).
+    pub urgent_for: Duration,
+    /// A segment is sealed when it is as large as this, compressed (64 MiB).
+    pub segment_max_bytes: u64,
+    /// A segment is sealed when it is as old as this (one day).
+    pub segment_max_age: Duration,
+    /// Batches that wait for the store thread, in bytes (64 MiB). More is lost, and counted.
+    pub queue_bytes: usize,
+    /// Blocks kept in memory until they are synced, in bytes (32 MiB): they are written again
+    /// after a failure.
+    pub unsynced_bytes: usize,
+    /// How long after a failure the disk is tried again (1 s).
+    pub retry_after: Duration,
+    /// How often the catalogue is brought up to date (5 s).
+    pub commit_every: Duration,
+    /// What is kept.
+    pub retention: Retention,
+    /// zstd level of a live segment (1).
+    pub live_level: i32,
+    /// zstd level of a sealed segment (6).
+    pub sealed_level: i32,
+    /// Streams remembered in the catalogue (131,072; about 1 KiB each).
+    pub memory_rows: usize,
+    /// Host labels whose boots are counted (1,048,576; 16 bytes each). Beyond it those with the
+    /// fewest boots are forgotten and may be counted from 1 again.
+    pub labels: usize,
+    /// Runs whose lines are at hand to be written into the next segment (262,144; about 200 bytes
+    /// each).
+    pub active_runs: usize,
+    /// Called with each batch's entry lines, whether or not the disk takes them.
+    pub tap: Option<Tap>,
+    /// Where segments go, in place of the directory `segments`: for tests.
+    pub storage: Option<Arc<dyn Disk>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            sync_within: Duration::from_millis(200),
+            urgent_for: Duration::from_secs(2),
+            segment_max_bytes: 64 << 20,
+            segment_max_age: Duration::from_hours(24),
+            queue_bytes: 64 << 20,
+            unsynced_bytes: 32 << 20,
+            retry_after: Duration::from_secs(1),
+            commit_every: Duration::from_secs(5),
+            retention: Retention::default(),
+            live_level: 1,
+            sealed_level: 6,
+            memory_rows: 131_072,
+            labels: 1 << 20,
+            active_runs: 262_144,
+            tap: None,
+            storage: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("sync_within", &self.sync_within).finish_non_exhaustive()
+    }
+}
+
+/// What is kept. Only whole sealed segments are deleted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retention {
+    /// Bytes of all segments together (10 GiB); 0: no bound.
+    pub max_bytes: u64,
+    /// Age of a segment's last record; `None` (the default): no bound.
+    pub max_age: Option<Duration>,
+    /// When there is too much and one host has more than this share of `max_bytes` (0.5), the
+    /// oldest segment which that host fills goes first, not the oldest of all: a noisy machine
+    /// pushes out its own past, not that of the others.
+    pub max_host_share: f64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention { max_bytes: 10 << 30, max_age: None, max_host_share: 0.5 }
+    }
+}

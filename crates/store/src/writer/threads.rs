@@ -1,0 +1,318 @@
+//! The threads, and how they hand things to each other.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+
+use bedside_stream::{Monotonic, RunId, WallTime};
+
+use crate::batch::Batch;
+use crate::error::Error;
+
+use super::engine::{Engine, Now, Outcome, Ticket};
+use super::health::Shared;
+use super::keeper::Keeper;
+
+/// What waits for the store thread.
+#[derive(Debug)]
+pub(crate) struct StoreInbox {
+    state: Mutex<Inbox>,
+    news: Condvar,
+    max_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    batches: VecDeque<Batch>,
+    bytes: usize,
+    spares: Vec<Batch>,
+    runs: Vec<(RunId, Box<[u8]>)>,
+    sync: Option<(Ticket, std::io::Result<()>)>,
+    closing: bool,
+    dead: bool,
+}
+
+impl StoreInbox {
+    /// Whether another batch is taken.
+    pub(crate) fn has_room(&self) -> bool {
+        let inbox = lock(&self.state);
+        inbox.bytes < self.max_bytes && !inbox.dead
+    }
+
+    pub(crate) fn push(&self, batch: Batch) {
+        let mut inbox = lock(&self.state);
+        inbox.bytes += batch.weight();
+        inbox.batches.push_back(batch);
+        drop(inbox);
+        self.news.notify_one();
+    }
+
+    /// An empty batch that is warm already.
+    pub(crate) fn spare(&self) -> Option<Batch> {
+        lock(&self.state).spares.pop()
+    }
+
+    /// Tells the line of a run that came back.
+    pub(crate) fn tell_run(&self, run: RunId, line: Box<[u8]>) {
+        lock(&self.state).runs.push((run, line));
+    }
+
+    fn close(&self) {
+        lock(&self.state).closing = true;
+        self.news.notify_one();
+    }
+
+    fn synced(&self, ticket: Ticket, result: std::io::Result<()>) {
+        lock(&self.state).sync = Some((ticket, result));
+        self.news.notify_one();
+    }
+
+    /// Waits for something to do, until `due` at most. Batches stay while there is no `room`.
+    fn wait(&self, due: Option<Monotonic>, room: bool) -> Inbox {
+        let mut inbox = lock(&self.state);
+        loop {
+            let batches = room && !inbox.batches.is_empty();
+            if batches || inbox.sync.is_some() || (inbox.closing && inbox.batches.is_empty()) {
+                break;
+            }
+            let left =
+                due.map_or(IDLE, |due| Duration::from_micros(due.0.saturating_sub(now().mono.0)));
+            if left.is_zero() {
+                break;
+            }
+            inbox = wait(&self.news, inbox, left);
+        }
+        let batches = if room { take_some(&mut inbox) } else { VecDeque::new() };
+        let closing = inbox.closing && inbox.batches.is_empty();
+        let (runs, sync) = (std::mem::take(&mut inbox.runs), inbox.sync.take());
+        Inbox { batches, runs, sync, closing, ..Inbox::default() }
+    }
+
+    fn give_back(&self, batches: VecDeque<Batch>) {
+        let mut inbox = lock(&self.state);
+        let room = SPARES_MAX.saturating_sub(inbox.spares.len());
+        inbox.spares.extend(batches.into_iter().take(room));
+    }
+}
+
+/// Takes batches for about one block, so that a sync never waits for more than that.
+fn take_some(inbox: &mut Inbox) -> VecDeque<Batch> {
+    let mut taken = VecDeque::new();
+    let mut text = 0;
+    while text < super::engine::BLOCK_TEXT {
+        let Some(batch) = inbox.batches.pop_front() else { break };
+        inbox.bytes -= batch.weight();
+        text += batch.text.len();
+        taken.push_back(batch);
+    }
+    taken
+}
+
+const SPARES_MAX: usize = 16;
+/// A wait without a due time; ends early with any news.
+const IDLE: Duration = Duration::from_hours(1);
+
+/// What waits for the keeper.
+#[derive(Debug, Default)]
+struct KeeperInbox {
+    state: Mutex<(Vec<Outcome>, bool)>,
+    news: Condvar,
+    /// Ends a seal that is under way.
+    stop: AtomicBool,
+}
+
+/// The three threads.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    store: Option<JoinHandle<Result<(), Error>>>,
+    keeper: Option<JoinHandle<()>>,
+    keeper_inbox: Arc<KeeperInbox>,
+}
+
+impl Threads {
+    pub(crate) fn start(
+        engine: Engine,
+        keeper: Keeper,
+        shared: &Arc<Shared>,
+        queue_bytes: usize,
+    ) -> Result<(Arc<StoreInbox>, Threads), Error> {
+        let inbox =
+            StoreInbox { state: Mutex::default(), news: Condvar::new(), max_bytes: queue_bytes };
+        let inbox = Arc::new(inbox);
+        let keeper_inbox = Arc::new(KeeperInbox::default());
+        let keeper = {
+            let (inbox, alarm) = (Arc::clone(&keeper_inbox), Alarm::new(shared, &inbox));
+            spawn("bedside-keeper", move || {
+                keep(keeper, &inbox);
+                alarm.disarm();
+            })?
+        };
+        let (tickets, due) = mpsc::channel::<Ticket>();
+        {
+            let (inbox, alarm) = (Arc::clone(&inbox), Alarm::new(shared, &inbox));
+            spawn("bedside-sync", move || {
+                for ticket in due {
+                    let result = ticket.run();
+                    inbox.synced(ticket, result);
+                }
+                alarm.disarm();
+            })?;
+        }
+        let store = {
+            let (inbox, alarm) = (Arc::clone(&inbox), Alarm::new(shared, &inbox));
+            let to_keeper = Arc::clone(&keeper_inbox);
+            let shared = Arc::clone(shared);
+            spawn("bedside-store", move || {
+                let result = store(engine, &inbox, &tickets, &to_keeper, &shared);
+                alarm.disarm();
+                result
+            })?
+        };
+        Ok((inbox, Threads { store: Some(store), keeper: Some(keeper), keeper_inbox }))
+    }
+
+    /// Ends them, everything written. Does nothing the second time.
+    pub(crate) fn end(&mut self, inbox: &StoreInbox) -> Result<(), Error> {
+        inbox.close();
+        let dead = || Error::io("end", "the store thread", std::io::Error::other("it panicked"));
+        let stored = self.store.take().map_or(Ok(()), |t| t.join().unwrap_or_else(|_| Err(dead())));
+        self.keeper_inbox.stop.store(true, Ordering::Relaxed);
+        lock(&self.keeper_inbox.state).1 = true;
+        self.keeper_inbox.news.notify_one();
+        let kept = self.keeper.take().map_or(Ok(()), |t| t.join().map_err(|_| dead()));
+        stored.and(kept)
+    }
+}
+
+/// The store thread.
+fn store(
+    mut engine: Engine,
+    inbox: &StoreInbox,
+    tickets: &mpsc::Sender<Ticket>,
+    keeper: &KeeperInbox,
+    shared: &Shared,
+) -> Result<(), Error> {
+    loop {
+        let mut work = inbox.wait(engine.poll_timeout(), engine.has_room());
+        for (run, line) in work.runs {
+            engine.know(run, line);
+        }
+        if let Some((ticket, result)) = work.sync {
+            engine.sync_done(now(), &ticket, result);
+        }
+        if work.batches.is_empty() {
+            engine.tick(now());
+        } else {
+            engine.write(now(), &mut work.batches);
+            inbox.give_back(work.batches);
+        }
+        let ticket = if work.closing { engine.begin_sync() } else { engine.next_sync(now().mono) };
+        if let Some(ticket) = ticket
+            && let Err(mpsc::SendError(ticket)) = tickets.send(ticket)
+        {
+            let gone = std::io::Error::other("the sync thread is gone");
+            engine.sync_done(now(), &ticket, Err(gone));
+        }
+        keeper.post(engine.take_outcome());
+        if work.closing && (engine.is_settled() || engine.is_failing()) {
+            return ended(&engine, shared);
+        }
+    }
+}
+
+/// The end: all is durable, or the last attempt at it has failed.
+fn ended(engine: &Engine, shared: &Shared) -> Result<(), Error> {
+    if engine.is_settled() {
+        return Ok(());
+    }
+    let what = shared.health().disk.map_or_else(String::new, |trouble| trouble.what);
+    Err(Error::io("write", "the last records", std::io::Error::other(what)))
+}
+
+/// The keeper's thread.
+fn keep(mut keeper: Keeper, inbox: &KeeperInbox) {
+    loop {
+        let mut state = lock(&inbox.state);
+        loop {
+            let left = keeper.poll_timeout().0.saturating_sub(now().mono.0);
+            if !state.0.is_empty() || state.1 || left == 0 {
+                break;
+            }
+            state = wait(&inbox.news, state, Duration::from_micros(left));
+        }
+        let (outcomes, closing) = (std::mem::take(&mut state.0), state.1);
+        drop(state);
+        for outcome in outcomes {
+            keeper.take(now(), outcome);
+        }
+        if closing {
+            return keeper.commit(now());
+        }
+        keeper.work(now(), &inbox.stop);
+    }
+}
+
+impl KeeperInbox {
+    fn post(&self, outcome: Outcome) {
+        if !outcome.is_empty() {
+            lock(&self.state).0.push(outcome);
+            self.news.notify_one();
+        }
+    }
+}
+
+/// Tells that a thread ended in a panic: nobody would notice otherwise.
+struct Alarm {
+    shared: Arc<Shared>,
+    inbox: Arc<StoreInbox>,
+    armed: bool,
+}
+
+impl Alarm {
+    fn new(shared: &Arc<Shared>, inbox: &Arc<StoreInbox>) -> Alarm {
+        Alarm { shared: Arc::clone(shared), inbox: Arc::clone(inbox), armed: true }
+    }
+
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if self.armed {
+            self.shared.died();
+            lock(&self.inbox.state).dead = true;
+        }
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, Error> {
+    Builder::new().name(name.to_owned()).spawn(work).map_err(|e| Error::io("start", name, e))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wait<'a, T>(news: &Condvar, guard: MutexGuard<'a, T>, left: Duration) -> MutexGuard<'a, T> {
+    news.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0
+}
+
+/// The time by both clocks.
+pub(crate) fn now() -> Now {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let mono = START.get_or_init(Instant::now).elapsed().as_micros() as u64;
+    Now { mono: Monotonic(mono), wall: wall_now() }
+}
+
+/// The time of day.
+pub(crate) fn wall_now() -> WallTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    WallTime(since.as_micros() as u64)
+}
