@@ -146,30 +146,25 @@ fn told(items: &[Item], port: u16, format: &str) -> String {
         }
     }
     let ends: Vec<&str> = ends.into_values().collect();
-    let mut told = format!("{records:>5} records, ends {}", ends.join(" "));
-    for (cause, (times, count)) in gaps {
-        told += &format!(", {cause} {count} in {times}");
-    }
-    told
+    let mut told = vec![format!("{records:>5} records, ends {}", ends.join(" "))];
+    told.extend(gaps.iter().map(|(cause, (times, count))| format!("{cause} {count} in {times}")));
+    told.join(", ")
 }
 
 fn against_console(comparison: &Comparison) -> String {
-    let mut text = format!("console {} alike", comparison.heard);
-    for (missing, gap) in &comparison.in_gaps {
-        text += &format!(", {missing} missing in a gap of {gap}");
-    }
-    for (end, missing) in comparison.after_end.iter().filter(|(_, missing)| *missing > 0) {
-        text += &format!(", {missing} after {end}");
-    }
+    let mut said = vec![format!("console {} alike", comparison.heard)];
+    let in_gaps = comparison.in_gaps.iter();
+    said.extend(in_gaps.map(|(missing, gap)| format!("{missing} missing in a gap of {gap}")));
+    let after_end = comparison.after_end.iter().filter(|(_, missing)| *missing > 0);
+    said.extend(after_end.map(|(end, missing)| format!("{missing} after {end}")));
     let more = [
         (comparison.unheard_boots, "boots not heard"),
         (comparison.only_heard.len(), "heard only"),
         (comparison.unexplained.len(), "missing without a word"),
     ];
-    for (count, what) in more.iter().filter(|(count, _)| *count > 0) {
-        text += &format!(", {count} {what}");
-    }
-    text
+    let more = more.iter().filter(|(count, _)| *count > 0);
+    said.extend(more.map(|(count, what)| format!("{count} {what}")));
+    said.join(", ")
 }
 
 /// Works through the captures on all processors; all failures are told, each with its name.

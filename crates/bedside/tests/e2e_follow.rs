@@ -2,11 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::Stdio;
-use std::sync::mpsc::channel;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, ensure};
-use bedside_lab::answer::{self, Item};
+use bedside_lab::answer::{self, Item, Record};
 use bedside_lab::capture::Capture;
 use bedside_lab::doctor::Bedside;
 use bedside_lab::patient::Patient;
@@ -20,32 +21,57 @@ fn each_record_is_followed_once_in_order_of_arrival() -> Result<()> {
     let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), data.path());
     let target = capture.targets()[0];
     let doctor = bedside.serve::<&str>(&[SocketAddr::new(target.ip(), 0)], &[])?;
-
-    let mut command = bedside.command();
-    // What was heard before it began to follow is told first.
-    command.args(["log", "-f", "-n", "100000", "-o", "json", "--data"]).arg(data.path());
-    let mut follower = command.stdout(Stdio::piped()).spawn()?;
-    let output = follower.stdout.take().context("its output is ours")?;
-    let (tell, told) = channel();
-    let reader = std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            tell.send(line).ok();
-        }
-    });
-
+    let follower = Follower::start(&bedside)?;
     Patient::new([(target, doctor.addresses()[0])]).send(&capture.datagrams)?;
-    let mut numbers = Vec::new();
-    while numbers.len() < expected.len() {
-        let line = told.recv_timeout(wait::PATIENCE).context("not all was followed")?;
-        if let Item::Record(record) = answer::parse_line(&line)? {
-            numbers.push(record.seq);
-        }
-    }
-    follower.kill()?;
-    follower.wait()?;
-    reader.join().ok().context("the reader panicked")?;
-    let after = told.try_iter().filter(|line| line.contains("\"type\":\"record\"")).count();
-    ensure!(after == 0, "{after} records more than there are");
-    ensure!(numbers.into_iter().eq(expected.iter().map(|record| record.seq)), "another order");
+    let told = follower.records(expected.len())?;
+    ensure!(told.iter().map(|record| record.seq).eq(expected.iter().map(|record| record.seq)));
+    let more = follower.end()?;
+    ensure!(more.is_empty(), "told more than there is: {more:?}");
     doctor.terminate()
+}
+
+/// A running `log -f`.
+struct Follower {
+    process: Child,
+    lines: Receiver<String>,
+    reader: JoinHandle<()>,
+}
+
+impl Follower {
+    /// What was heard before it begins to follow is told first.
+    fn start(bedside: &Bedside) -> Result<Self> {
+        let mut command = bedside.command();
+        command.args(["log", "-f", "-n", "100000", "-o", "json", "--data"]).arg(bedside.data());
+        let mut process = command.stdout(Stdio::piped()).spawn()?;
+        let output = process.stdout.take().context("its output is ours")?;
+        let (tell, lines) = channel();
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                // Nobody listens any more once the test has seen enough.
+                tell.send(line).ok();
+            }
+        });
+        Ok(Self { process, lines, reader })
+    }
+
+    fn records(&self, count: usize) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        while records.len() < count {
+            let line = self.lines.recv_timeout(wait::PATIENCE).context("not all was followed")?;
+            if let Item::Record(record) = answer::parse_line(&line)? {
+                records.push(record);
+            }
+        }
+        Ok(records)
+    }
+
+    /// Ends it; gives back the records that it told since.
+    fn end(mut self) -> Result<Vec<Record>> {
+        self.process.kill()?;
+        self.process.wait()?;
+        self.reader.join().ok().context("the reader panicked")?;
+        let items = self.lines.try_iter().map(|line| answer::parse_line(&line));
+        let items = items.collect::<Result<Vec<Item>>>()?;
+        Ok(items.into_iter().filter_map(Item::into_record).collect())
+    }
 }

@@ -124,8 +124,8 @@ fn nothing_raw_is_shown(bedside: &Bedside) -> Result<()> {
 
 fn no_name_of_theirs_is_a_file(bedside: &Bedside) -> Result<()> {
     let above = bedside.data().parent().context("the store has a parent")?;
-    let beside = fs::read_dir(above)?.count();
-    ensure!(beside == 1, "{beside} entries beside the store");
+    let entries = fs::read_dir(above)?.count();
+    ensure!(entries == 1, "{entries} entries where the store alone should be");
     for entry in fs::read_dir(bedside.data())?.chain(fs::read_dir(bedside.data().join("segments"))?)
     {
         let name = entry?.file_name().into_string().ok().context("a name in UTF-8")?;

@@ -80,9 +80,7 @@ fn what_is_older_than_the_window_survives_kill_9_at_any_moment() -> Result<()> {
 /// Rising numbers in one boot; each one missing is in a gap, and was sent in an absence or less
 /// than the window before one.
 fn judge(items: &[Item], sent: &[Instant], absences: &[Absence]) -> Result<()> {
-    let mut next = 0;
-    let mut missing = 0;
-    let mut gap = 0..0;
+    let (mut next, mut missing, mut gap) = (0, 0, 0..0);
     for item in items {
         match item {
             Item::Gap(told) => {
@@ -97,20 +95,22 @@ fn judge(items: &[Item], sent: &[Instant], absences: &[Absence]) -> Result<()> {
                 ensure!(record.place.boot == Some(1), "another boot: {record:?}");
                 let seq = record.seq.context("a record without a number")?;
                 ensure!(seq >= next, "{seq} after {next}: twice or out of order");
-                if next > 0 && seq > next {
-                    ensure!(gap == (next..seq), "{next}..{seq} missing, but the gap is {gap:?}");
-                    missing += seq - next;
-                }
-                for lost in (next..seq).filter_map(|lost| sent.get(usize::try_from(lost).ok()?)) {
-                    let excused = |a: &Absence| *lost + WINDOW >= a.from && *lost <= a.to;
-                    ensure!(absences.iter().any(excused), "{next}..{seq} lost without a reason");
-                }
+                let hole = next..seq;
+                ensure!(hole.is_empty() || next == 0 || gap == hole, "{hole:?} missing: {gap:?}");
+                ensure!(hole.clone().all(|lost| excused(lost, sent, absences)), "lost: {hole:?}");
+                missing += seq - next;
                 next = seq + 1;
             }
             Item::Boot(_) => {}
         }
     }
     ensure!(next == sent.len() as u64, "the last of {} is {next}", sent.len());
-    println!("{} sent, {missing} of them lost in {} absences", sent.len(), absences.len());
+    eprintln!("{} sent, {missing} of them lost in {} absences", sent.len(), absences.len());
     Ok(())
+}
+
+/// Whether it was sent in an absence, or too late before one to be promised.
+fn excused(lost: u64, sent: &[Instant], absences: &[Absence]) -> bool {
+    let sent = sent[lost as usize];
+    absences.iter().any(|absence| sent + WINDOW >= absence.from && sent <= absence.to)
 }

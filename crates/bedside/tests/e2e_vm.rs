@@ -135,8 +135,8 @@ fn a_7_that_panics_and_restarts_ends_in_silence() -> Result<()> {
     ensure!(ends(&first) == [Some(end)], "ends {:?}", ends(&first));
     for (command, args) in [("log", &["-b", "1"][..]), ("log", &[]), ("boots", &["127.0.0.1"])] {
         let shown = String::from_utf8(ward.bedside.run(command, args)?.stdout)?;
-        let word = if panicked { "panic" } else { "silen" };
-        ensure!(shown.contains(word), "{command} {args:?} does not say {end}:\n{shown}");
+        let said = if panicked { "panic" } else { "silen" };
+        ensure!(shown.contains(said), "{command} {args:?} does not say {end}:\n{shown}");
     }
     Ok(())
 }

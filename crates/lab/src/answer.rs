@@ -90,6 +90,14 @@ impl Record {
 }
 
 impl Item {
+    /// The record, if it is one.
+    pub fn into_record(self) -> Option<Record> {
+        match self {
+            Item::Record(record) => Some(record),
+            Item::Gap(_) | Item::Boot(_) => None,
+        }
+    }
+
     /// What every object carries.
     pub fn place(&self) -> &Place {
         match self {

@@ -123,20 +123,8 @@ pub fn tellings(items: &[Item]) -> Vec<Telling> {
         let (Some(boot), Some(port)) = (item.place().boot, item.place().port) else { continue };
         match item {
             Item::Record(record) => {
-                let same = |t: &&mut Telling| {
-                    (t.boot, t.port, t.format.as_str()) == (boot, port, record.format.as_str())
-                };
                 let words = record_words(record);
-                match tellings.iter_mut().find(same) {
-                    Some(telling) => telling.words.extend(words),
-                    None => tellings.push(Telling {
-                        boot,
-                        port,
-                        format: record.format.clone(),
-                        words: words.collect(),
-                        end: None,
-                    }),
-                }
+                telling_of(&mut tellings, boot, port, &record.format).words.extend(words);
             }
             Item::Gap(gap) => {
                 for telling in tellings.iter_mut().filter(|t| (t.boot, t.port) == (boot, port)) {
@@ -154,6 +142,21 @@ pub fn tellings(items: &[Item]) -> Vec<Telling> {
         }
     }
     tellings
+}
+
+fn telling_of<'a>(
+    tellings: &'a mut Vec<Telling>,
+    boot: u64,
+    port: u16,
+    format: &str,
+) -> &'a mut Telling {
+    let same = |t: &Telling| (t.boot, t.port, t.format.as_str()) == (boot, port, format);
+    let at = tellings.iter().position(same).unwrap_or_else(|| {
+        let format = format.to_owned();
+        tellings.push(Telling { boot, port, format, words: Vec::new(), end: None });
+        tellings.len() - 1
+    });
+    &mut tellings[at]
 }
 
 fn record_words(record: &crate::answer::Record) -> impl Iterator<Item = Word> {
