@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use netconsole_wire::{
-    Basic, Datagram, Extended, Fields, Format, Fragment, Notice, Record, Text, parse,
-};
+use netconsole_wire::{Basic, Datagram, Extended, Fragment, Notice, Record, parse};
 
 use crate::boots::{Evidence, Registrar, admit, learn};
 use crate::history::{Mark, NO_SEQ};
@@ -73,7 +71,7 @@ impl Core {
             Datagram::Extended(datagram) => desk.extended(&datagram, payload),
             Datagram::Syslog(syslog) => desk.record(&syslog.record()),
             Datagram::Basic(basic) => desk.basic(basic),
-            Datagram::Raw(bytes) => desk.record(&raw(bytes)),
+            Datagram::Raw(bytes) => desk.record(&Record::raw(bytes)),
         }
     }
 
@@ -382,19 +380,22 @@ impl<W: World> Desk<'_, W> {
     /// One basic line, with or without its newline; `true` if it says that what follows is sent
     /// again. `replaying`: such a notice came before it.
     fn line(&mut self, line: &[u8], incomplete: bool, replaying: bool) -> bool {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let line = netconsole_wire::basic_line(line);
-        if let Some(notice) = line.notice {
-            self.notice(notice);
-            return notice == Notice::Replaying;
+        let mut replays = false;
+        // Old kernels glue a notice to the line that follows it: that makes two.
+        for line in netconsole_wire::lines(line) {
+            if let Some(notice) = line.notice {
+                self.notice(notice);
+                replays |= notice == Notice::Replaying;
+                continue;
+            }
+            let record = line.record(incomplete);
+            if (replaying || replays) && self.was_just_heard(&record) {
+                self.core.counters.repeats += 1;
+            } else {
+                self.record(&record);
+            }
         }
-        let record = line.record(incomplete);
-        if replaying && self.was_just_heard(&record) {
-            self.core.counters.repeats += 1;
-        } else {
-            self.record(&record);
-        }
-        false
+        replays
     }
 
     fn was_just_heard(&self, record: &Record<'_>) -> bool {
@@ -519,22 +520,6 @@ impl<W: World> Desk<'_, W> {
 fn is_name(value: &[u8]) -> bool {
     const USERDATA_VALUE: usize = 199;
     !value.is_empty() && value.len() <= USERDATA_VALUE
-}
-
-/// Bytes that no format claims: kept as they are.
-fn raw(bytes: &[u8]) -> Record<'_> {
-    Record {
-        format: Format::Raw,
-        release: None,
-        prefix: None,
-        seq: None,
-        time: None,
-        continued: false,
-        caller: None,
-        text: Text::Plain(bytes.strip_suffix(b"\n").unwrap_or(bytes)),
-        fields: Fields::EMPTY,
-        incomplete: false,
-    }
 }
 
 /// What a record that the store kept says of its place.
