@@ -16,7 +16,7 @@ fn help_of_every_command() {
 }
 
 fn check_help(command: &mut Command, name: &str) {
-    insta::assert_snapshot!(format!("help {name}"), command.render_long_help().to_string());
+    insta::assert_snapshot!(name.replace(' ', "_"), command.render_long_help().to_string());
     for below in command.get_subcommands_mut() {
         let name = format!("{name} {}", below.get_name());
         check_help(below, &name);

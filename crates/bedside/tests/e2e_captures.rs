@@ -182,13 +182,13 @@ fn for_each(names: &[String], work: impl Fn(&str) -> Result<String> + Sync) -> S
             });
         }
     });
-    let (mut rows, mut failures) = (String::new(), String::new());
+    let (mut rows, mut failures) = (String::new(), Vec::new());
     for (name, outcome) in done.into_inner().expect("no worker panics") {
         match outcome {
             Ok(row) => rows += &row,
-            Err(error) => failures += &format!("{name}: {error:#}\n"),
+            Err(error) => failures.push(format!("{name}: {error:#}")),
         }
     }
-    assert!(failures.is_empty(), "{failures}");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     rows
 }
