@@ -94,6 +94,7 @@ impl News {
         let Some(run) = gap.run else {
             return out.push_back(FollowItem::Gap(Gap::loose(gap)));
         };
+        self.runs.missed(gap);
         self.begin(self.runs.root(run), out);
         self.name(run);
         out.extend(self.names.get(&run).map(|names| FollowItem::Gap(names.gap(gap))));

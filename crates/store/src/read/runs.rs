@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bedside_stream::{Run, RunId, Verdict, WallTime};
+use bedside_stream::{Cause, Run, RunId, Verdict, WallTime};
 
 use super::segments::Segments;
 use crate::catalogue::{Catalogue, FILE_NAME, RunState, Summary, Tally};
+use crate::entry::{StoredGap, StoredRun};
 use crate::error::Error;
 
 /// All runs of a store.
@@ -90,9 +91,21 @@ impl Runs {
     }
 
     /// Takes over what a later line says of a run.
-    pub(crate) fn learn(&mut self, segment: u64, stored: crate::entry::StoredRun) {
+    pub(crate) fn learn(&mut self, segment: u64, stored: StoredRun) {
         self.tallies.entry(stored.run.id).or_default();
         self.summary.learn(segment, stored);
+    }
+
+    /// Counts a gap more.
+    pub(crate) fn missed(&mut self, gap: &StoredGap) {
+        let Some(run) = gap.run else { return };
+        let tally = self.tallies.entry(run).or_default();
+        let sum = match gap.cause {
+            Cause::DroppedBySender => &mut tally.dropped,
+            _ => &mut tally.limited,
+        };
+        // The count is the sender's claim: any number.
+        *sum = sum.saturating_add(gap.count);
     }
 
     /// Counts a record more.

@@ -1,6 +1,8 @@
 //! Stores as readers see them.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on should stop there")]
 
+mod boots;
+mod follow;
 mod model;
 mod order;
 mod random;
