@@ -189,6 +189,11 @@ pub fn definition() -> clap::Command {
     Cli::command()
 }
 
+/// The command lines that the help of the command with these words gives as examples.
+pub fn examples(words: &str) -> impl Iterator<Item = &'static str> {
+    epilogue::of(words).examples.iter().map(|(line, _)| *line)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

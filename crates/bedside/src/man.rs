@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 use clap::Command;
+use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
@@ -27,10 +28,15 @@ pub fn run(args: &ManArgs) -> anyhow::Result<Exit> {
 
 /// Prints completions for a shell.
 pub fn completions(args: CompletionsArgs) -> anyhow::Result<Exit> {
-    let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut cli::definition(), "bedside", &mut text);
-    io::stdout().write_all(&text)?;
+    io::stdout().write_all(&completion(args.shell))?;
     Ok(Exit::Well)
+}
+
+/// The completions for a shell.
+pub fn completion(shell: Shell) -> Vec<u8> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut cli::definition(), "bedside", &mut text);
+    text
 }
 
 /// A man page.

@@ -6,9 +6,12 @@
 pub mod escape;
 
 mod colour;
+mod entries;
 mod json;
 mod live;
 mod raw;
+mod recent;
+mod screen;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -26,6 +29,7 @@ use crate::cli::Output;
 pub use self::colour::{Palette, colours_on_stdout};
 pub(crate) use self::json::{LossCounts, Source, Stamp, VERSION, write_line};
 pub use self::live::Live;
+pub use self::screen::Screen;
 pub(crate) use self::table::Table;
 pub(crate) use self::words::losses;
 

@@ -1,12 +1,12 @@
 //! What comes in, shown as it comes: by `log -f`, and by `serve` on a terminal.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use bedside_store::follow::{BootChange, FollowItem};
 use bedside_store::read::BootSummary;
 
+use super::recent::Recent;
 use super::{BootEvent, BootMark, Look, Render, Shown, renderer};
 use crate::cli::Output;
 use crate::time;
@@ -14,21 +14,19 @@ use crate::time;
 /// Shows records, gaps and boots by arrival.
 pub struct Live {
     render: Box<dyn Render>,
-    /// The last boot known of each machine, to say how long after it the next one began.
-    last_boots: HashMap<Arc<str>, BootSummary>,
+    /// The last boot known of each machine, to say how long after it the next one began. Of a
+    /// machine that was forgotten the heading says less.
+    last_boots: Recent<Arc<str>, BootSummary>,
 }
 
 impl Live {
     /// One that knows of no boots yet.
     pub fn new(output: Output, look: Look) -> Live {
-        Live { render: renderer(output, look), last_boots: HashMap::new() }
+        Live { render: renderer(output, look), last_boots: Recent::new(HOSTS) }
     }
 
     /// Tells it of a boot that began earlier.
     pub fn knows(&mut self, boot: &BootSummary) {
-        if self.last_boots.len() >= MAX_HOSTS {
-            self.last_boots.clear();
-        }
         self.last_boots.insert(Arc::clone(&boot.host), boot.clone());
     }
 
@@ -71,7 +69,8 @@ impl Live {
             BootChange::Joined { from } => BootEvent::Joined(from),
             BootChange::Named => BootEvent::Named,
         };
-        let before = self.last_boots.get(&boot.host).filter(|before| before.number < boot.number);
+        let last = self.last_boots.get_mut(&boot.host);
+        let before = last.filter(|last| last.number < boot.number).map(|last| &*last);
         let mark = BootMark { event, boot, records, before, now: time::now() };
         self.render.show(Shown::Boot(&mark), out)?;
         self.knows(boot);
@@ -81,10 +80,9 @@ impl Live {
 
 impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Live").field("hosts", &self.last_boots.len()).finish_non_exhaustive()
+        f.debug_struct("Live").finish_non_exhaustive()
     }
 }
 
-/// Of how many machines the last boot is kept in mind; beyond it all are forgotten, and headings
-/// say less.
-const MAX_HOSTS: usize = 10_000;
+/// Of how many machines at least the last boot is kept in mind.
+const HOSTS: usize = 10_000;

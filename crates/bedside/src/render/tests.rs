@@ -91,7 +91,7 @@ fn boot(number: u32, first_s_ago: u64, last_s_ago: u64, end: Option<End>) -> Boo
     }
 }
 
-fn mark<'a>(event: BootEvent, boot: &'a BootSummary) -> BootMark<'a> {
+fn mark(event: BootEvent, boot: &BootSummary) -> BootMark<'_> {
     BootMark { event, boot, records: Some(41), before: None, now: NOW }
 }
 
@@ -312,6 +312,23 @@ fn boots_say_how_they_began_and_ended() {
     assert_eq!(
         say(BootEvent::Begin, &unsure, None),
         "── boot 2, or earlier lines again (not known yet) ──\n"
+    );
+}
+
+#[test]
+fn silence_is_said_once_if_the_next_boot_says_it() {
+    let second = BootSummary { superseded: true, ..boot(2, 590, 74, Some(End::Silence)) };
+    let third = boot(3, 60, 20, Some(End::Panic));
+    let end = mark(BootEvent::End(End::Silence), &second);
+    let begin = BootMark { before: Some(&second), ..mark(BootEvent::Begin, &third) };
+    assert_eq!(
+        shown(Output::Short, &[Shown::Boot(&end), Shown::Boot(&begin)]),
+        "── boot 3, 6.12.94, 14 s after boot 2 fell silent ──\n"
+    );
+    let other = mark(BootEvent::Begin, &third);
+    assert_eq!(
+        shown(Output::Short, &[Shown::Boot(&end), Shown::Boot(&other)]),
+        "── boot 2 fell silent; no last word heard ──\n── boot 3, 6.12.94 ──\n"
     );
 }
 

@@ -22,6 +22,9 @@ pub(super) struct Text {
     heading: Option<String>,
     /// Gaps since the last record, equal ones summed up.
     gaps: Vec<Missing>,
+    /// A boot that fell silent, and the line that says so: not needed if the next line tells
+    /// how long after it the next boot began.
+    silent: Option<(Arc<str>, u32, String)>,
 }
 
 /// Gaps with the same cause and machine, with no record between them.
@@ -36,7 +39,7 @@ struct Missing {
 impl Text {
     /// A line for each record.
     pub(super) fn short(look: Look) -> Text {
-        Text { look, full: false, heading: None, gaps: Vec::new() }
+        Text { look, full: false, heading: None, gaps: Vec::new(), silent: None }
     }
 
     /// A line for each field of a record.
@@ -68,13 +71,29 @@ impl Text {
                 return Ok(());
             }
         }
+        if self.is_told_by(mark) {
+            self.silent = None;
+        }
         self.settle(out)?;
         let line = self.boot_line(mark);
+        if mark.event == BootEvent::End(End::Silence) && mark.boot.superseded {
+            self.silent = Some((Arc::clone(&mark.boot.host), mark.boot.number, line));
+            return Ok(());
+        }
         if self.look.filtered && mark.event == BootEvent::Begin {
             self.heading = Some(line);
             return Ok(());
         }
         writeln!(out, "{line}")
+    }
+
+    /// Whether the heading of the next boot says that the one before fell silent.
+    fn is_told_by(&self, next: &BootMark<'_>) -> bool {
+        let is_drawn = next.event == BootEvent::Begin && !self.look.filtered;
+        let told = next.before.filter(|_| is_drawn);
+        self.silent.as_ref().zip(told).is_some_and(|((host, number, _), before)| {
+            (host, *number) == (&before.host, before.number)
+        })
     }
 
     fn boot_line(&self, mark: &BootMark<'_>) -> String {
@@ -126,6 +145,9 @@ impl Render for Text {
     fn settle(&mut self, out: &mut dyn Write) -> io::Result<()> {
         if self.heading.is_some() {
             return Ok(()); // Not before there is a record to show.
+        }
+        if let Some((_, _, line)) = self.silent.take() {
+            writeln!(out, "{line}")?;
         }
         for gap in std::mem::take(&mut self.gaps) {
             let words = words::missing(gap.cause, gap.count, gap.places);
