@@ -129,8 +129,12 @@ struct Frame<'a> {
 impl Capture {
     /// Opens a file and finds out what it is.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let mut input =
+        let input =
             Input::open(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
+        Self::read_from(input, path)
+    }
+
+    fn read_from(mut input: Input, path: &Path) -> Result<Self, Error> {
         let format = Self::recognise(&mut input, path)?;
         Ok(Self {
             path: path.to_owned(),

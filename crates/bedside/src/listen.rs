@@ -105,17 +105,26 @@ pub fn bind(config: &Config) -> Result<Listening, Error> {
     let by_default = config.listen == Config::default().listen;
     let mut listening = Listening { sockets: Vec::new(), missing: Vec::new() };
     for &address in &addresses {
-        let options = SocketOptions {
-            receive_buffer: config.receive_buffer.0 as usize,
-            only_v6: !hears_both(address, &addresses),
-        };
-        match Socket::bind(address, &options).map_err(|error| explain(address, error)) {
+        match bind_one(address, &addresses, config.receive_buffer.0) {
             Ok(socket) => listening.sockets.push(socket),
             Err(error @ Error::NoIpv6 { .. }) if by_default => listening.missing.push(error),
             Err(error) => return Err(error),
         }
     }
     if listening.sockets.is_empty() { Err(Error::Nowhere) } else { Ok(listening) }
+}
+
+/// Opens one address of a list, which says whether IPv6 hears IPv4 too.
+pub(crate) fn bind_one(
+    address: SocketAddr,
+    all: &[SocketAddr],
+    receive_buffer: u64,
+) -> Result<Socket, Error> {
+    let options = SocketOptions {
+        receive_buffer: receive_buffer as usize,
+        only_v6: !hears_both(address, all),
+    };
+    Socket::bind(address, &options).map_err(|error| explain(address, error))
 }
 
 /// Says on which addresses `sockets` hear, with their true ports and receive buffers, and what

@@ -46,6 +46,11 @@ impl Input {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
+        Self::new(file, length)
+    }
+
+    /// Reads what `file` gives, which is `length` bytes long where that is known.
+    pub(super) fn new(file: impl Read + Send + 'static, length: u64) -> io::Result<Self> {
         let position = Arc::new(AtomicU64::new(0));
         let counted = Counted { file, position: Arc::clone(&position) };
         let (head, file) = look_ahead(BufReader::new(counted))?;
@@ -143,12 +148,12 @@ fn look_ahead<R: BufRead>(mut reader: R) -> io::Result<(Vec<u8>, impl BufRead)> 
 }
 
 /// A file that tells how much of it was read.
-struct Counted {
-    file: File,
+struct Counted<R> {
+    file: R,
     position: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let got = self.file.read(into)?;
         self.position.fetch_add(got as u64, Ordering::Relaxed);

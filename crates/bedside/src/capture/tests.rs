@@ -1,7 +1,5 @@
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use tempfile::TempDir;
+use std::io::Cursor;
+use std::path::Path;
 
 use super::packet::tests::{ethernet_of, ipv4_of, udp_of};
 use super::*;
@@ -106,16 +104,15 @@ fn lines() -> String {
         .to_owned()
 }
 
-/// A file that goes away with the directory.
-fn file(dir: &TempDir, content: &[u8]) -> PathBuf {
-    let path = dir.path().join("capture");
-    fs::write(&path, content).unwrap();
-    path
+fn open(content: &[u8]) -> Result<Capture, Error> {
+    let path = Path::new("capture");
+    let input = Input::new(Cursor::new(content.to_vec()), content.len() as u64)
+        .map_err(|source| Error::Open { path: path.to_owned(), source })?;
+    Capture::read_from(input, path)
 }
 
 fn read(content: &[u8]) -> Result<(Vec<Captured>, Skipped), Error> {
-    let dir = tempfile::tempdir().unwrap();
-    let mut capture = Capture::open(&file(&dir, content))?;
+    let mut capture = open(content)?;
     let captured = capture.by_ref().collect::<Result<_, _>>()?;
     Ok((captured, *capture.skipped()))
 }
@@ -209,14 +206,13 @@ fn any_of_them_packed_with_zstd() {
 
 #[test]
 fn ports_choose_and_the_position_moves_to_the_end() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = file(&dir, lines().as_bytes());
-    let mut capture = Capture::open(&path).unwrap().ports(&[514, 6667]);
+    let content = lines().into_bytes();
+    let mut capture = open(&content).unwrap().ports(&[514, 6667]);
     assert_eq!(capture.len(), lines().len() as u64);
     assert!(capture.next().is_none());
     assert_eq!(capture.skipped().other_port, 2);
     assert_eq!(capture.position(), capture.len());
-    assert_eq!(Capture::open(&path).unwrap().ports(&[514, 6666]).count(), 2);
+    assert_eq!(open(&content).unwrap().ports(&[514, 6666]).count(), 2);
 }
 
 #[test]
@@ -295,9 +291,8 @@ fn a_file_cut_anywhere_gives_what_stands_before_the_cut() {
             at
         })
     };
-    let dir = tempfile::tempdir().unwrap();
     for length in 24..content.len() {
-        let items: Vec<_> = Capture::open(&file(&dir, &content[..length])).unwrap().collect();
+        let items: Vec<_> = open(&content[..length]).unwrap().collect();
         let captured: Vec<_> = items.iter().filter_map(|item| item.as_ref().ok()).collect();
         let in_full = [frame_ends[0], frame_ends[2]].iter().filter(|end| **end <= length).count();
         assert_eq!(captured, whole.iter().take(in_full).collect::<Vec<_>>(), "{length}");
@@ -316,20 +311,19 @@ fn no_byte_of_a_file_is_believed() {
         lines().into_bytes(),
         zstd::encode_all(&pcapng(&LITTLE)[..], 3).unwrap(),
     ];
-    let dir = tempfile::tempdir().unwrap();
     for content in contents {
         for at in 0..content.len() {
             for value in [0, 1, 0x7f, 0x80, 0xff, content[at] ^ 0x10] {
                 let mut content = content.clone();
                 content[at] = value;
-                if let Ok(capture) = Capture::open(&file(&dir, &content)) {
+                if let Ok(capture) = open(&content) {
                     // A flip can make no more of three frames than three datagrams.
                     assert!(capture.count() <= 4);
                 }
             }
         }
         for length in 0..content.len() {
-            if let Ok(capture) = Capture::open(&file(&dir, &content[..length])) {
+            if let Ok(capture) = open(&content[..length]) {
                 assert!(capture.count() <= 3);
             }
         }

@@ -16,6 +16,8 @@ pub struct Owner {
     pub address: SocketAddr,
     /// The user that made the socket.
     pub uid: u32,
+    /// Datagrams that found no room in its buffer so far.
+    pub drops: u64,
     /// The processes that hold it, where this one may look into them: its own user's, or any
     /// for root. Several where a service manager opened the socket.
     pub processes: Vec<Process>,
@@ -74,7 +76,8 @@ fn parse_line(line: &str) -> Option<(u64, Owner)> {
     let address = parse_address(columns.nth(1)?)?;
     let uid = columns.nth(5)?.parse().ok()?;
     let inode = columns.nth(1)?.parse().ok()?;
-    Some((inode, Owner { address, uid, processes: Vec::new() }))
+    let drops = columns.nth(2)?.parse().ok()?;
+    Some((inode, Owner { address, uid, drops, processes: Vec::new() }))
 }
 
 /// `0100007F:1A0A`: words of the address in the machine's byte order, in hexadecimal.
@@ -155,7 +158,7 @@ mod tests {
     #[test]
     fn an_owner_that_cannot_be_seen_is_named_by_its_user() {
         let address = "0.0.0.0:6666".parse().unwrap();
-        let owner = Owner { address, uid: 0, processes: Vec::new() };
+        let owner = Owner { address, uid: 0, drops: 0, processes: Vec::new() };
         let expected = "a process of user root on 0.0.0.0:6666 (root can see which)";
         assert_eq!(owner.to_string(), expected);
     }

@@ -1,0 +1,233 @@
+//! `bedside check`: what keeps lines from being heard or kept, and what to do about it.
+//!
+//! Each check looks at one thing and says what it saw. What could not be looked at is said to be
+//! unknown, never taken for well.
+
+mod clock;
+mod disk;
+mod firewall;
+mod netlink;
+mod ports;
+mod store;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::cli::CheckArgs;
+use crate::config::{Config, Listen};
+use crate::{Exit, exit, render};
+
+/// What a check came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// What was looked at: `port`, `receive_buffer`, `firewall`, `disk`, `clock`, `doctor`,
+    /// `store`.
+    pub what: &'static str,
+    /// Which one, where there may be several.
+    pub on: Option<String>,
+    /// How it is.
+    pub state: State,
+    /// What was seen.
+    pub evidence: String,
+    /// What to do about it.
+    pub cure: Option<String>,
+}
+
+/// How a thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Well.
+    Ok,
+    /// In the way of hearing or keeping.
+    Problem,
+    /// It could not be looked at.
+    Unknown,
+}
+
+impl Verdict {
+    /// All is well with `what`.
+    pub fn ok(what: &'static str, evidence: impl Into<String>) -> Self {
+        Self { what, on: None, state: State::Ok, evidence: evidence.into(), cure: None }
+    }
+
+    /// There is a problem with `what`.
+    pub fn problem(
+        what: &'static str,
+        evidence: impl Into<String>,
+        cure: impl Into<String>,
+    ) -> Self {
+        let cure = Some(cure.into());
+        Self { state: State::Problem, cure, ..Self::ok(what, evidence) }
+    }
+
+    /// `what` could not be looked at.
+    pub fn unknown(
+        what: &'static str,
+        evidence: impl Into<String>,
+        cure: impl Into<String>,
+    ) -> Self {
+        Self { state: State::Unknown, ..Self::problem(what, evidence, cure) }
+    }
+
+    /// Says which one of several.
+    #[must_use]
+    pub fn on(self, which: impl fmt::Display) -> Self {
+        Self { on: Some(which.to_string()), ..self }
+    }
+}
+
+/// Looks at everything and tells it on standard output.
+///
+/// `health` adds what only the running doctor of a store knows.
+pub fn run(args: &CheckArgs, health: impl FnOnce(&Path) -> Vec<Verdict>) -> anyhow::Result<Exit> {
+    let (config, data) = match configuration(args) {
+        Ok(found) => found,
+        Err(error) => return Ok(exit::tell(Exit::Usage, &error.to_string())),
+    };
+    let mut verdicts = all(&config, &data);
+    verdicts.extend(health(&data));
+    let mut out = io::stdout().lock();
+    if args.json {
+        render::write_line(&Report { v: render::VERSION, checks: &verdicts }, &mut out)?;
+    } else {
+        write_text(&verdicts, &mut out)?;
+    }
+    Ok(conclusion(&verdicts))
+}
+
+/// Looks at everything that can be seen from outside a doctor.
+pub fn all(config: &Config, data: &Path) -> Vec<Verdict> {
+    let doctor = store::doctor(data);
+    let mut verdicts = ports::ports(config, doctor);
+    verdicts.push(ports::receive_buffer(config.receive_buffer.0));
+    verdicts.extend(firewall::firewall(&ports::numbers(config)));
+    verdicts.push(disk::disk(data, config.retention.size.0));
+    verdicts.push(clock::clock());
+    verdicts.push(store::running(doctor));
+    verdicts.push(store::store(data));
+    verdicts
+}
+
+/// What the exit status says: a problem weighs more than what is unknown.
+pub fn conclusion(verdicts: &[Verdict]) -> Exit {
+    let any = |state| verdicts.iter().any(|verdict| verdict.state == state);
+    match (any(State::Problem), any(State::Unknown)) {
+        (true, _) => Exit::Problem,
+        (false, true) => Exit::CouldNotCheck,
+        (false, false) => Exit::Well,
+    }
+}
+
+/// The JSON object.
+#[derive(Serialize)]
+struct Report<'a> {
+    v: u8,
+    checks: &'a [Verdict],
+}
+
+/// A line for each check, a line for each cure, and what it all comes to.
+fn write_text(verdicts: &[Verdict], out: &mut impl Write) -> io::Result<()> {
+    let name = |verdict: &Verdict| {
+        let what = verdict.what.replace('_', " ");
+        verdict.on.as_ref().map_or(what.clone(), |on| format!("{what} {on}"))
+    };
+    let width = verdicts.iter().map(|verdict| name(verdict).chars().count()).max().unwrap_or(0);
+    for verdict in verdicts {
+        let mark = match verdict.state {
+            State::Ok => "ok",
+            State::Problem => "PROBLEM",
+            State::Unknown => "unknown",
+        };
+        writeln!(out, "{mark:<8} {:<width$}  {}", name(verdict), verdict.evidence)?;
+        for line in verdict.cure.iter().flat_map(|cure| cure.lines()) {
+            writeln!(out, "         {:width$}  try: {line}", "")?;
+        }
+    }
+    writeln!(out, "{}", summary(verdicts))
+}
+
+fn summary(verdicts: &[Verdict]) -> String {
+    let count = |state| verdicts.iter().filter(|verdict| verdict.state == state).count();
+    let problems = match count(State::Problem) {
+        0 => "no problem was found",
+        1 => "1 problem was found",
+        _ => "problems were found",
+    };
+    match (count(State::Problem), count(State::Unknown)) {
+        (0, 0) => "All is well.".to_owned(),
+        (0, unknown) => format!("{unknown} could not be checked; else {problems}."),
+        (1, 0) => format!("{problems}."),
+        (found @ 2.., 0) => format!("{found} {problems}."),
+        (1, unknown) => format!("{problems}; {unknown} could not be checked."),
+        (found, unknown) => format!("{found} {problems}; {unknown} could not be checked."),
+    }
+}
+
+/// What would be served, and where it would be kept.
+fn configuration(args: &CheckArgs) -> Result<(Config, PathBuf), crate::config::Error> {
+    let mut config = match &args.config {
+        Some(path) => Config::load(path)?,
+        None => Config::default(),
+    };
+    if !args.listen.is_empty() {
+        config.listen = args.listen.iter().copied().map(Listen).collect();
+    }
+    config.data = args.data.data.clone().or(config.data);
+    let data = config.data()?;
+    Ok((config, data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdicts() -> Vec<Verdict> {
+        vec![
+            Verdict::ok("port", "free").on("0.0.0.0:6666"),
+            Verdict::problem("disk", "full", "delete something\ngive it more"),
+            Verdict::unknown("firewall", "not readable", "`sudo bedside check`"),
+        ]
+    }
+
+    fn text(verdicts: &[Verdict]) -> String {
+        let mut out = Vec::new();
+        write_text(verdicts, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn text_has_a_line_for_each_and_its_cures_below() {
+        let expected = "\
+ok       port 0.0.0.0:6666  free
+PROBLEM  disk               full
+                            try: delete something
+                            try: give it more
+unknown  firewall           not readable
+                            try: `sudo bedside check`
+1 problem was found; 1 could not be checked.
+";
+        assert_eq!(text(&verdicts()), expected);
+    }
+
+    #[test]
+    fn json_is_one_versioned_object() {
+        let report = Report { v: 1, checks: &verdicts()[..2] };
+        let expected = r#"{"v":1,"checks":[{"what":"port","on":"0.0.0.0:6666","state":"ok","evidence":"free","cure":null},{"what":"disk","on":null,"state":"problem","evidence":"full","cure":"delete something\ngive it more"}]}"#;
+        assert_eq!(serde_json::to_string(&report).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_problem_weighs_more_than_what_is_unknown() {
+        let all = verdicts();
+        assert_eq!(conclusion(&all), Exit::Problem);
+        assert_eq!(conclusion(&all[2..]), Exit::CouldNotCheck);
+        assert_eq!(conclusion(&all[..1]), Exit::Well);
+        assert_eq!(summary(&all[..1]), "All is well.");
+        assert_eq!(summary(&all[2..]), "1 could not be checked; else no problem was found.");
+        assert_eq!(summary(&[all[1].clone(), all[1].clone()]), "2 problems were found.");
+    }
+}

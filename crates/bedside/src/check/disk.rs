@@ -1,0 +1,82 @@
+//! Whether there is room for what will be kept.
+
+use std::fs;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::statvfs::statvfs;
+
+use super::Verdict;
+use crate::listen::bytes;
+
+/// Looks at the file system of the store, which may grow to `limit` bytes.
+pub(super) fn disk(data: &Path, limit: u64) -> Verdict {
+    // The store may be yet to be made: then its place is what counts.
+    let Some(place) = data.ancestors().find(|place| place.exists()) else {
+        return Verdict::unknown("disk", format!("no part of {} exists", data.display()), CURE);
+    };
+    match free(place) {
+        Ok(free) => judge(free, used(data), limit).on(data.display()),
+        Err(error) => {
+            let evidence = format!("the room on {} cannot be seen: {error}", place.display());
+            Verdict::unknown("disk", evidence, CURE)
+        }
+    }
+}
+
+/// Bytes that a process without privilege may still write.
+fn free(place: &Path) -> Result<u64, Errno> {
+    let system = statvfs(place)?;
+    Ok(system.blocks_available() * system.fragment_size())
+}
+
+/// What the store has already; nothing where it can't be read.
+fn used(data: &Path) -> u64 {
+    let files = fs::read_dir(data.join("segments")).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
+fn judge(free: u64, used: u64, limit: u64) -> Verdict {
+    let may_grow = limit.saturating_sub(used);
+    let said = format!("{} free; the store may grow by {}", bytes(free), bytes(may_grow));
+    if free < LEAST {
+        Verdict::problem("disk", said, CURE)
+    } else if free < may_grow {
+        let said = format!("{said}: the disk is full before the oldest is deleted");
+        Verdict::problem("disk", said, CURE)
+    } else {
+        Verdict::ok("disk", said)
+    }
+}
+
+const CURE: &str = "a smaller `size` under [retention], or another place with --data DIR";
+
+/// Room for the segment that is written and for one that is packed.
+const LEAST: u64 = 256 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::State;
+
+    #[test]
+    fn there_must_be_room_up_to_the_limit() {
+        assert_eq!(judge(20 << 30, 0, 10 << 30).state, State::Ok);
+        assert_eq!(judge(5 << 30, 6 << 30, 10 << 30).state, State::Ok);
+        let verdict = judge(5 << 30, 1 << 30, 10 << 30);
+        assert_eq!(verdict.state, State::Problem);
+        assert_eq!(
+            verdict.evidence,
+            "5 GiB free; the store may grow by 9 GiB: the disk is full before the oldest is deleted"
+        );
+        // A store at its limit still writes before it deletes.
+        assert_eq!(judge(1 << 20, 10 << 30, 10 << 30).state, State::Problem);
+    }
+
+    #[test]
+    fn a_store_that_is_yet_to_be_made_is_judged_by_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let verdict = disk(&dir.path().join("a/b"), 0);
+        assert_ne!(verdict.state, State::Unknown, "{}", verdict.evidence);
+    }
+}

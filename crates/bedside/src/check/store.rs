@@ -1,0 +1,70 @@
+//! The store as a reader sees it, and who writes it.
+
+use std::path::Path;
+
+use bedside_store::read::{Error, Reader};
+
+use super::Verdict;
+
+/// The process that writes the store, if one does; 0 where its number is not known.
+pub(super) fn doctor(data: &Path) -> Option<u32> {
+    Reader::open(data).ok()?.doctor_running()
+}
+
+/// Whether a doctor runs. None is no problem: it may be about to be started.
+pub(super) fn running(doctor: Option<u32>) -> Verdict {
+    match doctor {
+        Some(0) => Verdict::ok("doctor", "one runs on this store"),
+        Some(pid) => Verdict::ok("doctor", format!("one runs on this store (pid {pid})")),
+        None => Verdict::ok("doctor", "none runs on this store; `bedside serve` starts one"),
+    }
+}
+
+/// Whether all of the store can be read.
+pub(super) fn store(data: &Path) -> Verdict {
+    let verdict = match Reader::open(data) {
+        Ok(reader) => match reader.damage().as_slice() {
+            [] => Verdict::ok("store", "all of it can be read"),
+            damage => Verdict::problem(
+                "store",
+                format!("{} parts of it cannot be read and are passed over", damage.len()),
+                "`bedside store verify` shows each; what is around them is not harmed",
+            ),
+        },
+        Err(Error::NoStore { .. }) if may_look(data) => {
+            Verdict::ok("store", "there is none yet; `bedside serve` makes it")
+        }
+        Err(error) => Verdict::unknown(
+            "store",
+            error.to_string(),
+            "be a member of the group that owns it (bedside, where the package made it), or root",
+        ),
+    };
+    verdict.on(data.display())
+}
+
+/// Whether it could be seen if there were a store.
+fn may_look(data: &Path) -> bool {
+    data.join("segments").try_exists().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::State;
+
+    #[test]
+    fn no_store_yet_is_no_problem() {
+        let dir = tempfile::tempdir().unwrap();
+        let verdict = store(dir.path());
+        assert_eq!(verdict.state, State::Ok);
+        assert_eq!(verdict.evidence, "there is none yet; `bedside serve` makes it");
+        assert_eq!(doctor(dir.path()), None);
+    }
+
+    #[test]
+    fn what_is_no_directory_cannot_be_looked_into() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(store(&file.path().join("x")).state, State::Unknown);
+    }
+}
