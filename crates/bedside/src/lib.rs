@@ -5,16 +5,22 @@
 
 pub mod boots;
 pub mod capture;
+pub mod check;
 pub mod cli;
 pub mod config;
+pub mod demo;
+pub mod doctor;
 mod exit;
 pub mod hosts;
 pub mod listen;
 pub mod log;
 pub mod man;
-mod reading;
 pub mod notify;
+mod reading;
 pub mod render;
+pub mod replay;
+pub mod serve;
+mod show;
 pub mod time;
 
 pub use exit::{Exit, conclude};

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use bedside::cli::{self, Cli, Command};
 use bedside::config::Config;
-use bedside::{Exit, boots, conclude, hosts, log, man};
+use bedside::{Exit, boots, conclude, demo, hosts, log, man, replay, serve};
 
 fn main() -> Exit {
     match cli::parse(std::env::args_os()) {
@@ -21,11 +21,10 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Config(_) => print(Config::print_default()),
         Command::Completions(args) => man::completions(args),
         Command::Man(args) => man::run(&args),
-        Command::Serve(_)
-        | Command::Replay(_)
-        | Command::Demo(_)
-        | Command::Check(_)
-        | Command::Store(_) => anyhow::bail!("this command is not wired yet"),
+        Command::Serve(args) => serve::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Demo(_) => demo::run(),
+        Command::Check(_) | Command::Store(_) => anyhow::bail!("this command is not wired yet"),
     }
 }
 

@@ -29,7 +29,7 @@ use crate::catalogue::{Catalogue, FILE_NAME, MemoryRow};
 use crate::disk::{Directory, Disk};
 use crate::entry::{Entry, StoredRun, write_run};
 use crate::error::Error;
-use crate::recovery::{Found, Replay, Torn, recover};
+use crate::recovery::{Found, Replay, Torn, open_catalogue, recover};
 
 use engine::Engine;
 use health::Shared;
@@ -44,6 +44,9 @@ pub use health::{Counters, Health, Trouble};
 pub use lock::LOCK_NAME;
 pub use options::{Options, Retention, Tap};
 
+pub(crate) use engine::Now;
+#[cfg(test)]
+pub(crate) use engine::Ticket;
 pub(crate) use keeper::prune;
 pub(crate) use lock::Lock;
 pub(crate) use seal::SealJob;
@@ -105,15 +108,14 @@ impl Writer {
             .map_err(|e| Error::io("make the directory", dir.display().to_string(), e))?;
         let lock = Lock::take(dir)?;
         let disk = options.storage.take().unwrap_or_else(|| Arc::new(made));
-        let found = recover(&disk, &dir.join(FILE_NAME), options.segment_max_bytes / 2)?;
-        let (recall, trouble) = match &found.catalogue_trouble {
-            None => (Catalogue::open_read_only(&dir.join(FILE_NAME)).ok(), None),
-            Some(error) => (None, Some(error.to_string())),
-        };
-        let parts = Parts::new(&disk, &options, found)?;
-        if let Some(trouble) = trouble {
-            parts.shared.catalogue_failed(wall_now(), &trouble);
+        let path = dir.join(FILE_NAME);
+        let (catalogue, trouble) = open_catalogue(&path)?;
+        let found = recover(&disk, catalogue, options.segment_max_bytes / 2)?;
+        let parts = Parts::new(&disk, &options, found, threads::now())?;
+        if let Some(error) = &trouble {
+            parts.shared.catalogue_failed(wall_now(), &error.to_string());
         }
+        let recall = Catalogue::open_read_only(&path).ok().filter(|_| trouble.is_none());
         let (inbox, threads) =
             Threads::start(parts.engine, parts.keeper, &parts.shared, options.queue_bytes)?;
         let writer = Writer {
@@ -166,6 +168,15 @@ impl Writer {
         self.lose(&mut batch);
         batch.clear();
         Some(batch)
+    }
+
+    /// The same for whoever can wait: while too much waits already, waits until it is less.
+    /// While the disk fails nothing will be less: then, as with [`Writer::append`], what does not
+    /// fit is lost and counted, and [`Writer::health`] says why.
+    pub fn append_waiting(&mut self, batch: Batch) -> Option<Batch> {
+        const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
+        while !self.inbox.wait_for_room(LOOK_AGAIN) && self.health().is_well() {}
+        self.append(batch)
     }
 
     /// What is remembered of a stream, from this life or an earlier one. Cheap for a stranger.
@@ -297,8 +308,8 @@ impl Parts {
         disk: &Arc<dyn Disk>,
         options: &Options,
         found: Found,
+        now: Now,
     ) -> Result<Parts, Error> {
-        let now = threads::now();
         let shared = Arc::new(Shared::default());
         let remembered = found.memories.iter().map(|row| row.memory.key());
         let shelf = Arc::new(Shelf::new(HELD_MAX, remembered));

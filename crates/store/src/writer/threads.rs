@@ -20,6 +20,8 @@ use super::keeper::Keeper;
 pub(crate) struct StoreInbox {
     state: Mutex<Inbox>,
     news: Condvar,
+    /// Some of what waited was taken.
+    taken: Condvar,
     max_bytes: usize,
 }
 
@@ -38,6 +40,16 @@ impl StoreInbox {
     /// Whether another batch is taken.
     pub(crate) fn has_room(&self) -> bool {
         let inbox = lock(&self.state);
+        inbox.bytes < self.max_bytes && !inbox.dead
+    }
+
+    /// Waits until another batch would be taken, `most` at the longest; whether it would.
+    pub(crate) fn wait_for_room(&self, most: Duration) -> bool {
+        let inbox = lock(&self.state);
+        if inbox.bytes < self.max_bytes || inbox.dead {
+            return !inbox.dead;
+        }
+        let inbox = wait(&self.taken, inbox, most);
         inbox.bytes < self.max_bytes && !inbox.dead
     }
 
@@ -85,6 +97,7 @@ impl StoreInbox {
             inbox = wait(&self.news, inbox, left);
         }
         let batches = if room { take_some(&mut inbox) } else { VecDeque::new() };
+        self.taken.notify_all();
         let closing = inbox.closing && inbox.batches.is_empty();
         let (runs, sync) = (std::mem::take(&mut inbox.runs), inbox.sync.take());
         Inbox { batches, runs, sync, closing, ..Inbox::default() }
@@ -138,8 +151,12 @@ impl Threads {
         shared: &Arc<Shared>,
         queue_bytes: usize,
     ) -> Result<(Arc<StoreInbox>, Threads), Error> {
-        let inbox =
-            StoreInbox { state: Mutex::default(), news: Condvar::new(), max_bytes: queue_bytes };
+        let inbox = StoreInbox {
+            state: Mutex::default(),
+            news: Condvar::new(),
+            taken: Condvar::new(),
+            max_bytes: queue_bytes,
+        };
         let inbox = Arc::new(inbox);
         let keeper_inbox = Arc::new(KeeperInbox::default());
         let keeper = {

@@ -1,0 +1,117 @@
+//! `bedside demo`: a recorded death, sent over real UDP on loopback to `serve`'s own code, shown
+//! live; then what the doctor knows of it.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::capture::Capture;
+use crate::cli::{DataArg, ListArgs};
+use crate::config::{Config, Listen, Live};
+use crate::serve::{Orders, serve};
+use crate::{Exit, boots, hosts};
+
+/// Shows a recorded death.
+pub fn run() -> anyhow::Result<Exit> {
+    let store = TemporaryStore::make()?;
+    say("A kernel's last words, recorded in a virtual machine, are sent over UDP to a doctor:\n");
+    let result = hear(&store);
+    let data = DataArg { data: Some(store.data()) };
+    result?;
+    say("\nThe machine is dead; its disk never knew why. What the doctor knows:\n");
+    let everyone = ListArgs { hosts: Vec::new(), data, json: false };
+    hosts::run(&everyone)?;
+    println!();
+    boots::run(&everyone)?;
+    say(
+        "\nFor your own machines:\n  here          bedside serve\n  on a machine  modprobe netconsole \
+         netconsole=+@/,6666@THIS-ADDRESS/",
+    );
+    Ok(Exit::Well)
+}
+
+/// Runs a doctor while the recording is sent to it.
+fn hear(store: &TemporaryStore) -> anyhow::Result<()> {
+    let config = Config {
+        listen: vec![Listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))],
+        data: Some(store.data()),
+        live: Live::Always,
+        ..Config::default()
+    };
+    let orders = Orders::default();
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        let doctor = scope.spawn(|| {
+            serve(config, &orders, &|| anyhow::bail!("a demo is not reloaded"), |at, waker| {
+                Ok(tell.send((at, waker))?)
+            })
+        });
+        // Without an address the doctor has ended, and says why.
+        if let Ok((addresses, waker)) = told.recv() {
+            let sent = addresses.first().map_or(Ok(()), |address| send(store, *address));
+            orders.give_stop();
+            waker.wake();
+            sent?;
+        }
+        doctor.join().unwrap_or_else(|_| anyhow::bail!("the doctor has panicked"))
+    })
+}
+
+/// Sends the recording as a kernel would, at a pace that can be watched.
+fn send(store: &TemporaryStore, doctor: SocketAddr) -> anyhow::Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot open a UDP socket")?;
+    let mut before = None;
+    for captured in Capture::open(&store.recording()?)? {
+        let captured = captured?;
+        let pause = captured.received_us.saturating_sub(before.unwrap_or(captured.received_us));
+        thread::sleep(Duration::from_micros(pause).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+        before = Some(captured.received_us);
+        socket.send_to(&captured.payload, doctor).context("cannot send over loopback")?;
+    }
+    Ok(())
+}
+
+fn say(text: &str) {
+    println!("{text}");
+}
+
+/// A directory that goes when the demo ends.
+struct TemporaryStore {
+    dir: PathBuf,
+}
+
+impl TemporaryStore {
+    fn make() -> anyhow::Result<TemporaryStore> {
+        let dir = std::env::temp_dir().join(format!("bedside-demo-{}", std::process::id()));
+        fs::create_dir(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        Ok(TemporaryStore { dir })
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.join("store")
+    }
+
+    fn recording(&self) -> anyhow::Result<PathBuf> {
+        let file = self.dir.join("death.jsonl.zst");
+        fs::write(&file, DEATH).with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(file)
+    }
+}
+
+impl Drop for TemporaryStore {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.dir) {
+            tracing::warn!(%error, "cannot remove {}", self.dir.display());
+        }
+    }
+}
+
+/// See `demo/README.md`.
+const DEATH: &[u8] = include_bytes!("../demo/death.jsonl.zst");
+const SHORTEST_PAUSE: Duration = Duration::from_millis(4);
+const LONGEST_PAUSE: Duration = Duration::from_millis(600);

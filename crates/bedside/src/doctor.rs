@@ -1,0 +1,195 @@
+//! The doctor: the stream core with a store behind it. What hears (sockets, a capture) calls it;
+//! it knows no sockets and no clock.
+
+use std::path::Path;
+
+use bedside_store::{Batch, Options, Recovered, Replayed, Retention, StoredRecord, Tap, Writer};
+use bedside_stream::{
+    Cause, Core, Event, Kept, Limits, Memory, Monotonic, StreamKey, WallTime, World,
+};
+use netconsole_wire::Text;
+
+use crate::config::Config;
+
+/// Hears datagrams, keeps their records.
+pub struct Doctor {
+    core: Core,
+    desk: Desk,
+    /// When the core's memories were last given to the store.
+    checkpointed: Monotonic,
+}
+
+/// Where the core's events are written down.
+struct Desk {
+    batch: Batch,
+    writer: Writer,
+    /// A full queue is waited for: a capture can wait, a socket cannot.
+    patient: bool,
+}
+
+/// What was found when the store was opened.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Streams that were known.
+    pub streams: usize,
+    /// What a crash cut off, in words.
+    pub torn: Vec<String>,
+}
+
+impl Doctor {
+    /// Opens the store and takes up where the last doctor stopped. `patient`: a full queue is
+    /// waited for instead of losing what does not fit.
+    pub fn open(
+        data: &Path,
+        config: &Config,
+        tap: Option<Tap>,
+        patient: bool,
+    ) -> anyhow::Result<(Doctor, Found)> {
+        let options = Options { tap, ..options(config) };
+        let (writer, recovered) = Writer::open(data, options)?;
+        let found = Found {
+            streams: recovered.memories.len(),
+            torn: recovered.torn.iter().map(ToString::to_string).collect(),
+        };
+        let core = take_up(Limits::from(&config.limits), recovered)?;
+        let desk = Desk { batch: Batch::new(), writer, patient };
+        Ok((Doctor { core, desk, checkpointed: Monotonic(0) }, found))
+    }
+
+    /// Takes one datagram.
+    pub fn hear(&mut self, now: Monotonic, key: StreamKey, received: WallTime, payload: &[u8]) {
+        self.core.handle_datagram(now, key, received, payload, &mut self.desk);
+        if self.desk.batch.is_full() {
+            self.desk.hand_over();
+        }
+    }
+
+    /// Notes datagrams that never came this far.
+    pub fn miss(&mut self, received: WallTime, cause: Cause, count: u64) {
+        self.desk.batch.push_gap(None, received, cause, count);
+    }
+
+    /// Gives out what has waited too long, and hands over what was heard to the store.
+    pub fn settle(&mut self, now: Monotonic) {
+        const CHECKPOINT_US: u64 = 30_000_000;
+        self.core.handle_timeout(now, &mut self.desk);
+        if now.0 >= self.checkpointed.0 + CHECKPOINT_US {
+            self.checkpoint();
+            self.checkpointed = now;
+        }
+        self.desk.hand_over();
+    }
+
+    /// Gives out what has waited too long, if anything has: for a capture's own clock.
+    pub fn settle_if_due(&mut self, now: Monotonic) {
+        if self.due().is_some_and(|due| due <= now) {
+            self.core.handle_timeout(now, &mut self.desk);
+        }
+    }
+
+    /// When [`Doctor::settle`] is to be called next.
+    pub fn due(&self) -> Option<Monotonic> {
+        self.core.poll_timeout()
+    }
+
+    /// The core, for what it has counted.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// The store's writer, for what it has counted and how it is.
+    pub fn writer(&self) -> &Writer {
+        &self.desk.writer
+    }
+
+    /// Gives out all that waits, keeps everything, ends.
+    pub fn close(mut self) -> anyhow::Result<()> {
+        self.core.flush(&mut self.desk);
+        self.checkpoint();
+        self.desk.patient = true;
+        self.desk.hand_over();
+        Ok(self.desk.writer.close()?)
+    }
+
+    fn checkpoint(&mut self) {
+        let batch = &mut self.desk.batch;
+        self.core.checkpoint(|memory| batch.push_memory(memory));
+        batch.mark_checkpoint();
+    }
+}
+
+impl std::fmt::Debug for Doctor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Doctor").field("streams", &self.core.streams()).finish_non_exhaustive()
+    }
+}
+
+impl World for Desk {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Run(run) => self.batch.push_run(run),
+            Event::Record { run, received, record } => {
+                self.batch.push_record(run, received, &record);
+            }
+            Event::Gap { run, received, cause, count } => {
+                self.batch.push_gap(run, received, cause, count);
+            }
+            Event::Evicted(memory) => self.batch.push_memory(memory),
+        }
+    }
+
+    fn recall(&mut self, key: &StreamKey) -> Option<Memory> {
+        self.batch.recall(key).cloned().or_else(|| self.writer.recall(key))
+    }
+}
+
+impl Desk {
+    fn hand_over(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let full = std::mem::take(&mut self.batch);
+        let spare =
+            if self.patient { self.writer.append_waiting(full) } else { self.writer.append(full) };
+        self.batch = spare.unwrap_or_default();
+    }
+}
+
+/// A core that knows what the last doctor knew: its memories, and what was stored since.
+fn take_up(limits: Limits, recovered: Recovered) -> anyhow::Result<Core> {
+    let mut core = Core::new(limits, recovered.next_run);
+    for memory in recovered.memories {
+        core.restore(memory);
+    }
+    recovered.replay.each(|told| match told {
+        Replayed::Run(stored) => core.replay_run(&stored.run),
+        Replayed::Record(record, run) => core.replay_record(&kept(record), run),
+    })?;
+    Ok(core)
+}
+
+fn kept<'a>(record: &StoredRecord<'a>) -> Kept<'a> {
+    Kept {
+        run: record.run,
+        received: record.received,
+        seq: record.seq,
+        time: record.time,
+        text: Text::Escaped(record.text),
+        incomplete: record.incomplete,
+    }
+}
+
+fn options(config: &Config) -> Options {
+    Options {
+        sync_within: config.store.sync_within.0,
+        segment_max_bytes: config.store.segment_size.0,
+        segment_max_age: config.store.segment_age.0,
+        queue_bytes: config.store.queue.0 as usize,
+        retention: Retention {
+            max_bytes: config.retention.size.0,
+            max_age: config.retention.age.map(|age| age.0),
+            max_host_share: config.retention.host_share,
+        },
+        ..Options::default()
+    }
+}

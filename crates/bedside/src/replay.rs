@@ -1,0 +1,75 @@
+//! `bedside replay`: a capture through the doctor, with the capture's own times.
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use bedside_stream::{Monotonic, StreamKey, WallTime};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::Exit;
+use crate::capture::{Capture, Captured};
+use crate::cli::ReplayArgs;
+use crate::config::Config;
+use crate::doctor::Doctor;
+
+/// Takes a capture into a store.
+pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
+    let mut capture = Capture::open(&args.file)?.ports(&args.port);
+    let config = Config { data: args.data.data.clone(), ..Config::default() };
+    let (mut doctor, _) = Doctor::open(&config.data()?, &config, None, true)?;
+    let progress = progress_bar(capture.len());
+    let mut failed = None;
+    while let Some(captured) = capture.next() {
+        match captured {
+            Ok(captured) => hear(&mut doctor, &captured),
+            Err(error) => failed = Some(error),
+        }
+        progress.set_position(capture.position());
+    }
+    progress.finish_and_clear();
+    let counters = *doctor.core().counters();
+    doctor.close()?;
+    tell(&capture, counters.datagrams, counters.records);
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(if counters.datagrams == 0 { Exit::Problem } else { Exit::Well }),
+    }
+}
+
+/// The capture's clock drives: what waits for its rest waits in the capture's time.
+fn hear(doctor: &mut Doctor, captured: &Captured) {
+    let now = Monotonic(captured.received_us);
+    let key = StreamKey { source: captured.source, port: captured.port };
+    doctor.settle_if_due(now);
+    doctor.hear(now, key, WallTime(captured.received_us), &captured.payload);
+}
+
+fn tell(capture: &Capture, datagrams: u64, records: u64) {
+    let skipped = capture.skipped();
+    eprintln!("{datagrams} datagrams, {records} records");
+    let reasons = [
+        (skipped.not_udp, "packets that are not UDP"),
+        (skipped.ip_fragments, "fragments of IP packets"),
+        (skipped.cut, "packets that the capture cut off"),
+        (skipped.malformed, "malformed packets"),
+        (skipped.unknown_link, "packets of an unknown link type"),
+        (skipped.other_port, "datagrams to other ports"),
+    ];
+    for (count, what) in reasons.iter().filter(|(count, _)| *count > 0) {
+        eprintln!("passed over: {count} {what}");
+    }
+}
+
+fn progress_bar(len: u64) -> ProgressBar {
+    let target = if io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let bar = ProgressBar::with_draw_target(Some(len), target);
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {eta}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}

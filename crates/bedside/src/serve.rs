@@ -1,0 +1,235 @@
+//! `bedside serve`: sockets, signals, and the loop between them and the doctor.
+
+use std::io::{self, IsTerminal as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use bedside_stream::{Cause, Monotonic, StreamKey, WallTime};
+use bedside_udp::{Heard, Receiver, ReceiverOptions, Socket, Waker};
+use nix::libc::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::Exit;
+use crate::cli::ServeArgs;
+use crate::config::{Config, Listen, Live, Network};
+use crate::doctor::{Doctor, Found};
+use crate::exit;
+use crate::listen::{self, Allow};
+use crate::notify::{self, State};
+use crate::show::Show;
+
+/// Hears until a signal says stop.
+pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
+    let config = match configuration(args) {
+        Ok(config) => config,
+        Err(error) => return Ok(exit::tell(Exit::Usage, &format!("{error:#}"))),
+    };
+    let orders = Orders::from_signals()?;
+    serve(config, &orders, &|| configuration(args), |_, waker| orders.wake_on_signals(&waker))?;
+    Ok(Exit::Well)
+}
+
+/// Hears until `orders` say stop. `again` reads the configuration again; `ready` is told the
+/// addresses, once they hear, and what ends a wait.
+pub(crate) fn serve(
+    config: Config,
+    orders: &Orders,
+    again: &dyn Fn() -> anyhow::Result<Config>,
+    ready: impl FnOnce(Vec<SocketAddr>, Waker) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let data = config.data()?;
+    let listening = listen::open(&config)?;
+    let show = shows(&config).then(|| Show::start(&data)).transpose()?;
+    let tap = show.as_ref().map(Show::tap);
+    let (doctor, found) = Doctor::open(&data, &config, tap, false)?;
+    listen::announce(&listening, config.receive_buffer.0, &mut io::stderr())?;
+    report(&found, &data);
+    let options = ReceiverOptions { patience: config.patience.0, ..ReceiverOptions::default() };
+    let mut receiver = Receiver::new(listening.sockets, options)?;
+    let addresses: Vec<SocketAddr> = receiver.sockets().map(Socket::local).collect();
+    let ports = addresses.iter().map(SocketAddr::port).collect();
+    let allow = Allow::new(config.allow.iter().map(|network| network.0));
+    let mut ward = Ward { doctor, allow, ports, began: Instant::now(), config };
+    ready(addresses, receiver.waker())?;
+    told(notify::tell(State::Ready));
+    let ended = ward.hear(&mut receiver, orders, again);
+    told(notify::tell(State::Stopping));
+    ward.doctor.close()?;
+    drop(show);
+    ended
+}
+
+/// What the options say wins over what the file says.
+fn configuration(args: &ServeArgs) -> anyhow::Result<Config> {
+    let mut config = match &args.config {
+        Some(path) => Config::load(path)?,
+        None => Config::default(),
+    };
+    if !args.listen.is_empty() {
+        config.listen = args.listen.iter().copied().map(Listen).collect();
+    }
+    if !args.allow.is_empty() {
+        config.allow = args.allow.iter().copied().map(Network).collect();
+    }
+    config.data = args.data.data.clone().or(config.data);
+    Ok(config)
+}
+
+fn shows(config: &Config) -> bool {
+    match config.live {
+        Live::Auto => io::stdout().is_terminal(),
+        Live::Always => true,
+        Live::Never => false,
+    }
+}
+
+fn report(found: &Found, data: &Path) {
+    tracing::info!(data = %data.display(), streams = found.streams, "keeping what is heard");
+    for torn in &found.torn {
+        tracing::warn!("the last doctor was cut off: {torn}");
+    }
+}
+
+/// Nobody who follows our state is a reason to stop hearing.
+fn told(result: io::Result<()>) {
+    if let Err(error) = result {
+        tracing::debug!(%error, "the service manager was not told");
+    }
+}
+
+/// A doctor on duty.
+struct Ward {
+    doctor: Doctor,
+    allow: Allow,
+    /// Our port of each socket.
+    ports: Vec<u16>,
+    began: Instant,
+    config: Config,
+}
+
+impl Ward {
+    fn hear(
+        &mut self,
+        receiver: &mut Receiver,
+        orders: &Orders,
+        again: &dyn Fn() -> anyhow::Result<Config>,
+    ) -> anyhow::Result<()> {
+        const HOUSEKEEPING: Duration = Duration::from_secs(1);
+        while !orders.stop() {
+            self.look(receiver, self.wait(HOUSEKEEPING))?;
+            if orders.reload() {
+                self.reload(again, receiver);
+            }
+        }
+        // What lies in the sockets was sent before the order to stop.
+        const LAST_LOOKS: usize = 1000;
+        for _ in 0..LAST_LOOKS {
+            if self.look(receiver, Duration::ZERO)? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One look at the sockets; says how many datagrams there were.
+    fn look(&mut self, receiver: &mut Receiver, wait: Duration) -> anyhow::Result<usize> {
+        let round = receiver.receive(Some(wait), &mut |at, heard| self.take(at, heard));
+        let round = round.context("cannot hear any more")?;
+        self.doctor.settle(self.now());
+        anyhow::ensure!(
+            !self.doctor.writer().health().dead,
+            "a thread of the store has ended: nothing is kept any more"
+        );
+        Ok(round.datagrams)
+    }
+
+    fn take(&mut self, at: usize, heard: Heard<'_>) {
+        match heard {
+            Heard::Dropped { count, noticed_us } => {
+                self.doctor.miss(WallTime(noticed_us), Cause::Socket, count);
+            }
+            Heard::Datagram(datagram) => {
+                if self.allow.admits(datagram.source.ip()) {
+                    let port = self.ports.get(at).copied().unwrap_or_default();
+                    let key = StreamKey { source: datagram.source, port };
+                    let received = WallTime(datagram.received_us);
+                    self.doctor.hear(self.now(), key, received, datagram.payload);
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Monotonic {
+        Monotonic(self.began.elapsed().as_micros() as u64)
+    }
+
+    fn wait(&self, most: Duration) -> Duration {
+        let due = self.doctor.due().map(|due| due.0.saturating_sub(self.now().0));
+        due.map_or(most, |micros| Duration::from_micros(micros).min(most))
+    }
+
+    /// Takes over what can be taken over while hearing: the allow-list and the patience.
+    fn reload(&mut self, again: &dyn Fn() -> anyhow::Result<Config>, receiver: &mut Receiver) {
+        told(notify::tell(State::Reloading));
+        match again() {
+            Ok(new) => {
+                for key in self.config.needs_restart(&new) {
+                    tracing::warn!(key, "changed in the configuration; takes effect at a restart");
+                }
+                self.allow.replace(new.allow.iter().map(|network| network.0));
+                receiver.set_patience(new.patience.0);
+                (self.config.allow, self.config.patience) = (new.allow, new.patience);
+                tracing::info!("the configuration was read again");
+            }
+            Err(error) => tracing::error!("the configuration stays as it was: {error:#}"),
+        }
+        told(notify::tell(State::Ready));
+    }
+}
+
+/// What the outside asks for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Orders {
+    stop: Arc<AtomicBool>,
+    reload: Arc<AtomicBool>,
+}
+
+impl Orders {
+    /// Asks to stop; a wait that is under way has to be ended with its [`Waker`].
+    pub(crate) fn give_stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// SIGTERM and SIGINT say stop, SIGHUP says to read the configuration again.
+    fn from_signals() -> anyhow::Result<Orders> {
+        let orders = Orders::default();
+        for (signal, flag) in
+            [(SIGTERM, &orders.stop), (SIGINT, &orders.stop), (SIGHUP, &orders.reload)]
+        {
+            signal_hook::flag::register(signal, Arc::clone(flag))
+                .context("cannot catch signals")?;
+        }
+        Ok(orders)
+    }
+
+    fn wake_on_signals(&self, waker: &Waker) -> anyhow::Result<()> {
+        for signal in [SIGTERM, SIGINT, SIGHUP] {
+            let fd = waker.to_fd().context("cannot catch signals")?;
+            signal_hook::low_level::pipe::register(signal, fd).context("cannot catch signals")?;
+        }
+        // One that came before there was somebody to wake.
+        waker.wake();
+        Ok(())
+    }
+
+    fn stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn reload(&self) -> bool {
+        self.reload.swap(false, Ordering::Relaxed)
+    }
+}
