@@ -1,0 +1,95 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_bedside_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_bedside_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_bedside_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_bedside_using_subcommand
+    set -l cmd (__fish_bedside_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c bedside -n "__fish_bedside_needs_command" -s h -l help -d 'Print help'
+complete -c bedside -n "__fish_bedside_needs_command" -s V -l version -d 'Print version'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "serve" -d 'Hear kernels and keep what they say'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "log" -d 'Show what was heard'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "hosts" -d 'List the machines that were heard'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "boots" -d 'List the boots of machines, how each began and how it ended'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "replay" -d 'Take a capture into a store, as if it were heard now'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "demo" -d 'Show a recorded death of a kernel, heard over loopback'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "check" -d 'Look for what keeps lines from being heard or kept'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "store" -d 'Look after a store'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "config" -d 'Print the configuration file with all its defaults'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "completions" -d 'Print completions for a shell'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "man" -d 'Write the man pages into a directory'
+complete -c bedside -n "__fish_bedside_using_subcommand serve" -s l -l listen -d 'Listen here; give it several times for several sockets' -r
+complete -c bedside -n "__fish_bedside_using_subcommand serve" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
+complete -c bedside -n "__fish_bedside_using_subcommand serve" -s c -l config -d 'Read the configuration from this file; options given here win over it' -r -F
+complete -c bedside -n "__fish_bedside_using_subcommand serve" -s a -l allow -d 'Hear senders of this network only; give it several times for several networks' -r
+complete -c bedside -n "__fish_bedside_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand log" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
+complete -c bedside -n "__fish_bedside_using_subcommand log" -s n -l lines -d 'Show the last N records only, with the gaps and boots among them' -r
+complete -c bedside -n "__fish_bedside_using_subcommand log" -s b -l boot -d 'Show one boot of each machine: N as `bedside boots` numbers it, 0 or none the current one, -1 the one before' -r
+complete -c bedside -n "__fish_bedside_using_subcommand log" -s S -l since -d 'Show what was received at this time or later' -r
+complete -c bedside -n "__fish_bedside_using_subcommand log" -s U -l until -d 'Show what was received at this time or earlier' -r
+complete -c bedside -n "__fish_bedside_using_subcommand log" -s p -l priority -d 'Show records of this level and worse, or of a range: err, 3, err..warning' -r
+complete -c bedside -n "__fish_bedside_using_subcommand log" -s g -l grep -d 'Show records whose text matches this regular expression' -r
+complete -c bedside -n "__fish_bedside_using_subcommand log" -s o -l output -d 'How to show it' -r -f -a "short\t'A line each: when it was received, whose it is, uptime, text'
+full\t'All that is known of each, a line for each field'
+json\t'A JSON object a line; the man page names its keys'
+raw\t'The exact bytes of the text; not to a terminal'"
+complete -c bedside -n "__fish_bedside_using_subcommand log" -s f -l follow -d 'Show what comes in, as it comes, until interrupted; begins with the last 10 records'
+complete -c bedside -n "__fish_bedside_using_subcommand log" -s r -l reverse -d 'Show the newest first'
+complete -c bedside -n "__fish_bedside_using_subcommand log" -l force -d 'Let `-o raw` write to a terminal, which obeys what kernels and their users sent'
+complete -c bedside -n "__fish_bedside_using_subcommand log" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand hosts" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
+complete -c bedside -n "__fish_bedside_using_subcommand hosts" -l json -d 'Print one JSON object; the man page names its keys'
+complete -c bedside -n "__fish_bedside_using_subcommand hosts" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand boots" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
+complete -c bedside -n "__fish_bedside_using_subcommand boots" -l json -d 'Print one JSON object; the man page names its keys'
+complete -c bedside -n "__fish_bedside_using_subcommand boots" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand replay" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
+complete -c bedside -n "__fish_bedside_using_subcommand replay" -s p -l port -d 'Take datagrams to this UDP port only; give it several times for several ports' -r
+complete -c bedside -n "__fish_bedside_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand demo" -s h -l help -d 'Print help'
+complete -c bedside -n "__fish_bedside_using_subcommand check" -s l -l listen -d 'Check these addresses and ports instead of those of the configuration' -r
+complete -c bedside -n "__fish_bedside_using_subcommand check" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
+complete -c bedside -n "__fish_bedside_using_subcommand check" -s c -l config -d 'Read the configuration from this file' -r -F
+complete -c bedside -n "__fish_bedside_using_subcommand check" -l json -d 'Print one JSON object; the man page names its keys'
+complete -c bedside -n "__fish_bedside_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand store; and not __fish_seen_subcommand_from rebuild verify stats prune" -s h -l help -d 'Print help'
+complete -c bedside -n "__fish_bedside_using_subcommand store; and not __fish_seen_subcommand_from rebuild verify stats prune" -f -a "rebuild" -d 'Make the catalogue anew from the segments; no doctor may be running'
+complete -c bedside -n "__fish_bedside_using_subcommand store; and not __fish_seen_subcommand_from rebuild verify stats prune" -f -a "verify" -d 'Read every block of every segment and tell what is damaged'
+complete -c bedside -n "__fish_bedside_using_subcommand store; and not __fish_seen_subcommand_from rebuild verify stats prune" -f -a "stats" -d 'Tell how much the store holds and how big it is'
+complete -c bedside -n "__fish_bedside_using_subcommand store; and not __fish_seen_subcommand_from rebuild verify stats prune" -f -a "prune" -d 'Delete the oldest segments; no doctor may be running'
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from rebuild" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from rebuild" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from verify" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from stats" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from stats" -l json -d 'Print one JSON object; the man page names its keys'
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from prune" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from prune" -l max-size -d 'Keep at most this many bytes: 500M, 20G' -r
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from prune" -l max-age -d 'Keep nothing that was heard longer ago: 30d, 12h' -r
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from prune" -l dry-run -d 'Only tell what would be deleted'
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand config" -l print-default -d 'Print a configuration file that says what is done without one'
+complete -c bedside -n "__fish_bedside_using_subcommand config" -s h -l help -d 'Print help'
+complete -c bedside -n "__fish_bedside_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c bedside -n "__fish_bedside_using_subcommand man" -s h -l help -d 'Print help'
