@@ -137,21 +137,17 @@ pub fn announce(listening: &Listening, asked: u64, out: &mut impl Write) -> io::
         writeln!(out, "listening on {}", socket.local())?;
     }
     for socket in &listening.sockets {
-        let got = socket.receive_buffer() as u64;
+        let (local, got) = (socket.local(), socket.receive_buffer() as u64);
         if got < asked {
-            writeln!(
-                out,
-                "receive buffer on {}: {} instead of {}; for more: {}",
-                socket.local(),
-                bytes(got),
-                bytes(asked),
-                buffer_cure(asked)
-            )?;
+            let (got, asked, cure) = (bytes(got), bytes(asked), buffer_cure(asked));
+            writeln!(out, "receive buffer on {local}: {got} instead of {asked}; for more: {cure}")?;
+        } else {
+            writeln!(out, "receive buffer on {local}: {}", bytes(got))?;
         }
-    }
-    let whole = listening.sockets.iter().filter(|socket| socket.receive_buffer() as u64 >= asked);
-    if let Some(least) = whole.map(Socket::receive_buffer).min() {
-        writeln!(out, "receive buffer: {}", bytes(least as u64))?;
+        if socket.dropped_before() > 0 {
+            let count = socket.dropped_before();
+            writeln!(out, "{count} datagrams found no room on {local} before this start")?;
+        }
     }
     Ok(())
 }
@@ -245,7 +241,8 @@ mod tests {
         assert_eq!(
             announced(&listening, 65_536),
             format!(
-                "listening on 127.0.0.1:{}\nlistening on [::1]:{}\nreceive buffer: 64 KiB\n",
+                "listening on 127.0.0.1:{0}\nlistening on [::1]:{1}\n\
+                 receive buffer on 127.0.0.1:{0}: 64 KiB\nreceive buffer on [::1]:{1}: 64 KiB\n",
                 ports[0], ports[1]
             )
         );

@@ -15,8 +15,7 @@ pub(super) fn ports(config: &Config, doctor: Option<u32>) -> Vec<Verdict> {
     let addresses: Vec<SocketAddr> = config.listen.iter().map(|listen| listen.0).collect();
     let by_default = config.listen == Config::default().listen;
     if addresses.is_empty() {
-        let error = Error::Nowhere.to_string();
-        return vec![from_error("port", &error)];
+        return vec![from_error(&Error::Nowhere, "")];
     }
     addresses
         .iter()
@@ -27,7 +26,7 @@ pub(super) fn ports(config: &Config, doctor: Option<u32>) -> Vec<Verdict> {
                 Err(Error::NoIpv6 { .. }) if by_default => {
                     Verdict::ok("port", "this machine has no IPv6; it is heard over IPv4 alone")
                 }
-                Err(error) => from_error("port", &error.to_string()),
+                Err(error) => from_error(&error, &address.to_string()),
             };
             verdict.on(address)
         })
@@ -95,14 +94,14 @@ fn is(owner: &Owner, pid: u32) -> bool {
     owner.processes.iter().any(|process| process.pid == pid)
 }
 
-/// An error of `serve`, whose cure stands behind `try`.
-fn from_error(what: &'static str, error: &str) -> Verdict {
-    let (evidence, cure) = error.split_once("\ntry").unwrap_or((error, ""));
-    let cure = cure.trim_start_matches(" one of").trim_start_matches(':').trim();
-    Verdict {
-        cure: (!cure.is_empty()).then(|| cure.to_owned()),
-        ..Verdict::problem(what, evidence, "")
-    }
+/// An error of `serve`: its first line says what is wrong, the next what to try.
+fn from_error(error: &Error, address: &str) -> Verdict {
+    let error = error.to_string();
+    let (evidence, cure) = error.split_once('\n').unwrap_or((&error, ""));
+    let evidence = evidence.strip_prefix(&format!("cannot listen on {address}: "));
+    let evidence = evidence.unwrap_or_else(|| error.lines().next().unwrap_or_default());
+    let cure = cure.split_once(": ").map(|(_, cure)| cure.to_owned());
+    Verdict { cure, ..Verdict::problem("port", evidence, "") }
 }
 
 #[cfg(test)]
@@ -136,6 +135,7 @@ mod tests {
     fn an_error_of_serve_keeps_its_cure() {
         let verdict = ports(&config(&["192.0.2.1:0".parse().unwrap()]), None).remove(0);
         assert_eq!(verdict.state, State::Problem);
+        assert_eq!(verdict.evidence, "no interface of this machine has this address");
         assert_eq!(
             verdict.cure.unwrap(),
             "`ip address` shows those that it has; 0.0.0.0 and [::] stand for all"
