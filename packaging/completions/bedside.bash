@@ -426,7 +426,7 @@ _bedside() {
             return 0
             ;;
         bedside__subcmd__store__subcmd__prune)
-            opts="-h --data --max-size --max-age --dry-run --help"
+            opts="-h --data --max-size --max-age --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

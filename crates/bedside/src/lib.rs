@@ -21,6 +21,7 @@ pub mod render;
 pub mod replay;
 pub mod serve;
 mod show;
+pub mod store;
 pub mod time;
 
 pub use exit::{Exit, conclude};

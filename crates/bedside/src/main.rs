@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use bedside::cli::{self, Cli, Command};
 use bedside::config::Config;
-use bedside::{Exit, boots, conclude, demo, hosts, log, man, replay, serve};
+use bedside::{Exit, boots, check, conclude, demo, hosts, log, man, replay, serve, store};
 
 fn main() -> Exit {
     match cli::parse(std::env::args_os()) {
@@ -24,7 +24,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Serve(args) => serve::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Demo(_) => demo::run(),
-        Command::Check(_) | Command::Store(_) => anyhow::bail!("this command is not wired yet"),
+        Command::Check(args) => check::run(&args, |_| Vec::new()),
+        Command::Store(args) => store::run(&args),
     }
 }
 

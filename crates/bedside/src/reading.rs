@@ -2,8 +2,9 @@
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use bedside_store::read::{BootSummary, Reader};
 use globset::{GlobBuilder, GlobMatcher};
 
@@ -12,13 +13,25 @@ use crate::config::Places;
 
 /// Opens the store that was named, or the one that is read when none is.
 pub(crate) fn open(data: &DataArg) -> anyhow::Result<Reader> {
+    Ok(Reader::open(&dir(data)?)?)
+}
+
+/// The directory of the store that was named, or of the one that is read when none is.
+pub(crate) fn dir(data: &DataArg) -> anyhow::Result<PathBuf> {
     let dir = match &data.data {
         Some(dir) => dir.clone(),
         None => Places::here()
             .data_to_read()
             .context("no home directory is known, so there is no default store: give --data DIR")?,
     };
-    Ok(Reader::open(&dir)?)
+    if !dir.join("segments").is_dir() {
+        bail!(
+            "there is no store in {}: start `bedside serve`, or name the right directory with \
+             --data",
+            dir.display()
+        );
+    }
+    Ok(dir)
 }
 
 /// Tells on standard error what of the store could not be read.

@@ -216,7 +216,7 @@ static STORE_STATS: Epilogue = Epilogue {
 
 static STORE_PRUNE: Epilogue = Epilogue {
     examples: &[
-        ("bedside store prune --max-age 90d --dry-run", ""),
+        ("bedside store prune --max-age 90d", ""),
         ("bedside store prune --max-size 20G", ""),
     ],
     notes: &["Whole segments are deleted, oldest first."],

@@ -49,13 +49,10 @@ pub struct PruneArgs {
     /// Which store.
     #[command(flatten)]
     pub data: DataArg,
-    /// Keep at most this many bytes: 500M, 20G
+    /// Keep at most this many bytes of segments: 500M, 20G
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub max_size: Option<u64>,
     /// Keep nothing that was heard longer ago: 30d, 12h
     #[arg(long, value_name = "SPAN", value_parser = values::length)]
     pub max_age: Option<Duration>,
-    /// Only tell what would be deleted
-    #[arg(long)]
-    pub dry_run: bool,
 }

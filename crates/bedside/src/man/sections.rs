@@ -19,6 +19,8 @@ pub(super) fn add(roff: &mut Roff, words: &str) {
             section(roff, "JSON: boot", &[], BOOT);
         }
         "hosts" => section(roff, "JSON", HOSTS_JSON, HOSTS_KEYS),
+        "check" => section(roff, "JSON", CHECK_JSON, CHECK_KEYS),
+        "store stats" => section(roff, "JSON", STATS_JSON, STATS_KEYS),
         "boots" => section(roff, "JSON", BOOTS_JSON, BOOTS_KEYS),
         _ => {}
     }
@@ -147,6 +149,34 @@ const HOSTS_KEYS: &[(&str, &str)] = &[
          limit; see bedside-log(1).",
     ),
     ("last_line", "The text of the record received last."),
+];
+
+const CHECK_JSON: &[&str] =
+    &["--json prints one object: `v`, which is 1, and `checks`, an array of objects with:"];
+
+const CHECK_KEYS: &[(&str, &str)] = &[
+    (
+        "what",
+        "What was looked at: port, receive_buffer, firewall, disk, clock, doctor, store; later \
+         versions may add some.",
+    ),
+    ("on", "Which one, where there may be several."),
+    ("state", "\"ok\", \"problem\", or \"unknown\" where it could not be looked at."),
+    ("evidence", "What was seen."),
+    ("cure", "What to do about it."),
+];
+
+const STATS_JSON: &[&str] = &["--json prints one object with:"];
+
+const STATS_KEYS: &[(&str, &str)] = &[
+    ("v", "1."),
+    ("hosts, boots, records", "How many are held."),
+    ("entries", "Lines: records, gaps, and states of runs."),
+    ("bytes, text_bytes", "The size of all segments, and that of their lines."),
+    (
+        "sealed, live, blocks",
+        "How many segments are sealed and live, and how many blocks they have.",
+    ),
 ];
 
 const BOOTS_JSON: &[&str] =
