@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod blocks;
 pub(crate) mod boots;
 mod counts;
 pub(crate) mod holes;
@@ -153,15 +154,22 @@ impl Reader {
 
     /// What `boot` holds, exactly: reads the boot.
     pub fn counts(&self, boot: &BootSummary) -> Result<BootCounts, Error> {
-        let raws = self.view.raws(&boot.runs, Window::default(), Direction::Forward);
-        raws.and_then(counts::count).map_err(self.unreadable())
+        let counts = self.counts_of(std::slice::from_ref(boot))?;
+        Ok(counts.into_iter().next().unwrap_or_default())
     }
 
-    /// All hosts, by name. Costs a [`Reader::counts`] per boot.
+    /// What each of `boots` holds, in their order. Costs one or two passes over the blocks that
+    /// hold them, however many boots share a block.
+    pub fn counts_of(&self, boots: &[BootSummary]) -> Result<Vec<BootCounts>, Error> {
+        self.view.counts(boots).map_err(self.unreadable())
+    }
+
+    /// All hosts, by name. Costs a [`Reader::counts_of`] all boots.
     pub fn hosts(&self, now: WallTime) -> Result<Vec<HostSummary>, Error> {
-        let boots = self.boots(now).into_iter();
-        let counted = boots.map(|boot| self.counts(&boot).map(|counts| (boot, counts)));
-        let mut hosts = Hosts::new(&counted.collect::<Result<Vec<_>, _>>()?, now);
+        let boots = self.boots(now);
+        let counts = self.counts_of(&boots)?;
+        let boots: Vec<_> = boots.into_iter().zip(counts).collect();
+        let mut hosts = Hosts::new(&boots, now);
         hosts.add_recent(self.view.segments()).map_err(self.unreadable())?;
         Ok(hosts.finish())
     }

@@ -1,36 +1,59 @@
 //! Boots and hosts in numbers, which agree with the items that are given out.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::collections::hash_map::Entry as Place;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use bedside_stream::{RunId, WallTime};
 
-use super::items::Raws;
-use super::order::Raw;
+use super::merge::{Direction, Source};
+use super::order::{Ordered, Raw};
+use super::plan::Group;
 use super::segments::{Segments, lines};
-use super::{BootCounts, BootSummary, HostSummary, Losses};
+use super::{BootCounts, BootSummary, HostSummary, Losses, Window};
 use crate::entry::{Entry, StoredRecord};
 use crate::error::Error;
 use crate::segment::{BlockRef, RunSpan};
 
-/// Counts what a boot gives out.
-pub(super) fn count(mut raws: Raws<'_>) -> Result<BootCounts, Error> {
-    let mut counts = BootCounts::default();
-    while let Some(raw) = raws.next()? {
-        match raw {
-            Raw::Hole { cause, count, .. } => counts.losses.add(cause, count),
-            Raw::Record(line) | Raw::Gap(line) => match Entry::decode(line.text()) {
-                Some(Entry::Record(record)) => counts.record(&record),
-                Some(Entry::Gap(gap)) => counts.losses.add(gap.cause, gap.count),
-                _ => {}
-            },
+/// Counts what boots give out, by the groups of each. They are gone through side by side, so
+/// that a block which holds parts of many of them is read once.
+pub(super) fn count(source: Source<'_>, boots: Vec<Vec<Group>>) -> Result<Vec<BootCounts>, Error> {
+    let mut counts = vec![BootCounts::default(); boots.len()];
+    let mut groups = Vec::new();
+    let mut due = BinaryHeap::new();
+    for (boot, of_boot) in boots.into_iter().enumerate() {
+        for group in of_boot {
+            let group = Ordered::new(source, group, Window::default(), Direction::Forward)?;
+            due.push(Reverse((group.upcoming(), groups.len())));
+            groups.push((boot, group));
+        }
+    }
+    while let Some(Reverse((upcoming, index))) = due.pop() {
+        let (boot, group) = &mut groups[index];
+        while group.upcoming() == upcoming {
+            let Some(raw) = group.next()? else { break };
+            counts[*boot].raw(&raw);
+        }
+        if group.upcoming() != upcoming {
+            due.push(Reverse((group.upcoming(), index)));
         }
     }
     Ok(counts)
 }
 
 impl BootCounts {
+    fn raw(&mut self, raw: &Raw) {
+        match raw {
+            Raw::Hole(_, gap) => self.losses.add(gap.cause, gap.count),
+            Raw::Record(line) | Raw::Gap(line) => match Entry::decode(line.text()) {
+                Some(Entry::Record(record)) => self.record(&record),
+                Some(Entry::Gap(gap)) => self.losses.add(gap.cause, gap.count),
+                _ => {}
+            },
+        }
+    }
+
     fn record(&mut self, record: &StoredRecord<'_>) {
         self.records += 1;
         if !self.formats.contains(&record.format) {

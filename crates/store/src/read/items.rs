@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::vec;
 
-use bedside_stream::{RunId, StreamKey, WallTime};
+use bedside_stream::{RunId, StreamKey};
 
-use super::merge::{Direction, Line};
+use super::merge::{Direction, Source};
 use super::order::{Ordered, Raw};
 use super::plan::Group;
-use super::segments::Segments;
 use super::{Error, Gap, Item, OwnedRecord, Window};
-use crate::entry::{Entry, Head, StoredGap, StoredRecord, decode_head, unescape};
+use crate::entry::{Entry, StoredGap, StoredRecord, unescape};
 
 /// The items of one boot, in order or in reverse.
 #[derive(Debug)]
@@ -27,12 +26,12 @@ pub struct Items<'a> {
 /// The same before they are decoded.
 #[derive(Debug)]
 pub(super) struct Raws<'a> {
-    segments: &'a Segments,
+    source: Source<'a>,
     direction: Direction,
     window: Window,
     /// The groups still to come.
     groups: vec::IntoIter<Group>,
-    group: Option<Ordered>,
+    group: Option<Ordered<'a>>,
 }
 
 /// What the entries of a boot don't say themselves.
@@ -73,7 +72,7 @@ impl Iterator for Items<'_> {
 
 impl<'a> Raws<'a> {
     pub(super) fn new(
-        segments: &'a Segments,
+        source: Source<'a>,
         mut groups: Vec<Group>,
         window: Window,
         direction: Direction,
@@ -81,19 +80,18 @@ impl<'a> Raws<'a> {
         if direction == Direction::Backward {
             groups.reverse();
         }
-        Raws { segments, direction, window, groups: groups.into_iter(), group: None }
+        Raws { source, direction, window, groups: groups.into_iter(), group: None }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Raw>, crate::Error> {
         loop {
             if let Some(group) = &mut self.group
-                && let Some(raw) = group.next(self.segments)?
+                && let Some(raw) = group.next()?
             {
                 return Ok(Some(raw));
             }
             let Some(group) = self.groups.next() else { return Ok(None) };
-            let ordered = Ordered::new(self.segments, group, self.window, self.direction)?;
-            self.group = Some(ordered);
+            self.group = Some(Ordered::new(self.source, group, self.window, self.direction)?);
         }
     }
 }
@@ -109,19 +107,11 @@ impl Names {
                 Entry::Gap(gap) => Some(Item::Gap(self.gap(&gap))),
                 _ => None,
             },
-            Raw::Hole { hole, cause, count, after } => {
-                let (run, received) = head(after)?;
-                Some(Item::Gap(Gap {
-                    from_seq: Some(hole.from),
-                    to_seq: Some(hole.to),
-                    ..self.gap(&StoredGap {
-                        run: Some(run),
-                        received,
-                        cause: *cause,
-                        count: *count,
-                    })
-                }))
-            }
+            Raw::Hole(hole, gap) => Some(Item::Gap(Gap {
+                from_seq: Some(hole.from),
+                to_seq: Some(hole.to),
+                ..self.gap(gap)
+            })),
         }
     }
 
@@ -176,12 +166,5 @@ impl Gap {
             source: None,
             port: None,
         }
-    }
-}
-
-fn head(line: &Line) -> Option<(RunId, WallTime)> {
-    match decode_head(line.text())? {
-        Head::Record { run, received, .. } => Some((run, received)),
-        _ => None,
     }
 }

@@ -1,14 +1,16 @@
 //! The lines of a group in the order of their keys, forward or backward, from blocks that are
 //! opened when their keys are reached and dropped when they are used up.
 
-use std::collections::{BinaryHeap, HashMap};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::parts::run_of;
+use bedside_stream::RunId;
+
+use super::blocks::{Blocks, Kind, Split};
 use super::plan::{Group, Key, Piece};
-use super::segments::{At, Segments, lines};
-use crate::entry::{Head, decode_head};
+use super::segments::{At, Segments};
 use crate::error::Error;
 
 /// Which end comes first.
@@ -18,18 +20,20 @@ pub(super) enum Direction {
     Backward,
 }
 
+/// The order in which lines come: the smallest first.
+type Rank = [u64; 3];
+
 impl Direction {
-    /// A number per key: the greater comes first.
-    fn rank(self, key: Key) -> [u64; 3] {
+    fn rank(self, key: Key) -> Rank {
         let rank = [key.seq, key.at.segment, key.at.entry];
         match self {
-            Direction::Forward => rank.map(|number| !number),
-            Direction::Backward => rank,
+            Direction::Forward => rank,
+            Direction::Backward => rank.map(|number| !number),
         }
     }
 
     /// No line of the piece comes before this.
-    fn edge(self, piece: &Piece) -> [u64; 3] {
+    fn edge(self, piece: &Piece) -> Rank {
         self.rank(match self {
             Direction::Forward => *piece.keys.start(),
             Direction::Backward => *piece.keys.end(),
@@ -37,12 +41,19 @@ impl Direction {
     }
 }
 
+/// Where blocks come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    pub(super) segments: &'a Segments,
+    pub(super) blocks: &'a Blocks,
+}
+
 /// One line of a group.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     pub(super) key: Key,
     pub(super) is_gap: bool,
-    block: Arc<Loaded>,
+    block: Arc<Vec<u8>>,
     text: Range<u32>,
 }
 
@@ -53,149 +64,167 @@ impl Line {
     }
 
     pub(super) fn text(&self) -> &[u8] {
-        &self.block.text[self.text.start as usize..self.text.end as usize]
+        &self.block[self.text.start as usize..self.text.end as usize]
     }
 }
 
-/// The group's lines of one block, by key.
+/// Merges the pieces of a group.
 #[derive(Debug)]
-struct Loaded {
-    text: Vec<u8>,
-    lines: Vec<Entry>,
+pub(super) struct Merge<'a> {
+    source: Source<'a>,
+    direction: Direction,
+    group: Arc<Group>,
+    /// Not yet opened; the next one last.
+    pieces: Vec<Piece>,
+    open: BinaryHeap<Reverse<Cursor>>,
+}
+
+/// The group's lines of one block, and how many of them were given out.
+#[derive(Debug)]
+struct Cursor {
+    /// Of the next line.
+    rank: Rank,
+    used: usize,
+    text: Arc<Vec<u8>>,
+    lines: Vec<Held>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Held {
     key: Key,
     is_gap: bool,
     text: Range<u32>,
 }
 
-/// Merges the pieces of a group.
-#[derive(Debug)]
-pub(super) struct Merge {
-    direction: Direction,
-    group: Arc<Group>,
-    /// Not yet opened; the next one last.
-    pieces: Vec<Piece>,
-    open: HashMap<usize, Cursor>,
-    /// Rank and number of each open cursor.
-    heap: BinaryHeap<([u64; 3], usize)>,
-    opened: usize,
-    scratch: Vec<u8>,
-}
+impl<'a> Merge<'a> {
+    pub(super) fn new(
+        source: Source<'a>,
+        group: Arc<Group>,
+        mut pieces: Vec<Piece>,
+        direction: Direction,
+    ) -> Merge<'a> {
+        pieces.sort_by_key(|piece| Reverse(direction.edge(piece)));
+        Merge { source, direction, group, pieces, open: BinaryHeap::new() }
+    }
 
-#[derive(Debug)]
-struct Cursor {
-    block: Arc<Loaded>,
-    /// How many lines were given out.
-    used: usize,
-}
-
-impl Merge {
-    pub(super) fn new(group: Arc<Group>, mut pieces: Vec<Piece>, direction: Direction) -> Merge {
-        pieces.sort_by_key(|piece| direction.edge(piece));
-        Merge {
-            direction,
-            group,
-            pieces,
-            open: HashMap::new(),
-            heap: BinaryHeap::new(),
-            opened: 0,
-            scratch: Vec::new(),
-        }
+    /// The first entry of the block that is opened next.
+    pub(super) fn upcoming(&self) -> Option<At> {
+        self.pieces.last().map(|piece| piece.place.first)
     }
 
     /// The next line.
-    pub(super) fn next(&mut self, segments: &Segments) -> Result<Option<Line>, Error> {
-        self.open_due(segments)?;
-        let Some((_, number)) = self.heap.pop() else { return Ok(None) };
-        let Some(cursor) = self.open.get_mut(&number) else { return Ok(None) };
-        let line = cursor.take(self.direction);
-        match cursor.peek(self.direction) {
-            Some(key) => self.heap.push((self.direction.rank(key), number)),
-            None => drop(self.open.remove(&number)),
+    pub(super) fn next(&mut self) -> Result<Option<Line>, Error> {
+        self.open_due()?;
+        let Some(mut first) = self.open.peek_mut() else { return Ok(None) };
+        let line = first.0.line();
+        if !first.0.advance(self.direction) {
+            std::collections::binary_heap::PeekMut::pop(first);
         }
         Ok(line)
     }
 
     /// Opens every block that may hold the next line.
-    fn open_due(&mut self, segments: &Segments) -> Result<(), Error> {
+    fn open_due(&mut self) -> Result<(), Error> {
         while let Some(piece) = self.pieces.last() {
-            let first = self.heap.peek().map(|&(rank, _)| rank);
-            if first.is_some_and(|rank| self.direction.edge(piece) < rank) {
+            let first = self.open.peek();
+            if first.is_some_and(|first| first.0.rank < self.direction.edge(piece)) {
                 break;
             }
-            let Some(piece) = self.pieces.pop() else { break };
-            let block = Arc::new(self.load(segments, &piece)?);
-            let cursor = Cursor { block, used: 0 };
-            if let Some(key) = cursor.peek(self.direction) {
-                self.heap.push((self.direction.rank(key), self.opened));
-                self.open.insert(self.opened, cursor);
-                self.opened += 1;
-            }
+            let cursor = self.load(piece)?;
+            self.pieces.pop();
+            self.open.extend(cursor.map(Reverse));
         }
         Ok(())
     }
 
     /// Reads a block and keeps only what belongs to the group.
-    fn load(&mut self, segments: &Segments, piece: &Piece) -> Result<Loaded, Error> {
-        let mut loaded = Loaded { text: Vec::new(), lines: Vec::new() };
-        let Some(segment) = segments.segment(piece.place.first.segment)? else { return Ok(loaded) };
-        let Some(block) = segment.blocks.get(piece.place.block) else { return Ok(loaded) };
-        segments.read(&segment.file, block, &mut self.scratch)?;
-        let mut reached: HashMap<_, _> = piece.reached.iter().copied().collect();
-        for (entry, line) in lines(&self.scratch).enumerate() {
-            let Some(head) = decode_head(line) else { continue };
-            let Some(seq) = self.place(&head, &mut reached) else { continue };
-            let key = Key { seq, at: piece.place.entry(entry as u32) };
-            let start = loaded.text.len() as u32;
-            loaded.text.extend_from_slice(line);
-            let text = start..loaded.text.len() as u32;
-            loaded.lines.push(Entry { key, is_gap: matches!(head, Head::Gap(_)), text });
+    fn load(&self, piece: &Piece) -> Result<Option<Cursor>, Error> {
+        let Source { segments, blocks } = self.source;
+        let Some(segment) = segments.segment(piece.place.first.segment)? else { return Ok(None) };
+        let Some(block) = segment.blocks.get(piece.place.block) else { return Ok(None) };
+        let split = blocks.get(segments, &segment, block)?;
+        let mut lines = Vec::new();
+        for run in self.group.runs.union(&self.group.gap_runs) {
+            self.add(&split, *run, piece, &mut lines);
         }
-        loaded.lines.sort_by_key(|line| line.key);
-        Ok(loaded)
+        match self.direction {
+            Direction::Forward => lines.sort_by_key(|line| line.key),
+            Direction::Backward => lines.sort_by_key(|line| Reverse(line.key)),
+        }
+        let Some(first) = lines.first() else { return Ok(None) };
+        let rank = self.direction.rank(first.key);
+        Ok(Some(Cursor { rank, used: 0, text: compact(&split, &mut lines), lines }))
     }
 
-    /// The number a line stands at; `None` when it isn't the group's.
-    fn place(&self, head: &Head, reached: &mut HashMap<bedside_stream::RunId, u64>) -> Option<u64> {
-        let run = run_of(head)?;
-        match head {
-            Head::Record { seq, .. } => {
-                if seq.is_some() != self.group.numbered || !self.group.runs.contains(&run) {
-                    return None;
+    /// Adds the lines of one run.
+    fn add(&self, split: &Split, run: RunId, piece: &Piece, lines: &mut Vec<Held>) {
+        let reached = piece.reached.iter().find(|(of, _)| *of == run);
+        let mut reached = reached.map_or(0, |(_, reached)| *reached);
+        for line in split.runs.get(&run).map(Vec::as_slice).unwrap_or_default() {
+            let (numbered, gaps) = (self.group.numbered, self.group.gap_runs.contains(&run));
+            let seq = match line.kind {
+                Kind::Numbered(seq) if numbered => {
+                    reached = reached.max(seq);
+                    seq
                 }
-                let seq = seq.unwrap_or(0);
-                if let Some(reached) = reached.get_mut(&run) {
-                    *reached = seq.max(*reached);
-                }
-                Some(seq)
-            }
-            Head::Gap(_) if self.group.gap_runs.contains(&run) => {
-                Some(reached.get(&run).copied().unwrap_or(0))
-            }
-            _ => None,
+                Kind::Plain if !numbered => 0,
+                Kind::Gap if gaps => reached,
+                _ => continue,
+            };
+            let key = Key { seq, at: piece.place.entry(line.entry) };
+            let is_gap = line.kind == Kind::Gap;
+            lines.push(Held { key, is_gap, text: line.text.clone() });
         }
     }
 }
 
+/// The text that the lines are in: the block's, or a copy of the few of it that are wanted.
+fn compact(split: &Split, lines: &mut [Held]) -> Arc<Vec<u8>> {
+    let wanted: usize = lines.iter().map(|line| line.text.len()).sum();
+    if wanted >= split.text.len() / 4 {
+        return Arc::clone(&split.text);
+    }
+    let mut text = Vec::with_capacity(wanted);
+    for line in lines {
+        let start = text.len() as u32;
+        text.extend_from_slice(&split.text[line.text.start as usize..line.text.end as usize]);
+        line.text = start..text.len() as u32;
+    }
+    Arc::new(text)
+}
+
 impl Cursor {
-    fn index(&self, direction: Direction) -> Option<usize> {
-        match direction {
-            Direction::Forward => Some(self.used),
-            Direction::Backward => self.block.lines.len().checked_sub(self.used + 1),
-        }
-    }
-
-    fn peek(&self, direction: Direction) -> Option<Key> {
-        self.block.lines.get(self.index(direction)?).map(|line| line.key)
-    }
-
-    fn take(&mut self, direction: Direction) -> Option<Line> {
-        let line = self.block.lines.get(self.index(direction)?)?;
-        self.used += 1;
-        let block = Arc::clone(&self.block);
+    fn line(&self) -> Option<Line> {
+        let line = self.lines.get(self.used)?;
+        let block = Arc::clone(&self.text);
         Some(Line { key: line.key, is_gap: line.is_gap, block, text: line.text.clone() })
+    }
+
+    /// Goes to the next line, if there is one.
+    fn advance(&mut self, direction: Direction) -> bool {
+        self.used += 1;
+        let next = self.lines.get(self.used).map(|line| direction.rank(line.key));
+        self.rank = next.unwrap_or(self.rank);
+        next.is_some()
+    }
+}
+
+impl PartialEq for Cursor {
+    fn eq(&self, other: &Cursor) -> bool {
+        self.rank == other.rank
+    }
+}
+
+impl Eq for Cursor {}
+
+impl PartialOrd for Cursor {
+    fn partial_cmp(&self, other: &Cursor) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Cursor {
+    fn cmp(&self, other: &Cursor) -> std::cmp::Ordering {
+        self.rank.cmp(&other.rank)
     }
 }

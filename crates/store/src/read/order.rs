@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use bedside_stream::{Cause, RunId};
+use bedside_stream::{RunId, WallTime};
 
 use super::Window;
 use super::holes::{Edge, Hole};
-use super::merge::{Direction, Line, Merge};
+use super::merge::{Direction, Line, Merge, Source};
 use super::plan::Group;
-use super::segments::{At, Segments};
-use crate::entry::{Entry, StoredRecord};
+use super::segments::At;
+use crate::entry::{Entry, StoredGap, StoredRecord};
 use crate::error::Error;
 
 /// What stands in the order of a boot.
@@ -19,46 +19,49 @@ use crate::error::Error;
 pub(super) enum Raw {
     Record(Line),
     Gap(Line),
-    /// A part of the hole in front of the record.
-    Hole {
-        hole: Hole,
-        cause: Cause,
-        count: u64,
-        after: Line,
-    },
+    /// A part of a hole; the gap is that of the record behind it.
+    Hole(Hole, StoredGap),
 }
 
 /// Gives out one group.
 #[derive(Debug)]
-pub(super) struct Ordered {
-    merge: Merge,
+pub(super) struct Ordered<'a> {
+    merge: Merge<'a>,
     direction: Direction,
     numbered: bool,
     repeats: HashSet<At>,
     /// The first line of the next number.
     next: Option<Line>,
     /// The record that the next hole ends at: the one before, in this direction.
-    neighbour: Option<(Edge, Line)>,
+    neighbour: Option<Shore>,
     ready: VecDeque<Raw>,
 }
 
-impl Ordered {
+/// A record that a hole may end at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shore {
+    pub(super) edge: Edge,
+    run: RunId,
+    received: WallTime,
+}
+
+impl<'a> Ordered<'a> {
     pub(super) fn new(
-        segments: &Segments,
+        source: Source<'a>,
         group: Group,
         window: Window,
         direction: Direction,
-    ) -> Result<Ordered, Error> {
+    ) -> Result<Ordered<'a>, Error> {
         let group = Arc::new(group);
         let pieces = group.within(window);
         let repeats = if group.numbered || group.runs.len() < 2 || pieces.is_empty() {
             HashSet::new()
         } else {
-            repeats(segments, &group)?
+            repeats(source, &group)?
         };
         Ok(Ordered {
             numbered: group.numbered,
-            merge: Merge::new(group, pieces, direction),
+            merge: Merge::new(source, group, pieces, direction),
             direction,
             repeats,
             next: None,
@@ -67,11 +70,16 @@ impl Ordered {
         })
     }
 
-    pub(super) fn next(&mut self, segments: &Segments) -> Result<Option<Raw>, Error> {
+    /// The first entry of the block that is read next.
+    pub(super) fn upcoming(&self) -> Option<At> {
+        self.merge.upcoming()
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<Raw>, Error> {
         while self.ready.is_empty() {
-            let Some(line) = self.line(segments)? else { return Ok(None) };
+            let Some(line) = self.line()? else { return Ok(None) };
             if self.numbered {
-                self.number(segments, line)?;
+                self.number(line)?;
             } else if !self.repeats.contains(&line.at()) {
                 self.ready.push_back(if line.is_gap { Raw::Gap(line) } else { Raw::Record(line) });
             }
@@ -79,31 +87,35 @@ impl Ordered {
         Ok(self.ready.pop_front())
     }
 
-    fn line(&mut self, segments: &Segments) -> Result<Option<Line>, Error> {
+    fn line(&mut self) -> Result<Option<Line>, Error> {
         match self.next.take() {
             Some(line) => Ok(Some(line)),
-            None => self.merge.next(segments),
+            None => self.merge.next(),
         }
     }
 
     /// Takes all lines of one number together.
-    fn number(&mut self, segments: &Segments, first: Line) -> Result<(), Error> {
+    fn number(&mut self, first: Line) -> Result<(), Error> {
         let seq = first.key.seq;
+        self.next = self.merge.next()?;
+        if !first.is_gap && self.next.as_ref().is_none_or(|next| next.key.seq != seq) {
+            self.single(first);
+            return Ok(());
+        }
         let mut same = vec![first];
-        loop {
-            match self.merge.next(segments)? {
-                Some(line) if line.key.seq == seq => same.push(line),
-                other => {
-                    self.next = other;
-                    break;
-                }
-            }
+        while let Some(next) = self.next.take_if(|next| next.key.seq == seq) {
+            same.push(next);
+            self.next = self.merge.next()?;
         }
         if self.direction == Direction::Backward {
             same.reverse();
         }
         let raws = without_repeats(same);
-        self.hole(&raws);
+        let shore = raws.iter().find_map(|raw| match raw {
+            Raw::Record(line) => shore(line),
+            _ => None,
+        });
+        self.hole(shore);
         match self.direction {
             Direction::Forward => self.ready.extend(raws),
             Direction::Backward => self.ready.extend(raws.into_iter().rev()),
@@ -111,21 +123,24 @@ impl Ordered {
         Ok(())
     }
 
-    /// Tells of the hole between the lines given out last and these.
-    fn hole(&mut self, raws: &[Raw]) {
-        let found = raws.iter().find_map(|raw| match raw {
-            Raw::Record(line) => Some((edge(line)?, line)),
-            _ => None,
-        });
-        let Some((edge, line)) = found else { return };
-        let here = (edge, line.clone());
-        let Some((other, other_line)) = self.neighbour.replace(here) else { return };
-        let (before, after, line) = match self.direction {
-            Direction::Forward => (other, edge, line.clone()),
-            Direction::Backward => (edge, other, other_line),
+    /// Takes the only line of a number.
+    fn single(&mut self, line: Line) {
+        let shore = shore(&line);
+        self.hole(shore);
+        self.ready.extend(shore.map(|_| Raw::Record(line)));
+    }
+
+    /// Tells of the hole between the number given out last and this one.
+    fn hole(&mut self, here: Option<Shore>) {
+        let Some(here) = here else { return };
+        let Some(other) = self.neighbour.replace(here) else { return };
+        let (before, after) = match self.direction {
+            Direction::Forward => (other, here),
+            Direction::Backward => (here, other),
         };
-        let Some(hole) = Hole::between(before, after) else { return };
-        let raw = |(cause, count)| Raw::Hole { hole, cause, count, after: line.clone() };
+        let Some(hole) = Hole::between(before.edge, after.edge) else { return };
+        let (run, received) = (Some(after.run), after.received);
+        let raw = |(cause, count)| Raw::Hole(hole, StoredGap { run, received, cause, count });
         match self.direction {
             Direction::Forward => self.ready.extend(hole.causes().map(raw)),
             Direction::Backward => self.ready.extend(hole.causes().rev().map(raw)),
@@ -140,24 +155,24 @@ fn record(line: &Line) -> Option<StoredRecord<'_>> {
     }
 }
 
-pub(super) fn edge(line: &Line) -> Option<Edge> {
+/// `None`: it is no record after all.
+pub(super) fn shore(line: &Line) -> Option<Shore> {
     let record = record(line)?;
-    Some(Edge { seq: line.key.seq, msgid: record.msgid() })
+    let edge = Edge { seq: line.key.seq, msgid: record.msgid() };
+    Some(Shore { edge, run: record.run, received: record.received })
 }
 
 /// Lines of one number: records with an earlier one's time and text are repeats of it.
 fn without_repeats(same: Vec<Line>) -> Vec<Raw> {
     let mut raws: Vec<Raw> = Vec::with_capacity(same.len());
     let mut held: HashSet<(Option<u64>, Vec<u8>)> = HashSet::new();
-    let several = same.len() > 1;
     for line in same {
         if line.is_gap {
             raws.push(Raw::Gap(line));
             continue;
         }
         let Some(record) = record(&line) else { continue };
-        let key = (record.time.map(|time| time.0), record.text);
-        if !several || held.insert((key.0, key.1.to_vec())) {
+        if held.insert((record.time.map(|time| time.0), record.text.to_vec())) {
             raws.push(Raw::Record(line));
         }
     }
@@ -168,13 +183,14 @@ fn without_repeats(same: Vec<Line>) -> Vec<Raw> {
 ///
 /// Each time and text is held as often as the run that has it most often; the occurrences that
 /// came first are the ones that are kept. Lines without a time are never repeats: nothing tells.
-fn repeats(segments: &Segments, group: &Arc<Group>) -> Result<HashSet<At>, Error> {
-    let mut merge = Merge::new(Arc::clone(group), group.pieces.clone(), Direction::Forward);
+fn repeats(source: Source<'_>, group: &Arc<Group>) -> Result<HashSet<At>, Error> {
+    let pieces = group.pieces.clone();
+    let mut merge = Merge::new(source, Arc::clone(group), pieces, Direction::Forward);
     let hashers = (RandomState::new(), RandomState::new());
     let mut held: HashMap<(u64, u64), u32> = HashMap::new();
     let mut of_run: HashMap<(RunId, u64, u64), u32> = HashMap::new();
     let mut repeats = HashSet::new();
-    while let Some(line) = merge.next(segments)? {
+    while let Some(line) = merge.next()? {
         let Some(record) = record(&line) else { continue };
         let Some(time) = record.time else { continue };
         let key = (time.0, record.text);

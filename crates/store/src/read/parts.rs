@@ -3,16 +3,17 @@
 //! Block headers tell most of it. What they don't (which runs have gaps in a block, and whether
 //! those with numbers also have records without) is learnt by reading the block once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use bedside_stream::{RunId, WallTime};
 
+use super::blocks::{BlockLine, Kind};
+use super::merge::Source;
 use super::runs::Runs;
-use super::segments::{At, Segment, Segments, lines, lock};
-use crate::entry::{Head, decode_head};
+use super::segments::{At, Segment, lock};
 use crate::error::Error;
-use crate::segment::BlockRef;
+use crate::segment::{BlockRef, RunSpan};
 
 /// A block, without keeping its segment open.
 #[derive(Clone, Debug)]
@@ -69,27 +70,31 @@ pub(super) struct Numbered {
 }
 
 impl Seen {
-    fn nothing(run: RunId) -> Seen {
-        Seen { run, numbered: None, plain: None, gap: None }
+    /// A run of which only records without numbers are there.
+    fn plain(run: RunId) -> Seen {
+        Seen { run, numbered: None, plain: Some(0), gap: None }
     }
 
-    fn line(&mut self, entry: u32, head: &Head) {
-        match *head {
-            Head::Record { seq: Some(seq), .. } => {
-                let new = Numbered { low: seq, high: seq, first: entry };
-                let known = self.numbered.get_or_insert(new);
-                (known.low, known.high) = (known.low.min(seq), known.high.max(seq));
+    fn of(run: RunId, lines: &[BlockLine]) -> Seen {
+        let mut seen = Seen { run, numbered: None, plain: None, gap: None };
+        for &BlockLine { entry, kind, .. } in lines {
+            match kind {
+                Kind::Numbered(seq) => {
+                    let new = Numbered { low: seq, high: seq, first: entry };
+                    let known = seen.numbered.get_or_insert(new);
+                    (known.low, known.high) = (known.low.min(seq), known.high.max(seq));
+                }
+                Kind::Plain => _ = seen.plain.get_or_insert(entry),
+                Kind::Gap => _ = seen.gap.get_or_insert(entry),
             }
-            Head::Record { seq: None, .. } => _ = self.plain.get_or_insert(entry),
-            Head::Gap(_) => _ = self.gap.get_or_insert(entry),
-            Head::Run(_) => {}
         }
+        seen
     }
 }
 
 /// Finds the parts of runs.
 pub(super) struct Finder<'a> {
-    pub(super) segments: &'a Segments,
+    pub(super) source: Source<'a>,
     pub(super) examined: &'a Examined,
     pub(super) runs: &'a Runs,
 }
@@ -97,11 +102,11 @@ pub(super) struct Finder<'a> {
 impl Finder<'_> {
     /// The parts of `runs`, by arrival.
     pub(super) fn parts(&self, runs: &[RunId]) -> Result<Vec<Part>, Error> {
-        let mut search =
-            Search { wanted: runs.iter().copied().collect(), met: HashSet::new(), gaps: false };
+        let wanted = runs.iter().copied().collect();
+        let mut search = Search { wanted, met: HashSet::new(), gaps: false };
         let mut parts = Vec::new();
         for (number, gaps) in self.runs.segments_of(runs) {
-            let Some(segment) = self.segments.segment(number)? else { continue };
+            let Some(segment) = self.source.segments.segment(number)? else { continue };
             search.gaps = gaps;
             for block in 0..segment.blocks.len() {
                 let seen = self.seen(&segment, &segment.blocks[block], &search)?;
@@ -121,27 +126,38 @@ impl Finder<'_> {
         search: &Search,
     ) -> Result<Vec<Seen>, Error> {
         let maybe_gaps = search.gaps && block.header.notes;
-        let mut told = !maybe_gaps;
-        let mut seen = Vec::new();
-        for span in block.header.runs.iter().filter(|span| search.wanted.contains(&span.run)) {
-            // Where a run begins decides the order of groups, so it is looked at closely.
-            told &= span.seq.is_none() && search.met.contains(&span.run);
-            seen.push(Seen { plain: Some(0), ..Seen::nothing(span.run) });
+        let spans = search.spans(block);
+        if spans.is_empty() && !maybe_gaps {
+            return Ok(Vec::new());
         }
-        if told || (seen.is_empty() && !maybe_gaps) {
-            return Ok(seen);
+        // Where a run begins decides the order of groups, so it is looked at closely.
+        let told = |span: &&RunSpan| span.seq.is_none() && search.met.contains(&span.run);
+        if !maybe_gaps && spans.iter().all(told) {
+            return Ok(spans.iter().map(|span| Seen::plain(span.run)).collect());
         }
-        let seen = self.examined.block(self.segments, segment, block)?;
+        let seen = self.examined.block(self.source, segment, block)?;
         Ok(seen.iter().filter(|seen| search.wanted.contains(&seen.run)).copied().collect())
     }
 }
 
 struct Search {
-    wanted: HashSet<RunId>,
+    wanted: BTreeSet<RunId>,
     /// Those that an earlier block held.
     met: HashSet<RunId>,
     /// Whether this segment has gaps of them.
     gaps: bool,
+}
+
+impl Search {
+    /// What the header says of the wanted runs. Both are sorted: the shorter is gone through.
+    fn spans<'a>(&self, block: &'a BlockRef) -> Vec<&'a RunSpan> {
+        let spans = &block.header.runs;
+        if spans.len() <= self.wanted.len() {
+            return spans.iter().filter(|span| self.wanted.contains(&span.run)).collect();
+        }
+        let find = |run: &RunId| spans.binary_search_by_key(run, |span| span.run).ok();
+        self.wanted.iter().filter_map(find).map(|at| &spans[at]).collect()
+    }
 }
 
 /// Blocks that were examined before, by their first entry.
@@ -154,7 +170,7 @@ impl Examined {
     /// What `block` holds, by run. Nothing where it can't be read.
     fn block(
         &self,
-        segments: &Segments,
+        source: Source<'_>,
         segment: &Segment,
         block: &BlockRef,
     ) -> Result<Arc<Vec<Seen>>, Error> {
@@ -162,41 +178,15 @@ impl Examined {
         if let Some(seen) = lock(&self.blocks).get(&at) {
             return Ok(Arc::clone(seen));
         }
-        let mut text = Vec::new();
-        segments.read(&segment.file, block, &mut text)?;
-        let seen = Arc::new(examine(&text));
+        let split = source.blocks.get(source.segments, segment, block)?;
+        let seen = split.runs.iter().map(|(run, lines)| Seen::of(*run, lines)).collect();
+        let seen = Arc::new(seen);
         let mut blocks = lock(&self.blocks);
         if blocks.len() >= EXAMINED_MAX {
             blocks.clear();
         }
         blocks.insert(at, Arc::clone(&seen));
         Ok(seen)
-    }
-}
-
-fn examine(text: &[u8]) -> Vec<Seen> {
-    let mut seen: Vec<Seen> = Vec::new();
-    let mut indices: HashMap<RunId, usize> = HashMap::new();
-    for (entry, line) in lines(text).enumerate() {
-        let Some((run, head)) = decode_head(line).and_then(|head| Some((run_of(&head)?, head)))
-        else {
-            continue;
-        };
-        let index = *indices.entry(run).or_insert_with(|| {
-            seen.push(Seen::nothing(run));
-            seen.len() - 1
-        });
-        seen[index].line(entry as u32, &head);
-    }
-    seen
-}
-
-/// The run of a record or a gap.
-pub(super) fn run_of(head: &Head) -> Option<RunId> {
-    match head {
-        Head::Record { run, .. } => Some(*run),
-        Head::Gap(gap) => gap.run,
-        Head::Run(_) => None,
     }
 }
 

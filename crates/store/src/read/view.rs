@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use bedside_stream::RunId;
 
+use super::blocks::Blocks;
+use super::counts;
 use super::holes::Edge;
 use super::items::Raws;
-use super::merge::Direction;
-use super::order::{Ordered, Raw, edge};
+use super::merge::{Direction, Source};
+use super::order::{Ordered, Raw, shore};
 use super::parts::{Examined, Finder};
 use super::plan::{self, Group};
 use super::runs::Runs;
 use super::segments::Segments;
-use super::{Error, Window};
+use super::{BootCounts, BootSummary, Error, Window};
 use crate::disk::{Directory, Disk};
 
 /// The store at one moment.
@@ -22,6 +24,7 @@ pub(crate) struct View {
     dir: PathBuf,
     segments: Segments,
     runs: Runs,
+    blocks: Blocks,
     examined: Examined,
 }
 
@@ -35,7 +38,8 @@ impl View {
         let unreadable = |source| Error::Unreadable { path: dir.to_owned(), source };
         let segments = Segments::open(disk, &directory).map_err(unreadable)?;
         let runs = Runs::load(dir, &segments).map_err(unreadable)?;
-        Ok(View { dir: dir.to_owned(), segments, runs, examined: Examined::default() })
+        let (blocks, examined) = (Blocks::default(), Examined::default());
+        Ok(View { dir: dir.to_owned(), segments, runs, blocks, examined })
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -57,12 +61,33 @@ impl View {
         window: Window,
         direction: Direction,
     ) -> Result<Raws<'_>, crate::Error> {
-        Ok(Raws::new(&self.segments, self.groups(runs)?, window, direction))
+        Ok(Raws::new(self.source(), self.groups(runs)?, window, direction))
+    }
+
+    /// What each of `boots` holds, in numbers.
+    pub(super) fn counts(&self, boots: &[BootSummary]) -> Result<Vec<BootCounts>, crate::Error> {
+        let mut counts = Vec::with_capacity(boots.len());
+        let (mut together, mut pieces) = (Vec::new(), 0);
+        for boot in boots {
+            let groups = self.groups(&boot.runs)?;
+            pieces += groups.iter().map(|group| group.pieces.len()).sum::<usize>();
+            together.push(groups);
+            if pieces >= PIECES_TOGETHER {
+                counts.extend(counts::count(self.source(), std::mem::take(&mut together))?);
+                pieces = 0;
+            }
+        }
+        counts.extend(counts::count(self.source(), together)?);
+        Ok(counts)
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source { segments: &self.segments, blocks: &self.blocks }
     }
 
     fn groups(&self, runs: &[RunId]) -> Result<Vec<Group>, crate::Error> {
-        let finder =
-            Finder { segments: &self.segments, examined: &self.examined, runs: &self.runs };
+        let (source, examined) = (self.source(), &self.examined);
+        let finder = Finder { source, examined, runs: &self.runs };
         Ok(plan::groups(&self.runs, &finder.parts(runs)?))
     }
 
@@ -72,13 +97,17 @@ impl View {
         let groups = self.groups(runs).ok()?;
         let group = groups.into_iter().find(|group| group.numbered && group.port == port)?;
         let everything = Window::default();
-        let ordered = Ordered::new(&self.segments, group, everything, Direction::Backward);
+        let ordered = Ordered::new(self.source(), group, everything, Direction::Backward);
         let mut ordered = ordered.ok()?;
-        while let Some(raw) = ordered.next(&self.segments).ok()? {
+        while let Some(raw) = ordered.next().ok()? {
             if let Raw::Record(line) = raw {
-                return edge(&line);
+                return shore(&line).map(|shore| shore.edge);
             }
         }
         None
     }
 }
+
+/// Boots are counted together as long as they don't lie in more blocks than this: what is kept
+/// of each is about 128 bytes.
+const PIECES_TOGETHER: usize = 1 << 18;
