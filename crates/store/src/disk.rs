@@ -1,5 +1,8 @@
 //! The few things the store asks of a disk, so that tests can be one.
 
+#[cfg(test)]
+pub(crate) mod faulty;
+
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};

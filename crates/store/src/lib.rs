@@ -11,6 +11,8 @@ pub mod maintain;
 pub mod read;
 mod recovery;
 pub mod segment;
+#[cfg(test)]
+mod testing;
 mod writer;
 
 pub use batch::Batch;

@@ -27,8 +27,6 @@ pub use replay::{Replay, Replayed};
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) catalogue: Catalogue,
-    /// Why `catalogue` is one in memory, if it is.
-    pub(crate) catalogue_trouble: Option<Error>,
     pub(crate) next_segment: u64,
     pub(crate) resume: Option<Resume>,
     pub(crate) seals: Vec<SealJob>,
@@ -46,15 +44,14 @@ pub(crate) struct Resume {
     pub(crate) end: Position,
 }
 
-/// Brings the store in `disk` and the catalogue at `path` to where they can be written again.
+/// Brings the segments in `disk` and their catalogue to where they can be written again.
 pub(crate) fn recover(
     disk: &Arc<dyn Disk>,
-    path: &Path,
+    mut catalogue: Catalogue,
     resume_below: u64,
 ) -> Result<Found, Error> {
     tidy(disk.as_ref())?;
     let mut found = examine::examine_all(disk, resume_below)?;
-    let (mut catalogue, catalogue_trouble) = open_catalogue(path)?;
     let listed = list(disk.as_ref())?;
     catch_up::catch_up(disk.as_ref(), &mut catalogue, &listed, &found.damaged)?;
     for torn in &mut found.torn {
@@ -71,7 +68,6 @@ pub(crate) fn recover(
         applied.keys().next_back().map_or(1, |n| n + 1).max(next_number(disk.as_ref())?);
     Ok(Found {
         catalogue,
-        catalogue_trouble,
         next_segment,
         resume: found.resume,
         seals: found.seals,
@@ -110,8 +106,9 @@ fn tidy(disk: &dyn Disk) -> Result<(), Error> {
     Ok(())
 }
 
-/// The catalogue, made anew where it can't be read, in memory where it can't be made.
-fn open_catalogue(path: &Path) -> Result<(Catalogue, Option<Error>), Error> {
+/// The catalogue, made anew where it can't be read. Where it can't be made: one in memory, and
+/// why.
+pub(crate) fn open_catalogue(path: &Path) -> Result<(Catalogue, Option<Error>), Error> {
     let error = match Catalogue::open(path) {
         Ok(catalogue) => return Ok((catalogue, None)),
         Err(error) => error,

@@ -317,9 +317,8 @@ impl Parts {
         let shared_disk = Arc::clone(disk);
         let mut engine =
             Engine::new(shared_disk, options, Arc::clone(&shared), lines, found.next_segment)?;
-        let applied = found.catalogue.applied()?;
         let mut keeper = Keeper::new(Arc::clone(disk), found.catalogue, options, &shared, &shelf);
-        keeper.begin(found.next_run, &applied, found.seals);
+        keeper.begin(found.next_run, found.seals);
         if let Some(resume) = found.resume {
             engine.resume(now, resume.number, resume.file, resume.end);
         }

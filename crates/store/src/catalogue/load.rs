@@ -84,7 +84,9 @@ impl Catalogue {
 
     /// A number that no run has had, nor any above it.
     pub(crate) fn next_run(&self) -> Result<u64, Error> {
-        let sql = "SELECT max(id) FROM runs";
+        // Records can outlive the line of their run: a power loss leaves holes.
+        let sql = "SELECT max(id) FROM (SELECT max(id) AS id FROM runs
+            UNION ALL SELECT max(run) FROM spans)";
         let highest = self.connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
         let after = highest.map_err(failed("read"))?.map_or(1, |id| id.cast_unsigned() + 1);
         Ok(self.meta("next_run")?.unwrap_or_default().max(after))

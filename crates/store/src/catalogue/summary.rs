@@ -83,6 +83,12 @@ impl Summary {
         sums
     }
 
+    /// A number above that of every run in it; 0 when it has none.
+    pub fn next_run(&self) -> u64 {
+        let spans = self.segments.values().flat_map(|segment| segment.spans.keys());
+        spans.chain(self.runs.keys()).max().map_or(0, |run| run.0.saturating_add(1))
+    }
+
     /// How many entries of a segment are counted.
     pub fn applied(&self, segment: u64) -> u64 {
         self.segments.get(&segment).map_or(0, |summary| summary.entries)

@@ -63,8 +63,7 @@ fn catch_up_segment(
 
 /// Commits what was folded; memories and the checkpoint stay as they are.
 pub(crate) fn add(catalogue: &mut Catalogue, summary: Summary) -> Result<(), Error> {
-    let folded = summary.runs.keys().next_back().map_or(0, |run| run.0 + 1);
-    let next_run = catalogue.next_run()?.max(folded);
+    let next_run = catalogue.next_run()?.max(summary.next_run());
     let news = News { summary, next_run, memory_rows: usize::MAX >> 1, ..News::default() };
     catalogue.commit(&news).map(|_| ())
 }

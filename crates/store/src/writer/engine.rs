@@ -47,7 +47,9 @@ pub(crate) struct Engine {
     next_segment: u64,
     /// What the next segment writes again.
     replaced: Vec<Replaced>,
+    /// Not before this is a segment opened after a failure, or a new one begun after that failed.
     retry_at: Monotonic,
+    rotate_at: Monotonic,
     maker: BlockMaker,
     /// What goes along with the block in the making.
     memories: Vec<Arc<Memory>>,
@@ -129,6 +131,7 @@ impl Engine {
             next_segment,
             replaced: Vec::new(),
             retry_at: Monotonic(0),
+            rotate_at: Monotonic(0),
             maker,
             memories: Vec::new(),
             checkpoint: false,
@@ -184,7 +187,7 @@ impl Engine {
         let retry = self.files.is_empty().then_some(self.retry_at);
         let age = self.files.last().filter(|live| live.end.entries > 0).map(|live| {
             let due = Monotonic(live.since.0.saturating_add(self.limits.segment_age));
-            due.max(self.retry_at)
+            due.max(self.rotate_at)
         });
         sync.into_iter().chain(retry).chain(age).min()
     }
@@ -247,9 +250,6 @@ impl Engine {
 
     /// Writes a block and keeps it until it is synced.
     fn keep(&mut self, now: Now, mut block: Waiting) {
-        if self.files.last().is_some_and(|live| self.is_full(live)) {
-            self.rotate(now);
-        }
         let full = self.unsynced.bytes() + block.bytes.len() > self.limits.unsynced_bytes;
         if self.files.is_empty() && full {
             return self.lose(&block.header);
@@ -262,9 +262,17 @@ impl Engine {
         });
         self.unsynced.push(block);
         match written {
-            Some(Ok(())) => self.want_sync(now.mono),
+            Some(Ok(())) => self.written(now),
             Some(Err(error)) => self.poison(now, "write", &error),
             None => {}
+        }
+    }
+
+    /// The next segment is begun between two blocks: what is in the making is meant for this one.
+    fn written(&mut self, now: Now) {
+        self.want_sync(now.mono);
+        if self.files.last().is_some_and(|live| self.is_full(live)) {
+            self.rotate(now);
         }
     }
 

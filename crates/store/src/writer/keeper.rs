@@ -38,14 +38,14 @@ pub(crate) struct Keeper {
 }
 
 /// A segment on its way into the catalogue.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Target {
-    /// Entries that the catalogue has.
-    applied: u64,
+    /// Entries that the catalogue may have: what is durable.
+    limit: u64,
     /// Where to go on reading while it is live.
     from: Option<Position>,
-    /// Entries that it may have: what is durable.
-    limit: u64,
+    /// It was read up to the limit.
+    done: bool,
 }
 
 /// The keeper's part of the [`Options`]; times in microseconds.
@@ -91,29 +91,19 @@ impl Keeper {
         }
     }
 
-    /// Goes on from what recovery found: the next run, how many entries of which segment are in
-    /// the catalogue, what is to be sealed.
-    pub(crate) fn begin(
-        &mut self,
-        next_run: RunId,
-        applied: &BTreeMap<u64, u64>,
-        seals: Vec<SealJob>,
-    ) {
+    /// Goes on from what recovery found: the next run, and what is to be sealed.
+    pub(crate) fn begin(&mut self, next_run: RunId, seals: Vec<SealJob>) {
         self.next_run = next_run.0;
-        if let Some((number, applied)) = applied.last_key_value() {
-            let target = Target { applied: *applied, from: None, limit: *applied };
-            self.targets.insert(*number, target);
-        }
         self.seals.extend(seals);
     }
 
     /// Takes what the engine made possible.
     pub(crate) fn take(&mut self, now: Now, mut outcome: Outcome) {
         if let Some(place) = outcome.synced {
-            self.target(place.segment).limit = place.entries;
+            self.extend(place.segment, place.entries);
         }
         for job in &outcome.seals {
-            self.target(job.number).limit = job.cut.map_or(u64::MAX, |cut| cut.entries);
+            self.extend(job.number, job.cut.map_or(u64::MAX, |cut| cut.entries));
         }
         self.memories.append(&mut outcome.settled.memories);
         self.checkpoint = outcome.settled.checkpoint.or(self.checkpoint);
@@ -143,10 +133,19 @@ impl Keeper {
 
     /// Brings the catalogue up to what is durable.
     pub(crate) fn commit(&mut self, now: Now) {
-        self.commit_due = None;
-        let (summary, cursors) = self.fold();
-        let runs = summary.runs.keys().map(|run| run.0 + 1);
-        let next_run = runs.chain([self.next_run]).max().unwrap_or_default();
+        self.commit_due = Some(Monotonic(now.mono.0 + self.limits.commit_every));
+        match self.try_commit() {
+            Ok(()) => self.shared.catalogue_works(),
+            Err(error) => {
+                self.shared.catalogue_failed(now.wall, &error.to_string());
+                self.bound_memories();
+            }
+        }
+    }
+
+    fn try_commit(&mut self) -> Result<(), Error> {
+        let (summary, reached) = self.fold(&self.catalogue.applied()?);
+        let next_run = summary.next_run().max(self.next_run);
         let news = News {
             summary,
             memories: self.memories.iter().collect(),
@@ -154,57 +153,58 @@ impl Keeper {
             next_run,
             memory_rows: self.limits.memory_rows,
         };
-        match self.catalogue.commit(&news) {
-            Ok(dropped) => {
-                self.shared.catalogue_works();
-                self.next_run = next_run;
-                self.shelf.stored(&self.memories, &dropped);
-                self.memories.clear();
-                self.checkpoint = None;
-                self.advance(&cursors);
-            }
-            Err(error) => {
-                self.shared.catalogue_failed(now.wall, &error.to_string());
-                self.bound_memories();
-                self.commit_due = Some(Monotonic(now.mono.0 + self.limits.commit_every));
-            }
-        }
+        let dropped = self.catalogue.commit(&news)?;
+        self.next_run = next_run;
+        self.shelf.stored(&self.memories, &dropped);
+        self.memories.clear();
+        self.checkpoint = None;
+        self.advance(&reached);
+        Ok(())
     }
 
-    fn target(&mut self, number: u64) -> &mut Target {
-        self.targets.entry(number).or_insert(Target { applied: 0, from: None, limit: 0 })
+    /// The catalogue, which survives when all else is dropped.
+    #[cfg(test)]
+    pub(crate) fn into_catalogue(self) -> Catalogue {
+        self.catalogue
+    }
+
+    /// More of a segment is durable.
+    fn extend(&mut self, number: u64, limit: u64) {
+        let target = self.targets.entry(number).or_default();
+        target.limit = limit;
+        target.done = false;
     }
 
     /// What is durable and not in the catalogue yet, and how far that goes in each segment.
-    fn fold(&self) -> (Summary, BTreeMap<u64, Target>) {
+    fn fold(&self, applied: &BTreeMap<u64, u64>) -> (Summary, BTreeMap<u64, Target>) {
         let mut summary = Summary::default();
-        let mut cursors = BTreeMap::new();
-        for (number, target) in &self.targets {
-            if target.applied >= target.limit {
-                continue;
+        let mut reached = BTreeMap::new();
+        for (number, target) in self.targets.iter().filter(|(_, target)| !target.done) {
+            let known = applied.get(number).copied().unwrap_or_default();
+            summary.segments.entry(*number).or_default().entries = known;
+            let folded = fold_target(self.disk.as_ref(), *number, target, &mut summary);
+            if let Err(error) = &folded {
+                tracing::warn!(%error, "cannot read a segment for the catalogue; trying again");
             }
-            summary.segments.entry(*number).or_default().entries = target.applied;
-            match fold_target(self.disk.as_ref(), *number, target, &mut summary) {
-                Ok(from) => {
-                    let applied = summary.applied(*number);
-                    cursors.insert(*number, Target { applied, from, ..*target });
-                }
-                Err(error) => tracing::warn!(%error, "cannot read a segment for the catalogue"),
+            let done = folded.is_ok();
+            let from = folded.unwrap_or_default();
+            reached.insert(*number, Target { from, done, ..*target });
+            // What was read before an error counts.
+            if summary.applied(*number) == known {
+                summary.segments.remove(number);
             }
         }
-        (summary, cursors)
+        (summary, reached)
     }
 
-    fn advance(&mut self, cursors: &BTreeMap<u64, Target>) {
-        for (number, reached) in cursors {
-            if let Some(target) = self.targets.get_mut(number) {
-                target.applied = reached.applied;
-                target.from = reached.from;
-            }
-        }
-        // What is behind the segment being written is complete once it was read to its end.
+    /// Segments in front of the last are complete, and done with once they were read.
+    fn advance(&mut self, reached: &BTreeMap<u64, Target>) {
+        self.targets.extend(reached);
         let last = self.targets.keys().next_back().copied();
-        self.targets.retain(|number, _| Some(*number) == last || !cursors.contains_key(number));
+        self.targets.retain(|number, target| Some(*number) == last || !target.done);
+        if self.targets.values().all(|target| target.done) {
+            self.commit_due = None;
+        }
     }
 
     /// While the catalogue fails, only as many memories are kept as it would.
@@ -241,7 +241,7 @@ impl Keeper {
     fn count_again(&mut self, now: Now, number: u64) {
         match self.catalogue.forget_segments(&[number].into()) {
             Ok(()) => {
-                self.targets.insert(number, Target { applied: 0, from: None, limit: u64::MAX });
+                self.targets.insert(number, Target { limit: u64::MAX, ..Target::default() });
                 self.commit_due = Some(now.mono);
             }
             Err(error) => self.shared.catalogue_failed(now.wall, &error.to_string()),
@@ -272,9 +272,10 @@ fn fold_target(
         opened => opened?,
     };
     let live = segment.name().form == Form::Live;
-    let scan = match target.from {
-        Some(from) if live => segment.scan_from(from)?,
-        _ => segment.scan()?,
+    let applied = summary.applied(number);
+    let scan = match target.from.filter(|from| live && from.entries == applied) {
+        Some(from) => segment.scan_from(from)?,
+        None => segment.scan()?,
     };
     // Whatever is in a sealed segment is durable.
     let limit = if live { target.limit } else { u64::MAX };

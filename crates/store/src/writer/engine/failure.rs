@@ -96,7 +96,7 @@ impl Engine {
 
     /// Begins the next segment. When that can't be done this one just grows on.
     pub(super) fn rotate(&mut self, now: Now) {
-        if now.mono < self.retry_at {
+        if now.mono < self.rotate_at {
             return;
         }
         let number = self.next_segment;
@@ -104,7 +104,7 @@ impl Engine {
             Ok(live) => self.files.push(live),
             Err(error) => {
                 self.discard(number);
-                self.retry_at = Monotonic(now.mono.0 + self.limits.retry_after);
+                self.rotate_at = Monotonic(now.mono.0 + self.limits.retry_after);
                 tracing::warn!(%error, "cannot begin a new segment; going on with the old one");
             }
         }

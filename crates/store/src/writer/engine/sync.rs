@@ -74,6 +74,12 @@ impl Engine {
         }
     }
 
+    /// Whether the files of a ticket are still being written.
+    #[cfg(test)]
+    pub(crate) fn is_current(&self, ticket: &Ticket) -> bool {
+        ticket.epoch == self.epoch
+    }
+
     fn synced(&mut self, ticket: &Ticket) {
         Counters::add(&self.shared.counters.syncs, 1);
         self.shared.disk_works();

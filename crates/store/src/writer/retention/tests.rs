@@ -1,1 +1,54 @@
+use std::time::Duration;
 
+use super::*;
+
+fn stock(number: u64, bytes: u64, hosts: &[(&str, u64)]) -> Stock {
+    let hosts = hosts.iter().map(|(label, records)| (label.as_bytes().to_vec(), *records));
+    Stock { number, bytes, last: WallTime(number * 1_000_000), hosts: hosts.collect() }
+}
+
+fn gone(stock: &[Stock], live: u64, retention: &Retention, now_s: u64) -> Vec<u64> {
+    plan(stock, live, retention, WallTime(now_s * 1_000_000)).into_iter().collect()
+}
+
+#[test]
+fn nothing_goes_while_all_fits() {
+    let stock = [stock(1, 50, &[("a", 1)]), stock(2, 40, &[("a", 1)])];
+    let retention = Retention { max_bytes: 100, ..Retention::default() };
+    assert!(gone(&stock, 10, &retention, 1000).is_empty());
+    let unbounded = Retention { max_bytes: 0, ..retention };
+    assert!(gone(&stock, u64::MAX / 2, &unbounded, 1000).is_empty());
+}
+
+#[test]
+fn the_oldest_goes_first_until_the_rest_fits() {
+    let stock = [1, 2, 3].map(|n| stock(n, 50, &[("a", 1), ("b", 1), ("c", 1)]));
+    let retention = Retention { max_bytes: 100, ..Retention::default() };
+    assert_eq!(gone(&stock, 10, &retention, 1000), [1, 2]);
+    assert_eq!(gone(&stock, 1000, &retention, 1000), [1, 2, 3], "the live one never goes");
+}
+
+#[test]
+fn what_is_too_old_goes_however_little_there_is() {
+    let stock = [1, 2, 3].map(|n| stock(n, 50, &[]));
+    let max_age = Some(Duration::from_secs(10));
+    let retention = Retention { max_age, ..Retention::default() };
+    assert_eq!(gone(&stock, 0, &retention, 12), [1]);
+    assert_eq!(gone(&stock, 0, &retention, 13), [1, 2]);
+}
+
+#[test]
+fn a_noisy_host_pushes_out_its_own_past() {
+    let stock = [
+        stock(1, 50, &[("quiet", 9), ("noisy", 1)]),
+        stock(2, 50, &[("noisy", 99), ("quiet", 1)]),
+        stock(3, 50, &[("noisy", 100)]),
+        stock(4, 50, &[("noisy", 100)]),
+    ];
+    let retention = Retention { max_bytes: 160, max_host_share: 0.5, ..Retention::default() };
+    assert_eq!(gone(&stock, 0, &retention, 1000), [2]);
+    let retention = Retention { max_bytes: 60, ..retention };
+    assert_eq!(gone(&stock, 0, &retention, 1000), [2, 3, 4]);
+    let fair = Retention { max_host_share: 1.0, ..retention };
+    assert_eq!(gone(&stock[..2], 0, &fair, 1000), [1]);
+}

@@ -1,1 +1,102 @@
+use super::*;
+use crate::disk::faulty::{Dice, FaultyDisk};
+use crate::segment::{Form, list};
+use crate::testing::*;
 
+const GO: AtomicBool = AtomicBool::new(false);
+
+/// A live segment of 30 records and the job to seal it.
+fn store() -> (FaultyDisk, SealJob) {
+    let disk = FaultyDisk::default();
+    let mut life = Life::open(&disk, &crate::Options::default()).unwrap();
+    for seq in 0..30 {
+        life.say(1 + seq % 3, seq);
+    }
+    assert!(life.sync());
+    (disk, SealJob { number: 1, cut: None })
+}
+
+#[test]
+fn the_lines_and_their_numbers_stay_the_same() {
+    let (disk, job) = store();
+    let before = held(&disk);
+    let live = SegmentFile::open(&disk, segments(&disk)[0]).unwrap();
+    let entries = live.scan().unwrap().end.entries;
+    assert_eq!(seal(&disk, job, 6, &GO).unwrap(), Sealed::Done { damaged: 0 });
+    assert_eq!(held(&disk), before);
+    let listed = list(&disk).unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].name, SegmentName::sealed(1));
+    let sealed = SegmentFile::open(&disk, listed[0]).unwrap();
+    assert_eq!(sealed.entries().unwrap(), entries);
+    assert!(sealed.header().sealed && sealed.bytes().unwrap() < live.bytes().unwrap());
+    assert_eq!(sealed.scan().unwrap().blocks.len(), 1);
+}
+
+#[test]
+fn a_reader_that_listed_the_live_file_finds_the_sealed_one() {
+    let (disk, job) = store();
+    let listed = segments(&disk)[0];
+    seal(&disk, job, 6, &GO).unwrap();
+    assert_eq!(listed.name.form, Form::Live);
+    assert_eq!(SegmentFile::open(&disk, listed).unwrap().name(), SegmentName::sealed(1));
+}
+
+#[test]
+fn zstd_itself_reads_a_segment() {
+    let (disk, job) = store();
+    let lines = |name: &str| {
+        let file = disk.open(name).unwrap();
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.read_at(&mut bytes, 0).unwrap();
+        String::from_utf8(zstd::decode_all(&bytes[..]).unwrap()).unwrap()
+    };
+    let live = lines("00000001.live.zst");
+    assert_eq!(live.lines().count(), 33);
+    assert!(live.starts_with("R 1\tsource=192.0.2.1:6665\tport=6666\tfirst=1000001\tverdict=boot\tboot=1\n1 2000000 e ,6,0,0,,;record 0 of run 1\n"), "{live}");
+    seal(&disk, job, 6, &GO).unwrap();
+    assert_eq!(lines("00000001.zst"), live);
+}
+
+#[test]
+fn a_crash_or_an_error_at_each_step_loses_nothing() {
+    let (disk, job) = store();
+    let all = held(&disk);
+    let before = disk.steps();
+    seal(&disk, job, 6, &GO).unwrap();
+    for at in 0..disk.steps() - before {
+        let (disk, job) = store();
+        disk.fail(disk.steps() + at..disk.steps() + at + 1);
+        let sealed = seal(&disk, job, 6, &GO);
+        disk.fail(0..0);
+        assert_eq!(held(&disk), all, "an error at step {at}: {sealed:?}");
+        for seed in 0..4 {
+            let after = disk.crash(&mut Dice(at * 10 + seed));
+            assert_eq!(held(&after), all, "a crash at step {at}: {sealed:?}");
+            drop(Life::open(&after, &crate::Options::default()).unwrap());
+            assert_eq!(held(&after), all, "a start after a crash at step {at}: {sealed:?}");
+        }
+        // Tried again, it works.
+        assert!(seal(&disk, job, 6, &GO).is_ok());
+        assert_eq!(held(&disk), all);
+    }
+}
+
+#[test]
+fn a_seal_can_be_stopped() {
+    let (disk, job) = store();
+    let all = held(&disk);
+    assert_eq!(seal(&disk, job, 6, &AtomicBool::new(true)).unwrap(), Sealed::Stopped);
+    assert_eq!(disk.list().unwrap(), ["00000001.live.zst"]);
+    assert_eq!(held(&disk), all);
+}
+
+#[test]
+fn what_is_replaced_is_not_sealed() {
+    let (disk, _) = store();
+    let segment = SegmentFile::open(&disk, segments(&disk)[0]).unwrap();
+    let cut = segment.scan().unwrap().blocks[10].end();
+    let job = SealJob { number: 1, cut: Some(cut) };
+    seal(&disk, job, 6, &GO).unwrap();
+    assert_eq!(held(&disk).seqs(), (0..11).collect::<Vec<_>>());
+}

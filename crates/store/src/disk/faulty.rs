@@ -1,0 +1,242 @@
+//! A disk of memory that fails when told to, and forgets what was not synced.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::{Disk, DiskFile};
+
+/// Deterministic pseudo-random numbers (splitmix64), for seeded tests.
+#[derive(Clone, Debug)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.roll() % bound
+    }
+
+    pub(crate) fn one_in(&mut self, chances: u64) -> bool {
+        self.below(chances) == 0
+    }
+}
+
+/// The disk.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FaultyDisk {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    names: BTreeMap<String, Arc<Mutex<Inode>>>,
+    /// What `names` was at the last sync of the directory.
+    durable: BTreeMap<String, Arc<Mutex<Inode>>>,
+    /// Operations so far.
+    steps: u64,
+    /// These steps fail.
+    failing: std::ops::Range<u64>,
+    /// Only these fail, if named.
+    only: Option<&'static str>,
+}
+
+#[derive(Clone, Default)]
+struct Inode {
+    bytes: Vec<u8>,
+    /// So many of them survive a power loss.
+    durable: usize,
+    /// A sync failed: as on Linux the next says all is well, but nothing becomes durable.
+    lost: bool,
+}
+
+#[derive(Debug)]
+struct FaultyFile {
+    disk: FaultyDisk,
+    inode: Arc<Mutex<Inode>>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} after {} steps", self.names.keys(), self.steps)
+    }
+}
+
+impl std::fmt::Debug for Inode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes, {} durable", self.bytes.len(), self.durable)
+    }
+}
+
+impl FaultyDisk {
+    /// Makes the operations numbered `range` fail, counted from the disk's first.
+    pub(crate) fn fail(&self, range: std::ops::Range<u64>) {
+        self.lock().failing = range;
+    }
+
+    /// Of those, only the ones of this kind.
+    pub(crate) fn fail_only(&self, kind: &'static str) {
+        self.lock().only = Some(kind);
+    }
+
+    /// Operations so far.
+    pub(crate) fn steps(&self) -> u64 {
+        self.lock().steps
+    }
+
+    /// The power goes: what was synced stays, of the rest whatever the dice say.
+    pub(crate) fn crash(&self, dice: &mut Dice) -> FaultyDisk {
+        let state = self.lock();
+        // The directory was written back, or not.
+        let names = if dice.one_in(2) { &state.names } else { &state.durable };
+        let survivors = names
+            .iter()
+            .map(|(name, inode)| {
+                (name.clone(), Arc::new(Mutex::new(torn(&inode.lock().unwrap(), dice))))
+            })
+            .collect::<BTreeMap<_, _>>();
+        let state = State { durable: survivors.clone(), names: survivors, ..State::default() };
+        FaultyDisk { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// An independent copy in which one file is cut.
+    pub(crate) fn with_cut(&self, cut: &str, len: usize) -> FaultyDisk {
+        let state = self.lock();
+        let copy = |(name, inode): (&String, &Arc<Mutex<Inode>>)| {
+            let mut inode = inode.lock().unwrap().clone();
+            if name == cut {
+                inode.bytes.truncate(len);
+            }
+            inode.durable = inode.bytes.len();
+            (name.clone(), Arc::new(Mutex::new(inode)))
+        };
+        let names = state.names.iter().map(copy).collect::<BTreeMap<_, _>>();
+        let state = State { durable: names.clone(), names, ..State::default() };
+        FaultyDisk { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Turns a bit of a file.
+    pub(crate) fn turn_bit(&self, name: &str, at: usize) {
+        self.lock().names[name].lock().unwrap().bytes[at] ^= 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn step(&self, kind: &'static str) -> io::Result<()> {
+        let mut state = self.lock();
+        let step = state.steps;
+        state.steps += 1;
+        let hit = state.failing.contains(&step) && state.only.is_none_or(|only| only == kind);
+        if hit { Err(io::Error::other(format!("{kind} fails at step {step}"))) } else { Ok(()) }
+    }
+
+    fn find(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let inode = self.lock().names.get(name).cloned().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Arc::new(FaultyFile { disk: self.clone(), inode }))
+    }
+}
+
+/// Unsynced bytes survive up to some point, with holes.
+fn torn(inode: &Inode, dice: &mut Dice) -> Inode {
+    let unsynced = (inode.bytes.len() - inode.durable) as u64;
+    let kept = inode.durable + dice.below(unsynced + 1) as usize;
+    let mut bytes = inode.bytes[..kept].to_vec();
+    if kept > inode.durable && dice.one_in(2) {
+        let from = inode.durable + dice.below((kept - inode.durable) as u64) as usize;
+        let to = from + dice.below((kept - from) as u64 + 1) as usize;
+        bytes[from..to].fill(0);
+    }
+    Inode { durable: bytes.len(), bytes, lost: false }
+}
+
+impl Disk for FaultyDisk {
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.step("create")?;
+        let mut state = self.lock();
+        if state.names.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        state.names.insert(name.to_owned(), Arc::default());
+        drop(state);
+        self.find(name)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.step("open")?;
+        self.find(name)
+    }
+
+    fn reopen(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.step("reopen")?;
+        self.find(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.step("rename")?;
+        let mut state = self.lock();
+        let inode = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        state.names.insert(to.to_owned(), inode);
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.step("remove")?;
+        let removed = self.lock().names.remove(name);
+        removed.map(drop).ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.step("list")?;
+        Ok(self.lock().names.keys().cloned().collect())
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.step("sync_dir")?;
+        let mut state = self.lock();
+        state.durable = state.names.clone();
+        Ok(())
+    }
+}
+
+impl DiskFile for FaultyFile {
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        let result = self.disk.step("append");
+        let mut inode = self.inode.lock().unwrap();
+        // A write that fails has written a part.
+        let written = if result.is_ok() { bytes.len() } else { bytes.len() / 2 };
+        inode.bytes.extend_from_slice(&bytes[..written]);
+        result
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let result = self.disk.step("sync");
+        let mut inode = self.inode.lock().unwrap();
+        inode.lost |= result.is_err();
+        if !inode.lost {
+            inode.durable = inode.bytes.len();
+        }
+        result
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.disk.step("read")?;
+        let inode = self.inode.lock().unwrap();
+        let from = inode.bytes.get(offset as usize..).unwrap_or_default();
+        let count = from.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&from[..count]);
+        Ok(count)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.disk.step("len")?;
+        Ok(self.inode.lock().unwrap().bytes.len() as u64)
+    }
+}
