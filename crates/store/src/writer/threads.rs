@@ -33,6 +33,8 @@ struct Inbox {
     runs: Vec<(RunId, Box<[u8]>)>,
     sync: Option<(Ticket, std::io::Result<()>)>,
     closing: bool,
+    /// The store thread knows that it is closing.
+    told: bool,
     dead: bool,
 }
 
@@ -86,7 +88,9 @@ impl StoreInbox {
         let mut inbox = lock(&self.state);
         loop {
             let batches = room && !inbox.batches.is_empty();
-            if batches || inbox.sync.is_some() || (inbox.closing && inbox.batches.is_empty()) {
+            // Told once; after that only what is under way is waited for.
+            let closing = inbox.closing && inbox.batches.is_empty() && !inbox.told;
+            if batches || inbox.sync.is_some() || closing {
                 break;
             }
             let left =
@@ -99,6 +103,7 @@ impl StoreInbox {
         let batches = if room { take_some(&mut inbox) } else { VecDeque::new() };
         self.taken.notify_all();
         let closing = inbox.closing && inbox.batches.is_empty();
+        inbox.told |= closing;
         let (runs, sync) = (std::mem::take(&mut inbox.runs), inbox.sync.take());
         Inbox { batches, runs, sync, closing, ..Inbox::default() }
     }
@@ -225,7 +230,8 @@ fn store(
             engine.write(now(), &mut work.batches);
             inbox.give_back(work.batches);
         }
-        let ticket = if work.closing { engine.begin_sync() } else { engine.next_sync(now().mono) };
+        let last = work.closing && !engine.is_settled();
+        let ticket = if last { engine.begin_sync() } else { engine.next_sync(now().mono) };
         if let Some(ticket) = ticket
             && let Err(mpsc::SendError(ticket)) = tickets.send(ticket)
         {
