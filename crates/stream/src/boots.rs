@@ -1,7 +1,7 @@
 //! Which run a record belongs to: repeats, new boots, and the verdicts between them.
 
 use crate::track::{Judgement, Line, Place, Track};
-use crate::{Counters, LastWord, Memory, Run, RunId, StreamKey, Verdict, WallTime};
+use crate::{Counters, Memory, Run, RunId, StreamKey, Verdict, WallTime};
 
 /// What a record says of its machine, apart from its place.
 #[derive(Clone, Copy, Debug, Default)]
@@ -9,7 +9,6 @@ pub(crate) struct Evidence<'a> {
     pub(crate) host: Option<&'a [u8]>,
     pub(crate) boot_id: Option<&'a [u8]>,
     pub(crate) release: Option<&'a [u8]>,
-    pub(crate) last_word: Option<LastWord>,
 }
 
 /// What the admission of a record needs besides the stream itself.
@@ -159,9 +158,8 @@ impl Memory {
 }
 
 /// Notes what a record says of its machine; `true` if the run is changed by it.
-pub(crate) fn learn(track: &mut Track, line: &Line, evidence: &Evidence<'_>) -> bool {
+pub(crate) fn learn(run: &mut Run, evidence: &Evidence<'_>) -> bool {
     let mut news = false;
-    let run = &mut track.run;
     for (known, said) in [
         (&mut run.host, evidence.host),
         (&mut run.boot_id, evidence.boot_id),
@@ -172,8 +170,5 @@ pub(crate) fn learn(track: &mut Track, line: &Line, evidence: &Evidence<'_>) -> 
             news = true;
         }
     }
-    match evidence.last_word {
-        Some(word) => track.hear_last_word(word, line) || news,
-        None => news,
-    }
+    news
 }

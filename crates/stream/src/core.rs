@@ -12,7 +12,8 @@ use crate::replay::Kept;
 use crate::table::Table;
 use crate::track::{Line, Track};
 use crate::{
-    Cause, Counters, Event, Limits, Memory, Monotonic, RunId, StreamKey, Verdict, WallTime, words,
+    Cause, Counters, Event, LastWord, Limits, Memory, Monotonic, RunId, StreamKey, Verdict,
+    WallTime, words,
 };
 
 /// Who hears the core's events and keeps what it forgets.
@@ -428,7 +429,6 @@ impl<W: World> Desk<'_, W> {
             host: record.fields.userdata(b"host").filter(|host| is_name(host)),
             boot_id: record.fields.userdata(b"boot_id").filter(|id| is_name(id)),
             release: record.release.or_else(|| words::banner_release(record)),
-            last_word: words::last_word(record),
         };
         let Some(run) = self.admit(&line, &evidence) else {
             return;
@@ -436,7 +436,20 @@ impl<W: World> Desk<'_, W> {
         self.core.counters.records += 1;
         self.core.counters.incomplete += u64::from(record.incomplete);
         self.world.event(Event::Record { run, received: self.received, record: *record });
+        if let Some(word) = words::last_word(record) {
+            self.last_word(word, &line);
+        }
         self.core.look_around(self.slot, &line, self.world);
+    }
+
+    /// The boot has ended, as it says itself; told after the record that says so.
+    fn last_word(&mut self, word: LastWord, line: &Line) {
+        let stream = self.core.table.get_mut(self.slot);
+        if let Some(memory) = stream.and_then(|stream| stream.memory.as_mut())
+            && memory.current.hear_last_word(word, line)
+        {
+            self.world.event(Event::Run(&memory.current.run));
+        }
     }
 
     fn admit(&mut self, line: &Line, evidence: &Evidence<'_>) -> Option<RunId> {
@@ -458,7 +471,7 @@ impl<W: World> Desk<'_, W> {
         if admitted.began {
             stream.compared = 0;
         }
-        if learn(&mut memory.current, line, evidence) || admitted.began || began {
+        if learn(&mut memory.current.run, evidence) || admitted.began || began {
             self.world.event(Event::Run(&memory.current.run));
         }
         Some(memory.current.run.id)
