@@ -38,24 +38,22 @@ pub(super) enum Piece<'a> {
 type Pieces<'a> = Box<dyn Iterator<Item = Result<Piece<'a>, Error>> + 'a>;
 
 impl<'a> Log<'a> {
-    /// All pieces in order. Filters leave out records only.
+    /// All pieces in order. Filters leave out records only, and move nothing.
     pub(super) fn oldest_first(&'a self) -> Pieces<'a> {
         let boots = self.boots.iter().flat_map(|chosen| {
-            let items = self.items(self.reader.items(chosen.boot, self.window));
+            let items = pieces(self.reader.items(chosen.boot, self.window));
             begin(chosen).chain(items).chain(end(chosen))
         });
-        let loose = self.loose.iter().cloned().collect();
-        Box::new(WithLoose { inner: boots.peekable(), loose, is_due: due_before })
+        self.whole(boots, self.loose.iter().cloned().collect(), due_before)
     }
 
     /// All pieces, newest first. Reads only as far as it is asked.
     pub(super) fn newest_first(&'a self) -> Pieces<'a> {
         let boots = self.boots.iter().rev().flat_map(|chosen| {
-            let items = self.items(self.reader.items_rev(chosen.boot, self.window));
+            let items = pieces(self.reader.items_rev(chosen.boot, self.window));
             end(chosen).chain(items).chain(begin(chosen))
         });
-        let loose = self.loose.iter().rev().cloned().collect();
-        Box::new(WithLoose { inner: boots.peekable(), loose, is_due: due_after })
+        self.whole(boots, self.loose.iter().rev().cloned().collect(), due_after)
     }
 
     /// The last `count` records with what stands among and after them, newest first. Where all
@@ -77,23 +75,29 @@ impl<'a> Log<'a> {
         Ok(last)
     }
 
-    fn items<I>(&'a self, items: Result<I, Error>) -> Pieces<'a>
-    where
-        I: Iterator<Item = Result<Item, Error>> + 'a,
-    {
-        match items {
-            Ok(items) => {
-                Box::new(items.filter(|item| self.wants(item)).map(|item| item.map(Piece::Item)))
-            }
-            Err(error) => Box::new(std::iter::once(Err(error))),
-        }
+    /// The pieces of boots with the gaps of no boot among them, without the records that are not
+    /// wanted.
+    fn whole(
+        &'a self,
+        boots: impl Iterator<Item = Result<Piece<'a>, Error>> + 'a,
+        loose: VecDeque<Gap>,
+        is_due: fn(WallTime, &Piece<'_>) -> bool,
+    ) -> Pieces<'a> {
+        let all = WithLoose { inner: boots.peekable(), loose, is_due };
+        Box::new(all.filter(|piece| match piece {
+            Ok(Piece::Item(Item::Record(record))) => self.filter.wants(record),
+            _ => true,
+        }))
     }
+}
 
-    fn wants(&self, item: &Result<Item, Error>) -> bool {
-        match item {
-            Ok(Item::Record(record)) => self.filter.wants(record),
-            Ok(Item::Gap(_)) | Err(_) => true,
-        }
+fn pieces<'a, I>(items: Result<I, Error>) -> Pieces<'a>
+where
+    I: Iterator<Item = Result<Item, Error>> + 'a,
+{
+    match items {
+        Ok(items) => Box::new(items.map(|item| item.map(Piece::Item))),
+        Err(error) => Box::new(std::iter::once(Err(error))),
     }
 }
 
