@@ -1,0 +1,93 @@
+//! `bedside serve` as a service manager sees it: sockets handed over, states told, a clean end.
+#![allow(clippy::unwrap_used, reason = "a failed test says where")]
+
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Killed where a test fails before its end.
+struct Service(Child);
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn bedside(args: &[&str], data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bedside"));
+    command.args(args).arg("--data").arg(data);
+    command
+}
+
+/// The next state that was told; a test that waits this long has failed.
+fn told(manager: &UnixDatagram) -> String {
+    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut room = [0; 1024];
+    let length = manager.recv(&mut room).unwrap();
+    String::from_utf8(room[..length].to_vec()).unwrap()
+}
+
+#[test]
+fn a_socket_handed_over_is_heard_from_before_the_start_to_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let manager = UnixDatagram::bind(dir.path().join("notify")).unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    sender.send_to(b"6,1,1000,-;before the start\n", address).unwrap();
+
+    // Inherited under its own number, which the variable names.
+    fcntl(&socket, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    let data = dir.path().join("data");
+    let child = bedside(&["serve"], &data)
+        .env("LISTEN_FDS", "1")
+        .env("LISTEN_FDS_FIRST_FD", socket.as_raw_fd().to_string())
+        .env_remove("LISTEN_PID")
+        .env("NOTIFY_SOCKET", dir.path().join("notify"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    drop(socket);
+    let mut service = Service(child.unwrap());
+    let mut said = BufReader::new(service.0.stderr.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), format!("listening on {address}"));
+    assert_eq!(told(&manager), "READY=1\n");
+
+    let pid = Pid::from_raw(service.0.id().cast_signed());
+    kill(pid, Signal::SIGHUP).unwrap();
+    assert!(told(&manager).starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert_eq!(told(&manager), "READY=1\n");
+
+    sender.send_to(b"6,2,2000,-;before the end\n", address).unwrap();
+    kill(pid, Signal::SIGTERM).unwrap();
+    assert_eq!(told(&manager), "STOPPING=1\n");
+    assert!(service.0.wait().unwrap().success());
+
+    let log = bedside(&["log", "-o", "raw"], &data).output().unwrap();
+    assert_eq!(String::from_utf8(log.stdout).unwrap(), "before the start\nbefore the end\n");
+}
+
+#[test]
+fn a_socket_of_another_kind_is_refused_with_a_word_on_the_cure() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    fcntl(&socket, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    let output = bedside(&["serve"], &dir.path().join("data"))
+        .env("LISTEN_FDS", "1")
+        .env("LISTEN_FDS_FIRST_FD", socket.as_raw_fd().to_string())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("try: `ListenDatagram=` in the socket unit"), "{said}");
+}
