@@ -1,6 +1,6 @@
 //! What the lines that arrive mean: for their boots, and for what is missing.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bedside_stream::{LastWord, RunId};
@@ -21,14 +21,16 @@ pub(super) struct News {
     runs: Runs,
     /// The runs of each boot, by its first.
     boots: BTreeMap<RunId, Vec<RunId>>,
-    /// The boots that were told of.
-    begun: HashSet<RunId>,
+    /// The boots that were told of, and the segment in which each spoke last.
+    begun: HashMap<RunId, u64>,
     /// The latest boot of each host, by the exact bytes of its name.
     latest: HashMap<Vec<u8>, RunId>,
     /// The highest number heard of each boot at each of our ports; `None`: none yet.
     edges: HashMap<(RunId, u16), Option<Edge>>,
     /// Made when needed.
     names: HashMap<RunId, Names>,
+    /// The segment that is being read.
+    segment: u64,
 }
 
 /// What a line may change about a run.
@@ -46,7 +48,8 @@ impl News {
         let boots = by_root(&runs);
         let mut news = News {
             view,
-            begun: HashSet::new(),
+            begun: HashMap::new(),
+            segment: 0,
             latest: HashMap::new(),
             edges: HashMap::new(),
             names: HashMap::new(),
@@ -57,7 +60,7 @@ impl News {
             news.boots.keys().filter_map(|&root| Some((root, news.summary(root)?))).collect();
         begun.sort_by_key(|(_, boot)| boot.first_received);
         for (root, _) in begun {
-            news.begun.insert(root);
+            news.begun.insert(root, 0);
             if let Some(label) = news.label(root) {
                 news.latest.insert(label, root);
             }
@@ -71,6 +74,10 @@ impl News {
 
     /// Takes in a line of `segment`.
     pub(super) fn line(&mut self, segment: u64, line: &[u8], out: &mut VecDeque<FollowItem>) {
+        if segment != self.segment {
+            self.forget();
+            self.segment = segment;
+        }
         match Entry::decode(line) {
             Some(Entry::Record(record)) => self.record(&record, out),
             Some(Entry::Gap(gap)) => self.gap(&gap, out),
@@ -102,7 +109,7 @@ impl News {
 
     /// Tells of a boot whose first entry this is.
     fn begin(&mut self, root: RunId, out: &mut VecDeque<FollowItem>) {
-        if !self.begun.insert(root) {
+        if self.begun.insert(root, self.segment).is_some() {
             return;
         }
         let (Some(boot), Some(label)) = (self.summary(root), self.label(root)) else { return };
@@ -119,18 +126,16 @@ impl News {
     fn hole(&mut self, root: RunId, record: &StoredRecord<'_>, out: &mut VecDeque<FollowItem>) {
         let (Some(seq), Some(names)) = (record.seq, self.names.get(&record.run)) else { return };
         let Some(key) = names.keys.get(&record.run) else { return };
-        let known = self.edges.entry((root, key.port));
-        let edge = known.or_insert_with(|| {
-            let runs = self.boots.get(&root).map(Vec::as_slice).unwrap_or_default();
-            self.view.last_numbered(runs, key.port)
-        });
+        let port = key.port;
         let here = Edge { seq: seq.0, msgid: record.msgid() };
+        let edge = self.edge(root, port);
         let before = edge.replace(here);
         let Some(before) = before else { return };
         if before.seq >= here.seq {
             *edge = Some(before);
         }
         let Some(hole) = Hole::between(before, here) else { return };
+        let Some(names) = self.names.get(&record.run) else { return };
         out.extend(hole.causes().map(|(cause, count)| {
             let (run, received) = (Some(record.run), record.received);
             let (from_seq, to_seq) = (Some(hole.from), Some(hole.to));
@@ -150,9 +155,9 @@ impl News {
             self.boots.entry(root).or_default().push(run);
             return;
         };
-        let told = self.begun.contains(&before.root);
+        let told = self.begun.contains_key(&before.root);
         if before.root != root {
-            self.regroup(before.root, root);
+            self.regroup(&before, root);
         }
         if told {
             self.changed(run, root, &before, out);
@@ -196,27 +201,57 @@ impl News {
         })
     }
 
-    /// Moves the runs of the boot `from` that no longer lead there, and what was heard of them.
-    fn regroup(&mut self, from: RunId, to: RunId) {
-        for run in self.boots.remove(&from).unwrap_or_default() {
+    /// Moves the runs of a boot that no longer lead where they did, and what was heard of them.
+    fn regroup(&mut self, before: &Before, to: RunId) {
+        let from = before.root;
+        let moved = self.boots.remove(&from).unwrap_or_default();
+        for &run in &moved {
             self.boots.entry(self.runs.root(run)).or_default().push(run);
         }
         if self.boots.contains_key(&from) {
             return;
         }
-        let ports = self.edges.keys().filter(|(root, _)| *root == from).map(|(_, port)| *port);
-        for port in ports.collect::<Vec<_>>() {
+        for run in moved {
+            let port = self.runs.get(run).map(|known| known.run().key.port);
+            let Some(port) = port else { continue };
             let Some(Some(edge)) = self.edges.remove(&(from, port)) else { continue };
-            let runs = self.boots.get(&to).map(Vec::as_slice).unwrap_or_default();
-            let known = self.edges.entry((to, port));
-            let held = known.or_insert_with(|| self.view.last_numbered(runs, port));
+            let held = self.edge(to, port);
             if held.is_none_or(|held| held.seq < edge.seq) {
                 *held = Some(edge);
             }
         }
-        for latest in self.latest.values_mut().filter(|latest| **latest == from) {
+        if let Some(latest) = self.latest.get_mut(&before.label).filter(|latest| **latest == from) {
             *latest = to;
         }
+    }
+
+    /// The highest number heard of a boot at one of our ports.
+    fn edge(&mut self, root: RunId, port: u16) -> &mut Option<Edge> {
+        self.edges.entry((root, port)).or_insert_with(|| {
+            let runs = self.boots.get(&root).map(Vec::as_slice).unwrap_or_default();
+            self.view.last_numbered(runs, port)
+        })
+    }
+
+    /// Makes room when there are too many runs: of those that did not speak in the segment
+    /// before this one, a line will come again before they do.
+    fn forget(&mut self) {
+        if self.runs.len() <= RUNS_MAX {
+            return;
+        }
+        let silent = |root: &RunId| self.begun.get(root).is_none_or(|&last| last < self.segment);
+        let gone: Vec<RunId> = self.boots.keys().copied().filter(silent).collect();
+        for root in gone {
+            self.begun.remove(&root);
+            for run in self.boots.remove(&root).unwrap_or_default() {
+                if let Some(port) = self.runs.get(run).map(|known| known.run().key.port) {
+                    self.edges.remove(&(root, port));
+                }
+                self.runs.forget(run);
+            }
+        }
+        self.latest.retain(|_, root| self.boots.contains_key(root));
+        self.names.clear();
     }
 
     /// Makes sure that a run's names are at hand.
@@ -243,3 +278,6 @@ impl News {
 fn change(change: BootChange, boot: BootSummary) -> FollowItem {
     FollowItem::Boot(change, Box::new(boot))
 }
+
+/// How many runs are known at a time; more only as long as one segment has more.
+const RUNS_MAX: usize = 1 << 18;

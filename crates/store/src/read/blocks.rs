@@ -16,6 +16,8 @@ use crate::segment::BlockRef;
 pub(super) struct Split {
     pub(super) text: Arc<Vec<u8>>,
     pub(super) runs: HashMap<RunId, Vec<BlockLine>>,
+    /// How many lines that should be known make no sense.
+    unread: u64,
 }
 
 /// A line of a block.
@@ -42,11 +44,14 @@ impl Split {
     fn new(text: Vec<u8>) -> Split {
         let mut runs: Vec<(RunId, Vec<BlockLine>)> = Vec::new();
         let mut places: HashMap<RunId, usize> = HashMap::new();
-        let (mut start, mut last) = (0, 0);
+        let (mut start, mut last, mut unread) = (0, 0, 0);
         for (entry, line) in (0..).zip(lines(&text)) {
             let text = start..start + line.len() as u32;
             start = text.end + 1;
-            let Some((run, kind)) = head(line) else { continue };
+            let Some((run, kind)) = head(line) else {
+                unread += u64::from(is_known_kind(line) && decode_head(line).is_none());
+                continue;
+            };
             // Most lines come in trains of one run.
             if runs.get(last).is_none_or(|(of, _)| *of != run) {
                 last = *places.entry(run).or_insert_with(|| {
@@ -56,13 +61,18 @@ impl Split {
             }
             runs[last].1.push(BlockLine { entry, kind, text });
         }
-        Split { text: Arc::new(text), runs: runs.into_iter().collect() }
+        Split { text: Arc::new(text), runs: runs.into_iter().collect(), unread }
     }
 
     fn weight(&self) -> usize {
         let count: usize = self.runs.values().map(Vec::len).sum();
         self.text.len() + count * size_of::<BlockLine>()
     }
+}
+
+/// Lines of other kinds are for later versions to read.
+fn is_known_kind(line: &[u8]) -> bool {
+    matches!(line.first(), Some(b'0'..=b'9' | b'R' | b'G'))
 }
 
 fn head(line: &[u8]) -> Option<(RunId, Kind)> {
@@ -95,6 +105,13 @@ impl Blocks {
         let mut text = Vec::new();
         segments.read(&segment.file, block, &mut text)?;
         let split = Arc::new(Split::new(text));
+        if split.unread > 0 {
+            segments.note(
+                at.segment,
+                block.offset,
+                format!("{} lines make no sense", split.unread),
+            );
+        }
         let mut held = lock(&self.held);
         held.push_back((at, Arc::clone(&split)));
         let mut weight: usize = held.iter().map(|(_, split)| split.weight()).sum();

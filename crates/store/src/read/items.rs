@@ -10,6 +10,7 @@ use bedside_stream::{RunId, StreamKey};
 use super::merge::{Direction, Source};
 use super::order::{Ordered, Raw};
 use super::plan::Group;
+use super::segments::At;
 use super::{Error, Gap, Item, OwnedRecord, Window};
 use crate::entry::{Entry, StoredGap, StoredRecord, unescape};
 
@@ -55,7 +56,11 @@ impl Iterator for Items<'_> {
         while !self.failed {
             match self.raws.next() {
                 Ok(raw) => {
-                    let Some(item) = self.names.item(&raw?) else { continue };
+                    let raw = raw?;
+                    let Some(item) = self.names.item(&raw) else {
+                        self.raws.note(&raw);
+                        continue;
+                    };
                     if self.window.contains(item.received()) {
                         return Some(Ok(item));
                     }
@@ -81,6 +86,14 @@ impl<'a> Raws<'a> {
             groups.reverse();
         }
         Raws { source, direction, window, groups: groups.into_iter(), group: None }
+    }
+
+    /// Notes a line that makes no sense.
+    fn note(&self, raw: &Raw) {
+        if let Raw::Record(line) | Raw::Gap(line) = raw {
+            let At { segment, entry } = line.at();
+            self.source.segments.note(segment, 0, format!("entry {entry} makes no sense"));
+        }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Raw>, crate::Error> {

@@ -127,7 +127,7 @@ impl<'a> Ordered<'a> {
     fn single(&mut self, line: Line) {
         let shore = shore(&line);
         self.hole(shore);
-        self.ready.extend(shore.map(|_| Raw::Record(line)));
+        self.ready.push_back(Raw::Record(line));
     }
 
     /// Tells of the hole between the number given out last and this one.
@@ -171,8 +171,9 @@ fn without_repeats(same: Vec<Line>) -> Vec<Raw> {
             raws.push(Raw::Gap(line));
             continue;
         }
-        let Some(record) = record(&line) else { continue };
-        if held.insert((record.time.map(|time| time.0), record.text.to_vec())) {
+        let said =
+            record(&line).map(|record| (record.time.map(|time| time.0), record.text.to_vec()));
+        if said.is_none_or(|said| held.insert(said)) {
             raws.push(Raw::Record(line));
         }
     }

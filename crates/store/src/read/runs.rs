@@ -90,6 +90,17 @@ impl Runs {
         run
     }
 
+    /// How many runs there are.
+    pub(crate) fn len(&self) -> usize {
+        self.tallies.len()
+    }
+
+    /// Lets go of a run.
+    pub(crate) fn forget(&mut self, run: RunId) {
+        self.tallies.remove(&run);
+        self.summary.runs.remove(&run);
+    }
+
     /// Takes over what a later line says of a run.
     pub(crate) fn learn(&mut self, segment: u64, stored: StoredRun) {
         self.tallies.entry(stored.run.id).or_default();

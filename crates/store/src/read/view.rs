@@ -1,5 +1,6 @@
 //! What a reader looked at: the segments and the runs of one moment.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ pub(crate) struct View {
 impl View {
     pub(crate) fn open(dir: &Path) -> Result<View, Error> {
         let directory = dir.join("segments");
-        if !directory.is_dir() {
+        if std::fs::metadata(&directory).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
             return Err(Error::NoStore { path: dir.to_owned() });
         }
         let disk: Arc<dyn Disk> = Arc::new(Directory::new(&directory));

@@ -323,6 +323,8 @@ fn lines_that_make_no_sense_are_left_out() {
     let losses = reader.counts(&boot).unwrap().losses;
     assert_eq!((losses.limit, losses.probable), (u64::MAX, u64::MAX - 1));
     assert_eq!(reader.loose_gaps().unwrap().len(), 1);
+    let told: Vec<String> = reader.damage().into_iter().map(|damage| damage.what).collect();
+    assert_eq!(told, ["2 lines make no sense", "entry 2 makes no sense"]);
 }
 
 /// A block with any text, whose header tells of nothing but that.

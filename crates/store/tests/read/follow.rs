@@ -238,7 +238,7 @@ fn a_follower_wakes_when_something_comes() {
     let writer = std::thread::spawn(move || {
         segment.block(&[run(1, 1).into(), numbered(1, 1, 0, 0, "a")]);
     });
-    let began = follower.next(Duration::from_secs(60)).unwrap();
+    let began = follower.next(Duration::from_mins(1)).unwrap();
     assert!(matches!(began, Some(FollowItem::Boot(BootChange::Began, _))));
     writer.join().unwrap();
 }
