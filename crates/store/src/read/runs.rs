@@ -101,10 +101,12 @@ impl Runs {
         self.summary.runs.remove(&run);
     }
 
-    /// Takes over what a later line says of a run.
+    /// Takes over what a line that came later says of a run.
     pub(crate) fn learn(&mut self, segment: u64, stored: StoredRun) {
-        self.tallies.entry(stored.run.id).or_default();
-        self.summary.learn(segment, stored);
+        let run = stored.run.id;
+        self.tallies.entry(run).or_default();
+        let known = self.summary.runs.get(&run).map_or(segment, |known| known.segment);
+        self.summary.learn(segment.max(known), stored);
     }
 
     /// Counts a gap more.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bedside_store::follow::{BootChange, FollowItem, Follower};
+use bedside_store::follow::{BootChange, FollowItem, Follower, Tapped};
 use bedside_store::read::{End, Reader};
 use bedside_store::segment::Replaced;
 use bedside_stream::{Cause, LastWord, Verdict};
@@ -33,12 +33,15 @@ fn follow(store: &TestStore) -> Follower {
 /// All that is there now.
 fn drain(follower: &mut Follower) -> Vec<Came> {
     let next = || follower.next(Duration::ZERO).unwrap();
-    let came = std::iter::from_fn(next).map(|item| match item {
+    std::iter::from_fn(next).map(in_short).collect()
+}
+
+fn in_short(item: FollowItem) -> Came {
+    match item {
         FollowItem::Record(record) => Came::Said(String::from_utf8(record.text).unwrap()),
         FollowItem::Gap(gap) => Came::Gap(gap.cause, gap.count),
         FollowItem::Boot(change, boot) => Came::Boot(change, boot.host.to_string(), boot.number),
-    });
-    came.collect()
+    }
 }
 
 const HOST: &str = "10.0.0.1";
@@ -228,6 +231,29 @@ fn a_run_that_gets_its_name_is_told_of() {
     let expected =
         [boot(BootChange::Began, HOST, 1), said("a"), boot(BootChange::Named, "web", 4), said("b")];
     assert_eq!(drain(&mut follower), expected);
+}
+
+#[test]
+fn tapped_lines_are_told_like_those_of_files() {
+    let store = TestStore::new();
+    let mut segment = store.segment(7);
+    segment.block(&[run(1, 1).into(), numbered(1, 1, 0, 0, "a")]);
+    let mut tapped = Tapped::open(store.path()).unwrap();
+    let told = run(1, 1).host("web").number(4).word(LastWord::Clean);
+    let mut came = Vec::new();
+    for line in [numbered(1, 1, 2, 0, "c"), told.into(), numbered(1, 1, 3, 0, "d")] {
+        let mut text = Vec::new();
+        line.write(&mut text);
+        came.extend(tapped.take(&text).map(in_short));
+    }
+    let expected = [
+        Came::Gap(Cause::Probable, 1),
+        said("c"),
+        boot(BootChange::Named, "web", 4),
+        boot(BootChange::Ended(End::Clean), "web", 4),
+        said("d"),
+    ];
+    assert_eq!(came, expected);
 }
 
 #[test]
