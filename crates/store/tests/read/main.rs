@@ -7,3 +7,4 @@ mod model;
 mod order;
 mod random;
 mod store;
+mod together;
