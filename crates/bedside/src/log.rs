@@ -8,7 +8,8 @@ mod pieces;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
-use bedside_store::read::{BootSummary, End, Gap, Item, Reader, Window};
+use anyhow::Context as _;
+use bedside_store::read::{BootSummary, Gap, Item, Reader, Window};
 use bedside_stream::WallTime;
 use jiff::tz::TimeZone;
 
@@ -25,7 +26,7 @@ pub(crate) use self::filter::pattern;
 /// Shows what was heard.
 pub fn run(args: &LogArgs) -> anyhow::Result<Exit> {
     let stdout = io::stdout();
-    if args.output == Output::Raw && stdout.is_terminal() && !args.force {
+    if is_refused(args, stdout.is_terminal()) {
         return Ok(exit::tell(
             Exit::Usage,
             "-o raw writes what kernels sent, and a terminal would obey it: send it to a file or \
@@ -40,9 +41,14 @@ pub fn run(args: &LogArgs) -> anyhow::Result<Exit> {
     }
     let mut out = BufWriter::with_capacity(OUTPUT_BUFFER_BYTES, stdout.lock());
     let exit = show(args, &hosts, &reader, &boots, &mut out)?;
-    out.flush()?;
+    out.flush().context(exit::WRITING)?;
     reading::tell_damage(&reader)?;
     Ok(exit)
+}
+
+/// Whether the exact bytes would go to a terminal unasked.
+fn is_refused(args: &LogArgs, to_terminal: bool) -> bool {
+    args.output == Output::Raw && to_terminal && !args.force
 }
 
 fn show(
@@ -62,15 +68,14 @@ fn show(
         return follow::run(args, hosts, &log, look, out);
     }
     let mut printer = Printer::new(args.output, look, reader);
+    let mut print = |piece: &Piece<'_>| printer.print(piece, out).context(exit::WRITING);
     match (args.lines, args.reverse) {
-        (None, false) => log.oldest_first().try_for_each(|piece| printer.print(&piece?, out))?,
-        (None, true) => log.newest_first().try_for_each(|piece| printer.print(&piece?, out))?,
-        (Some(count), true) => log.last(count)?.iter().try_for_each(|p| printer.print(p, out))?,
-        (Some(count), false) => {
-            log.last(count)?.iter().rev().try_for_each(|piece| printer.print(piece, out))?;
-        }
+        (None, false) => log.oldest_first().try_for_each(|piece| print(&piece?))?,
+        (None, true) => log.newest_first().try_for_each(|piece| print(&piece?))?,
+        (Some(count), true) => log.last(count)?.iter().try_for_each(print)?,
+        (Some(count), false) => log.last(count)?.iter().rev().try_for_each(print)?,
     }
-    printer.render.settle(out)?;
+    printer.render.settle(out).context(exit::WRITING)?;
     let in_vain = printer.records == 0 && args.grep.is_some();
     Ok(if in_vain { Exit::Problem } else { Exit::Well })
 }
@@ -95,20 +100,16 @@ impl<'a> Printer<'a> {
         }
     }
 
-    fn print(&mut self, piece: &Piece<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
+    fn print(&mut self, piece: &Piece<'_>, out: &mut dyn Write) -> io::Result<()> {
         match piece {
             Piece::Item(Item::Record(record)) => {
                 self.records += 1;
-                self.render.show(Shown::Record(record), out)?;
+                self.render.show(Shown::Record(record), out)
             }
-            Piece::Item(Item::Gap(gap)) => self.render.show(Shown::Gap(gap), out)?,
-            Piece::Begin(chosen) => self.mark(chosen, BootEvent::Begin, out)?,
-            Piece::End(chosen) => {
-                let end = chosen.boot.end.unwrap_or(End::Silence);
-                self.mark(chosen, BootEvent::End(end), out)?;
-            }
+            Piece::Item(Item::Gap(gap)) => self.render.show(Shown::Gap(gap), out),
+            Piece::Begin(chosen) => self.mark(chosen, BootEvent::Begin, out),
+            Piece::End(chosen, end) => self.mark(chosen, BootEvent::End(*end), out),
         }
-        Ok(())
     }
 
     fn mark(&mut self, one: &Chosen<'_>, event: BootEvent, out: &mut dyn Write) -> io::Result<()> {
@@ -168,3 +169,17 @@ fn look(args: &LogArgs, hosts: &Hosts, chosen: &[Chosen<'_>]) -> Look {
 /// Names above this are not lined up with the others.
 const HOST_MAX_WIDTH: usize = 24;
 const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_bytes_go_to_a_terminal_only_if_they_are_forced_to() {
+        let raw = LogArgs { output: Output::Raw, ..LogArgs::default() };
+        assert!(is_refused(&raw, true));
+        assert!(!is_refused(&raw, false));
+        assert!(!is_refused(&LogArgs { force: true, ..raw }, true));
+        assert!(!is_refused(&LogArgs::default(), true));
+    }
+}

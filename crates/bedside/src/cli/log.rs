@@ -28,7 +28,7 @@ pub struct LogArgs {
     /// Show one boot of each machine: N as `bedside boots` numbers it, 0 or none the current one,
     /// -1 the one before
     ///
-    /// Takes the next word only if it is an integer.
+    /// Takes the next word only if it is an integer. With -f it says what is shown first.
     #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "0")]
     pub boot: Option<BootChoice>,

@@ -4,15 +4,15 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use bedside_store::follow::{BootChange, FollowItem};
 use bedside_store::read::{BootSummary, Error, Item, Reader};
 
 use super::pieces::Log;
-use crate::Exit;
 use crate::cli::{LogArgs, Output};
 use crate::reading::Hosts;
 use crate::render::{Live, Look};
-use crate::time;
+use crate::{Exit, exit, time};
 
 /// Shows until it is interrupted or nobody reads any more.
 pub(super) fn run(
@@ -26,14 +26,15 @@ pub(super) fn run(
     let mut live = Live::new(args.output, look);
     log.boots.iter().for_each(|chosen| live.knows(chosen.boot));
     for item in received_last(log, args.lines.unwrap_or(FIRST_LINES))? {
-        live.show(&item, None, out)?;
+        live.show(&item, None, out).context(exit::WRITING)?;
     }
     loop {
-        live.settle(out)?;
+        live.settle(out).context(exit::WRITING)?;
         let mut next = follower.next(PATIENCE)?;
         while let Some(item) = next {
             if is_wanted(&item, hosts, log) {
-                live.show(&item, records(&item, args, log.reader), out)?;
+                let records = records(&item, args, log.reader);
+                live.show(&item, records, out).context(exit::WRITING)?;
             }
             next = follower.next(Duration::ZERO)?;
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::iter::Peekable;
 
-use bedside_store::read::{Error, Gap, Item, Reader, Window};
+use bedside_store::read::{End, Error, Gap, Item, Reader, Window};
 use bedside_stream::WallTime;
 
 use super::choose::Chosen;
@@ -31,8 +31,8 @@ pub(super) enum Piece<'a> {
     Begin(&'a Chosen<'a>),
     /// A record or a gap.
     Item(Item),
-    /// A boot has ended.
-    End(&'a Chosen<'a>),
+    /// A boot has ended, or fallen silent.
+    End(&'a Chosen<'a>, End),
 }
 
 type Pieces<'a> = Box<dyn Iterator<Item = Result<Piece<'a>, Error>> + 'a>;
@@ -106,7 +106,7 @@ fn begin<'a>(chosen: &'a Chosen<'a>) -> Pieces<'a> {
 }
 
 fn end<'a>(chosen: &'a Chosen<'a>) -> Pieces<'a> {
-    Box::new(chosen.boot.end.map(|_| Ok(Piece::End(chosen))).into_iter())
+    Box::new(chosen.boot.end.map(|end| Ok(Piece::End(chosen, end))).into_iter())
 }
 
 /// Takes off what is older than the oldest record, but for the beginning of its own boot.
@@ -147,14 +147,14 @@ fn due_before(gap: WallTime, piece: &Piece<'_>) -> bool {
     match piece {
         Piece::Begin(chosen) => gap < chosen.boot.first_received,
         Piece::Item(Item::Record(record)) => gap < record.received,
-        Piece::Item(Item::Gap(_)) | Piece::End(_) => false,
+        Piece::Item(Item::Gap(_)) | Piece::End(..) => false,
     }
 }
 
 /// Newest first, a gap stands before the first record that was not received after it.
 fn due_after(gap: WallTime, piece: &Piece<'_>) -> bool {
     match piece {
-        Piece::End(chosen) => gap >= chosen.boot.last_received,
+        Piece::End(chosen, _) => gap >= chosen.boot.last_received,
         Piece::Item(Item::Record(record)) => gap >= record.received,
         Piece::Item(Item::Gap(_)) | Piece::Begin(_) => false,
     }

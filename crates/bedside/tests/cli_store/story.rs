@@ -28,7 +28,7 @@ struct Story {
 impl Story {
     /// web1, boot 1: a hole that is proven in part, a late record, a shutdown.
     fn clean_boot(&mut self) {
-        let mut run = web1(1, 0);
+        let run = web1(1, 0);
         self.batch.push_run(&run);
         self.hear(1, 0, b"6.12.94,6,0,0,-;Linux version 6.12.94\n host=web1\n msgid=10\n");
         self.hear(
@@ -43,8 +43,7 @@ impl Story {
             9_000,
             b"6.12.94,5,8,90000,-;reboot: Restarting system\n host=web1\n msgid=16\n",
         );
-        run.last_word = Some(LastWord::Clean);
-        self.batch.push_run(&run);
+        self.batch.push_run(&dead(run, LastWord::Clean));
     }
 
     /// web1, boot 2: it drops records, and falls silent.
@@ -57,9 +56,7 @@ impl Story {
 
     /// 10.0.0.8, without a name, in the basic format; and a loss that may be anyone's.
     fn other_machine(&mut self) {
-        let key = StreamKey { source: "10.0.0.8:6665".parse().unwrap(), port: 6666 };
-        let run = Run { key, release: None, host: None, ..web1(3, 25_000) };
-        self.batch.push_run(&run);
+        self.batch.push_run(&stranger(3, 25_000));
         self.hear(3, 25_000, b"[    1.000000] plain words\n");
         self.hear(3, 25_500, b"[    1.500000] \x1b[31mred\xff \x1b]0;title\x07\n");
         self.gap(None, 26_000, Cause::Socket, 3);
@@ -68,7 +65,7 @@ impl Story {
 
     /// web1, boot 3: it dies, and what killed it has a hostile name.
     fn death(&mut self) {
-        let mut run = web1(4, 34_000);
+        let run = web1(4, 34_000);
         self.batch.push_run(&run);
         self.hear(4, 34_000, b"6.12.94,6,0,0,-;Linux version 6.12.94\n host=web1\n");
         self.hear(4, 34_100, b"6.12.94,6,13,500000,-;two lines\\x0aof one record\n host=web1\n");
@@ -79,18 +76,11 @@ impl Story {
             b"6.12.94,0,15,700000,-;Kernel panic - not syncing: Fatal exception\n host=web1\n",
         );
         self.gap(Some(4), 34_400, Cause::Limit, 2);
-        run.last_word = Some(LastWord::Panic);
-        self.batch.push_run(&run);
+        self.batch.push_run(&dead(run, LastWord::Panic));
     }
 
     fn hear(&mut self, run: u64, at_ms: u64, datagram: &[u8]) {
-        let mut push =
-            |record: &Record<'_>| self.batch.push_record(RunId(run), time(at_ms), record);
-        match parse(datagram) {
-            Datagram::Extended(message) => push(&message.record()),
-            Datagram::Basic(text) => text.lines().for_each(|line| push(&line.record(false))),
-            other => panic!("{other:?}"),
-        }
+        hear(&mut self.batch, run, at_ms, datagram);
     }
 
     fn gap(&mut self, run: Option<u64>, at_ms: u64, cause: Cause, count: u64) {
@@ -98,7 +88,29 @@ impl Story {
     }
 }
 
-fn web1(run: u64, at_ms: u64) -> Run {
+/// Files what a datagram says under a run.
+pub(crate) fn hear(batch: &mut Batch, run: u64, at_ms: u64, datagram: &[u8]) {
+    let mut push = |record: &Record<'_>| batch.push_record(RunId(run), time(at_ms), record);
+    match parse(datagram) {
+        Datagram::Extended(message) => push(&message.record()),
+        Datagram::Basic(text) => text.lines().for_each(|line| push(&line.record(false))),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A run of a machine without a name, at 10.0.0.8.
+pub(crate) fn stranger(run: u64, at_ms: u64) -> Run {
+    let key = StreamKey { source: "10.0.0.8:6665".parse().unwrap(), port: 6666 };
+    Run { key, release: None, host: None, ..web1(run, at_ms) }
+}
+
+/// The run after its last word.
+pub(crate) fn dead(run: Run, word: LastWord) -> Run {
+    Run { last_word: Some(word), ..run }
+}
+
+/// A run of web1, at 10.0.0.7.
+pub(crate) fn web1(run: u64, at_ms: u64) -> Run {
     Run {
         id: RunId(run),
         key: StreamKey { source: "10.0.0.7:6665".parse().unwrap(), port: 6666 },

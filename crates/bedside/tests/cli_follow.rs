@@ -1,0 +1,109 @@
+//! `log -f` shows the records received last, then what a doctor keeps, as it is kept.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+#[path = "cli_store/story.rs"]
+mod story;
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use bedside_store::{Batch, Options, Writer};
+use bedside_stream::LastWord;
+
+#[test]
+fn what_is_kept_is_shown_as_it_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    story::write(dir.path());
+    let (mut writer, recovered) = Writer::open(dir.path(), Options::default()).unwrap();
+    let follower = Follower::start(dir.path(), &["-n", "2", "web*"]);
+    follower.expect(&[
+        "2026-11-20 13:44:34.200 web1 [    0.600000][  T666] BUG: \\x1b[2J\\xff\\xc2\\x9b1m",
+        "2026-11-20 13:44:34.300 web1 [    0.700000] Kernel panic - not syncing: Fatal exception",
+        "── web1: 2 not kept (a limit of the doctor was reached) ──",
+    ]);
+
+    let run = recovered.next_run.0;
+    let mut batch = Batch::new();
+    batch.push_run(&story::stranger(run + 1, 40_000));
+    story::hear(&mut batch, run + 1, 40_000, b"[    1.000000] of no interest\n");
+    batch.push_run(&story::web1(run, 60_000));
+    story::hear(&mut batch, run, 60_000, b"6,0,0,-;Linux version 6.12.94\n host=web1\n");
+    story::hear(&mut batch, run, 60_100, b"6,4,500000,-;after a hole\n host=web1\n");
+    writer.append(batch);
+    follower.expect(&[
+        "── web1: boot 4, 6.12.94, 25 s after boot 3 panicked ──",
+        "2026-11-20 13:45:00.000 web1 [    0.000000] Linux version 6.12.94",
+        "── web1: 3 records not seen (filtered or lost) ──",
+        "2026-11-20 13:45:00.100 web1 [    0.500000] after a hole",
+    ]);
+
+    let mut batch = Batch::new();
+    story::hear(&mut batch, run, 61_000, b"0,5,900000,-;Kernel panic - not syncing\n host=web1\n");
+    batch.push_run(&story::dead(story::web1(run, 60_000), LastWord::Panic));
+    writer.append(batch);
+    follower.expect(&[
+        "2026-11-20 13:45:01.000 web1 [    0.900000] Kernel panic - not syncing",
+        "── web1: boot 4 ended in a panic ──",
+    ]);
+    writer.close().unwrap();
+}
+
+#[test]
+fn filters_hold_for_what_comes_too() {
+    let dir = tempfile::tempdir().unwrap();
+    story::write(dir.path());
+    let (mut writer, recovered) = Writer::open(dir.path(), Options::default()).unwrap();
+    let follower = Follower::start(dir.path(), &["-p", "3", "-g", "fatal|bad", "-o", "raw"]);
+    follower.expect(&["Kernel panic - not syncing: Fatal exception"]);
+    let run = recovered.next_run.0;
+    let mut batch = Batch::new();
+    batch.push_run(&story::web1(run, 60_000));
+    story::hear(&mut batch, run, 60_000, b"6,0,0,-;bad, but of no weight\n host=web1\n");
+    story::hear(&mut batch, run, 60_100, b"3,1,500000,-;good\n host=web1\n");
+    story::hear(&mut batch, run, 60_200, b"3,2,600000,-;BAD\n host=web1\n");
+    writer.append(batch);
+    follower.expect(&["BAD"]);
+    writer.close().unwrap();
+}
+
+/// A running `log -f`; ended with the test.
+struct Follower {
+    process: Child,
+    lines: Receiver<String>,
+}
+
+impl Follower {
+    fn start(data: &Path, args: &[&str]) -> Follower {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bedside"));
+        command.env_clear().env("TZ", "UTC").args(["log", "-f", "--data"]).arg(data).args(args);
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = process.stdout.take().unwrap();
+        let (tell, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                // The test may have seen enough.
+                tell.send(line).ok();
+            }
+        });
+        Follower { process, lines }
+    }
+
+    /// The next lines are exactly these.
+    fn expect(&self, expected: &[&str]) {
+        for expected in expected {
+            let line = self.lines.recv_timeout(Duration::from_mins(1));
+            assert_eq!(line.as_deref(), Ok(*expected));
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        // It may have ended by itself, which `expect` has told.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
