@@ -65,7 +65,7 @@ fn a_reader_sees_a_beginning_of_what_is_written_and_a_follower_all_of_it() {
     let stored = run(1, 1_000_000);
     let mut writer = writer(store.path());
     let mut follower = Reader::open(store.path()).unwrap().follow().unwrap();
-    let mut followed = Vec::new();
+    let mut came = Vec::new();
     for batch in 0..BATCHES {
         append(&mut writer, &stored, batch);
         if batch % 7 == 0 {
@@ -75,20 +75,20 @@ fn a_reader_sees_a_beginning_of_what_is_written_and_a_follower_all_of_it() {
             assert!(seqs.iter().copied().eq(0..seqs.len() as u64), "{} records", seqs.len());
         }
         while let Some(item) = follower.next(Duration::ZERO).unwrap() {
-            followed.push(item);
+            came.push(item);
         }
     }
     writer.close().unwrap();
     while let Some(item) = follower.next(Duration::ZERO).unwrap() {
-        followed.push(item);
+        came.push(item);
     }
     let all = 0..BATCHES * IN_A_BATCH;
     let reader = Reader::open(store.path()).unwrap();
     assert!(shown(&reader).into_iter().eq(all.clone()));
     assert_eq!(reader.doctor_running(), None);
     assert_eq!(reader.damage(), []);
-    assert!(matches!(followed.remove(0), FollowItem::Boot(..)));
-    let seqs = followed.into_iter().map(|item| match item {
+    assert!(matches!(came.remove(0), FollowItem::Boot(..)));
+    let seqs = came.into_iter().map(|item| match item {
         FollowItem::Record(record) => record.seq.unwrap(),
         other => panic!("{other:?}"),
     });
