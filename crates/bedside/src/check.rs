@@ -18,13 +18,13 @@ use serde::Serialize;
 
 use crate::cli::CheckArgs;
 use crate::config::{Config, Listen};
-use crate::{Exit, exit, render};
+use crate::{Exit, exit, health, render};
 
 /// What a check came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// What was looked at: `port`, `receive_buffer`, `firewall`, `disk`, `clock`, `doctor`,
-    /// `store`.
+    /// `store`; of a running doctor `keeping`, `catalogue`, `lost`.
     pub what: &'static str,
     /// Which one, where there may be several.
     pub on: Option<String>,
@@ -81,15 +81,12 @@ impl Verdict {
 }
 
 /// Looks at everything and tells it on standard output.
-///
-/// `health` adds what only the running doctor of a store knows.
-pub fn run(args: &CheckArgs, health: impl FnOnce(&Path) -> Vec<Verdict>) -> anyhow::Result<Exit> {
+pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     let (config, data) = match configuration(args) {
         Ok(found) => found,
         Err(error) => return Ok(exit::tell(Exit::Usage, &error.to_string())),
     };
-    let mut verdicts = all(&config, &data);
-    verdicts.extend(health(&data));
+    let verdicts = all(&config, &data);
     let mut out = io::stdout().lock();
     if args.json {
         render::write_line(&Report { v: render::VERSION, checks: &verdicts }, &mut out)?;
@@ -99,7 +96,7 @@ pub fn run(args: &CheckArgs, health: impl FnOnce(&Path) -> Vec<Verdict>) -> anyh
     Ok(conclusion(&verdicts))
 }
 
-/// Looks at everything that can be seen from outside a doctor.
+/// Looks at everything that can be seen from outside a doctor, and at what a running one says.
 pub fn all(config: &Config, data: &Path) -> Vec<Verdict> {
     let doctor = store::doctor(data);
     let mut verdicts = ports::ports(config, doctor);
@@ -109,6 +106,7 @@ pub fn all(config: &Config, data: &Path) -> Vec<Verdict> {
     verdicts.push(clock::clock());
     verdicts.push(store::running(doctor));
     verdicts.push(store::store(data));
+    verdicts.extend(health::verdicts(data, doctor.is_some()));
     verdicts
 }
 

@@ -11,6 +11,7 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 mod exit;
+mod health;
 pub mod hosts;
 pub mod listen;
 pub mod log;

@@ -4,11 +4,16 @@ use std::io::{self, Write as _};
 
 use bedside::cli::{self, Cli, Command};
 use bedside::config::Config;
+use bedside::render;
 use bedside::{Exit, boots, check, conclude, demo, hosts, log, man, replay, serve, store};
+use tracing_subscriber::EnvFilter;
 
 fn main() -> Exit {
     match cli::parse(std::env::args_os()) {
-        Ok(cli) => conclude(run(cli)),
+        Ok(cli) => {
+            tell_on_stderr(&cli.command);
+            conclude(run(cli))
+        }
         Err(error) => error.exit(),
     }
 }
@@ -24,9 +29,23 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Serve(args) => serve::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Demo(_) => demo::run(),
-        Command::Check(args) => check::run(&args, |_| Vec::new()),
+        Command::Check(args) => check::run(&args),
         Command::Store(args) => store::run(&args),
     }
+}
+
+/// What a command has to say beside its output. `BEDSIDE_LOG` chooses how much, in the way of
+/// `RUST_LOG`.
+fn tell_on_stderr(command: &Command) {
+    let usual = if matches!(command, Command::Serve(_)) { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_env("BEDSIDE_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(render::colours_on_stderr())
+        .with_target(false)
+        .without_time()
+        .init();
 }
 
 fn print(text: &str) -> anyhow::Result<Exit> {

@@ -26,7 +26,7 @@ use jiff::tz::TimeZone;
 
 use crate::cli::Output;
 
-pub use self::colour::{Palette, colours_on_stdout};
+pub use self::colour::{Palette, colours_on_stderr, colours_on_stdout};
 pub(crate) use self::json::{LossCounts, Source, Stamp, VERSION, write_line};
 pub use self::live::Live;
 pub use self::screen::Screen;

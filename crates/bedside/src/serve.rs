@@ -17,6 +17,7 @@ use crate::cli::ServeArgs;
 use crate::config::{Config, Listen, Live, Network};
 use crate::doctor::{Doctor, Found};
 use crate::exit;
+use crate::health::HealthFile;
 use crate::listen::{self, Allow};
 use crate::notify::{self, State};
 use crate::show::Show;
@@ -52,7 +53,9 @@ pub(crate) fn serve(
     let addresses: Vec<SocketAddr> = receiver.sockets().map(Socket::local).collect();
     let ports = addresses.iter().map(SocketAddr::port).collect();
     let allow = Allow::new(config.allow.iter().map(|network| network.0));
-    let mut ward = Ward { doctor, allow, ports, began: Instant::now(), config };
+    let health = HealthFile::make(&data).inspect_err(not_told).ok();
+    let began = Instant::now();
+    let mut ward = Ward { doctor, allow, ports, began, config, health, checked: began };
     ready(addresses, receiver.waker())?;
     told(notify::tell(State::Ready));
     let ended = ward.hear(&mut receiver, orders, again);
@@ -100,6 +103,11 @@ fn told(result: io::Result<()>) {
     }
 }
 
+/// `bedside check` sees less then.
+fn not_told(error: &io::Error) {
+    tracing::warn!(%error, "cannot write the file `health` of the store");
+}
+
 /// A doctor on duty.
 struct Ward {
     doctor: Doctor,
@@ -108,6 +116,9 @@ struct Ward {
     ports: Vec<u16>,
     began: Instant,
     config: Config,
+    health: Option<HealthFile>,
+    /// When house was kept last.
+    checked: Instant,
 }
 
 impl Ward {
@@ -117,7 +128,6 @@ impl Ward {
         orders: &Orders,
         again: &dyn Fn() -> anyhow::Result<Config>,
     ) -> anyhow::Result<()> {
-        const HOUSEKEEPING: Duration = Duration::from_secs(1);
         while !orders.stop() {
             self.look(receiver, self.wait(HOUSEKEEPING))?;
             if orders.reload() {
@@ -139,11 +149,23 @@ impl Ward {
         let round = receiver.receive(Some(wait), &mut |at, heard| self.take(at, heard));
         let round = round.context("cannot hear any more")?;
         self.doctor.settle(self.now());
+        if self.checked.elapsed() >= HOUSEKEEPING {
+            self.checked = Instant::now();
+            self.keep_house()?;
+        }
+        Ok(round.datagrams)
+    }
+
+    /// What is to be done now and then.
+    fn keep_house(&mut self) -> anyhow::Result<()> {
+        if let Some(health) = &mut self.health {
+            health.tell(self.doctor.writer()).unwrap_or_else(|error| not_told(&error));
+        }
         anyhow::ensure!(
             !self.doctor.writer().health().dead,
             "a thread of the store has ended: nothing is kept any more"
         );
-        Ok(round.datagrams)
+        Ok(())
     }
 
     fn take(&mut self, at: usize, heard: Heard<'_>) {
@@ -233,3 +255,5 @@ impl Orders {
         self.reload.swap(false, Ordering::Relaxed)
     }
 }
+
+const HOUSEKEEPING: Duration = Duration::from_secs(1);

@@ -84,6 +84,11 @@ pub fn colours_on_stdout() -> bool {
     anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }
 
+/// The same for standard error.
+pub fn colours_on_stderr() -> bool {
+    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

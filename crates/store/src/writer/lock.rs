@@ -31,7 +31,10 @@ impl Lock {
         for _ in 0..TRIES {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(mut locked) => {
-                    tell_pid(&mut locked).map_err(|e| Error::io("write", object(), e))?;
+                    // On a full disk there may be no room to say it; the lock holds all the same.
+                    if let Err(error) = tell_pid(&mut locked) {
+                        tracing::warn!(%error, "cannot write the pid into {}", object());
+                    }
                     return Ok(Lock { _file: locked });
                 }
                 Err((back, Errno::EWOULDBLOCK)) => file = back,

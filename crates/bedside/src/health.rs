@@ -1,0 +1,139 @@
+//! How a running doctor is, told to whoever runs `bedside check` on its store.
+//!
+//! The file `health` in the store's directory is given its room once, at the start, and written
+//! over in place from then on, so that "the disk is full" can be said on a full disk.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use bedside_store::{Counters, Health, Trouble, Writer};
+use serde::{Deserialize, Serialize};
+
+use crate::check::Verdict;
+
+/// What the file says: one JSON object, and blanks up to its full length.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Told {
+    v: u8,
+    /// The doctor's process.
+    pid: u32,
+    /// Why the segments can't be written.
+    disk: Option<String>,
+    /// Why the catalogue can't be written.
+    catalogue: Option<String>,
+    /// Records that were not kept since it started.
+    lost: u64,
+}
+
+/// The doctor's end of the file.
+#[derive(Debug)]
+pub(crate) struct HealthFile {
+    file: File,
+    last: Option<Told>,
+}
+
+impl HealthFile {
+    /// Makes the file. A doctor without one goes on all the same.
+    pub(crate) fn make(data: &Path) -> io::Result<HealthFile> {
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.write(true).create(true).truncate(false).mode(0o640).open(path(data))?;
+        file.write_all(&[b' '; LENGTH])?;
+        Ok(HealthFile { file, last: None })
+    }
+
+    /// Says how the writer is, if that has changed.
+    pub(crate) fn tell(&mut self, writer: &Writer) -> io::Result<()> {
+        let told = Told::of(&writer.health(), writer.counters());
+        if self.last.as_ref() == Some(&told) {
+            return Ok(());
+        }
+        let mut text = serde_json::to_vec(&told)?;
+        text.resize(LENGTH, b' ');
+        self.file.write_all_at(&text, 0)?;
+        self.last = Some(told);
+        Ok(())
+    }
+}
+
+impl Told {
+    fn of(health: &Health, counters: &Counters) -> Told {
+        let say = |trouble: &Option<Trouble>| {
+            trouble.as_ref().map(|t| t.what.chars().take(MOST_WORDS).collect())
+        };
+        let lost = [&counters.lost_queue, &counters.lost_disk];
+        Told {
+            v: 1,
+            pid: std::process::id(),
+            disk: say(&health.disk),
+            catalogue: say(&health.catalogue),
+            lost: lost.map(|counter| counter.load(Ordering::Relaxed)).iter().sum(),
+        }
+    }
+
+    fn verdicts(&self) -> Vec<Verdict> {
+        let mut verdicts = Vec::new();
+        if let Some(what) = &self.disk {
+            let said = format!("the doctor (pid {}) cannot keep what it hears: {what}", self.pid);
+            verdicts.push(Verdict::problem("keeping", said, DISK_CURE));
+        }
+        if let Some(what) = &self.catalogue {
+            let said = format!("the doctor cannot write its catalogue: {what}");
+            verdicts.push(Verdict::problem("catalogue", said, DISK_CURE));
+        }
+        if self.lost > 0 {
+            let said = format!("{} records were not kept since the doctor started", self.lost);
+            verdicts.push(Verdict::problem("lost", said, LOST_CURE));
+        }
+        if verdicts.is_empty() {
+            verdicts.push(Verdict::ok("keeping", "the doctor keeps all that it hears"));
+        }
+        verdicts
+    }
+}
+
+/// What the doctor that writes the store in `data` says of itself; nothing where none does.
+pub(crate) fn verdicts(data: &Path, running: bool) -> Vec<Verdict> {
+    if !running {
+        return Vec::new();
+    }
+    let told = std::fs::read(path(data)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    told.map_or_else(Vec::new, |told: Told| told.verdicts())
+}
+
+fn path(data: &Path) -> std::path::PathBuf {
+    data.join("health")
+}
+
+const LENGTH: usize = 4096;
+/// So that two of them fit, escaped.
+const MOST_WORDS: usize = 256;
+const DISK_CURE: &str = "make room or mend the disk; the doctor goes on by itself then";
+const LOST_CURE: &str =
+    "`bedside log` shows where; a faster disk, or more `queue` under [store], prevents it";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::State;
+
+    #[test]
+    fn trouble_is_a_problem_and_none_is_well() {
+        let well = Told { v: 1, pid: 7, ..Told::default() };
+        assert_eq!(well.verdicts()[0].state, State::Ok);
+        let ill = Told { disk: Some("write segment 3: No space left".into()), lost: 2, ..well };
+        let states: Vec<State> = ill.verdicts().iter().map(|verdict| verdict.state).collect();
+        assert_eq!(states, [State::Problem, State::Problem]);
+    }
+
+    #[test]
+    fn a_file_without_a_doctor_says_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(path(dir.path()), br#"{"v":1,"pid":1,"disk":"x","lost":0}   "#).unwrap();
+        assert_eq!(verdicts(dir.path(), false), []);
+        assert_eq!(verdicts(dir.path(), true).len(), 1);
+    }
+}
