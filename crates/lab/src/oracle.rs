@@ -246,11 +246,13 @@ pub fn take_time(line: &[u8]) -> (Option<u64>, &[u8]) {
 fn boots(messages: Vec<Message>) -> Vec<Boot> {
     let mut boots: Vec<Boot> = Vec::new();
     for chunk in chunks(messages) {
-        let deciding = chunk.iter().find_map(|message| match message {
+        let timed = chunk.iter().filter_map(|message| match message {
             Message::Record(record) if record.uptime_us > Some(0) => Some(record),
             _ => None,
         });
-        let repeats = |boot: &Boot| deciding.is_some_and(|record| boot.records.contains(record));
+        let deciding: Vec<&Record> = timed.take(DECIDING).collect();
+        let held = |boot: &Boot| deciding.iter().filter(|r| boot.records.contains(r)).count();
+        let repeats = |boot: &Boot| held(boot) * 2 > deciding.len();
         if let Some(boot) = boots.last_mut().filter(|boot| repeats(boot)) {
             add(boot, chunk);
         } else {
@@ -310,6 +312,9 @@ fn without(payload: &[u8], notice: &[u8]) -> Vec<u8> {
 }
 
 const BASIC_CUT: usize = 1000;
+/// So many records with a time above 0 tell a repeat from a new boot; a single one does not, for
+/// the clock is coarse at first.
+pub(crate) const DECIDING: usize = 40;
 /// More than a release and a notice are long.
 const FRONT: usize = 128;
 const REPLAYING: &[u8] = b"** replaying previous printk message **\n";

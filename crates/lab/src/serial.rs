@@ -1,7 +1,7 @@
 //! The serial console of a run, the truth that what was heard is held against.
 
 use crate::answer::Item;
-use crate::oracle::take_time;
+use crate::oracle::{DECIDING, take_time};
 
 /// One line that the kernel said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +72,7 @@ impl Console {
             lines.filter_map(|line| if timed { timed_line(line) } else { untimed_line(line) });
         let mut boots: Vec<Vec<Line>> = Vec::new();
         for chunk in chunks(lines) {
-            let deciding = chunk.iter().find(|line| line.uptime_us > Some(0));
-            let again = |boot: &&mut Vec<Line>| deciding.is_some_and(|line| boot.contains(line));
+            let again = |boot: &&mut Vec<Line>| are_of(chunk.iter(), boot);
             match boots.last_mut().filter(again) {
                 Some(boot) => add(boot, chunk),
                 None => boots.push(chunk),
@@ -109,11 +108,18 @@ impl Telling {
         })
     }
 
-    /// The first line with a time above 0 tells boots apart.
+    /// Without a time above 0 it may be any.
     fn may_be(&self, boot: &[Line]) -> bool {
-        let deciding = self.lines().find(|line| line.uptime_us > Some(0));
-        deciding.is_none_or(|line| boot.contains(line))
+        self.lines().all(|line| line.uptime_us <= Some(0)) || are_of(self.lines(), boot)
     }
+}
+
+/// Whether most of the first lines with a time above 0 are of this boot; the clock is coarse at
+/// first, and a single line may be of several.
+fn are_of<'a>(lines: impl Iterator<Item = &'a Line>, boot: &[Line]) -> bool {
+    let deciding: Vec<&Line> =
+        lines.filter(|line| line.uptime_us > Some(0)).take(DECIDING).collect();
+    deciding.iter().filter(|line| boot.contains(line)).count() * 2 > deciding.len()
 }
 
 /// Sorts an answer by boot, port and format, in order of appearance.
