@@ -88,6 +88,14 @@ pub struct Look {
     pub filtered: bool,
 }
 
+impl Look {
+    /// For lines of any machine, as they come, on standard output.
+    pub fn live() -> Look {
+        let palette = Palette::new(colours_on_stdout());
+        Look { palette, zone: TimeZone::system(), several_hosts: true, ..Look::default() }
+    }
+}
+
 impl Default for Look {
     fn default() -> Look {
         Look {

@@ -46,7 +46,7 @@ fn what_is_kept_is_shown_as_it_is_kept() {
     writer.append(batch);
     follower.expect(&[
         "2026-11-20 13:45:01.000 web1 [    0.900000] Kernel panic - not syncing",
-        "── web1: boot 4 ended in a panic ──",
+        "── web1: boot 4 panicked ──",
     ]);
     writer.close().unwrap();
 }

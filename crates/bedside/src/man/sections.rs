@@ -55,6 +55,11 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("XDG_STATE_HOME", "Where a user's own store is."),
     ("NO_COLOR", "Set to anything: no colours. Without it, colours go to terminals only."),
     ("CLICOLOR_FORCE", "Set to anything but 0: colours go to files and pipes too."),
+    (
+        "BEDSIDE_LOG",
+        "How much is told on standard error beside the output: error, warn, info, debug, or as \
+         the Rust crate env_logger has it. serve says info and worse, other commands warn.",
+    ),
     ("TZ", "The zone of times given and shown; JSON is always in UTC."),
     ("LISTEN_FDS, LISTEN_PID", "Sockets handed over by a service manager; `serve` hears on them."),
     ("NOTIFY_SOCKET", "Where `serve` tells a service manager how it is."),

@@ -185,3 +185,78 @@ fn owned(record: &StoredRecord<'_>, boot: &BootSummary) -> OwnedRecord {
 const RUNS: usize = 20_000;
 const NOBODY: SocketAddr =
     SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, 0));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is given for these lines, in a word each.
+    fn given(lines: &[&str]) -> Vec<String> {
+        let mut entries = Entries::new();
+        let mut given = Vec::new();
+        for line in lines {
+            entries.line(line.as_bytes(), &mut |item| given.push(in_a_word(&item)));
+        }
+        given
+    }
+
+    fn in_a_word(item: &FollowItem) -> String {
+        match item {
+            FollowItem::Record(record) => {
+                format!("{} {} {}", record.host, record.boot, String::from_utf8_lossy(&record.text))
+            }
+            FollowItem::Gap(gap) => format!("{} {}", gap.cause.as_str(), gap.count),
+            FollowItem::Boot(change, boot) => format!("{change:?} {} {}", boot.host, boot.number),
+        }
+    }
+
+    const RUN: &str = "R 7\tsource=10.0.0.7:6665\tport=6666\tfirst=5\tverdict=boot\tboot=3";
+
+    #[test]
+    fn holes_are_proven_as_far_as_msgid_goes() {
+        assert_eq!(
+            given(&[
+                RUN,
+                "7 5 e ,6,10,1,,;a\tmsgid=4294967295",
+                "7 6 e ,6,14,2,,;b\tmsgid=2",
+                "7 7 e ,6,12,3,,;late\tmsgid=1",
+                "7 8 e ,6,15,4,,;c",
+                "7 9 e ,6,18,5,,;d\tmsgid=9",
+            ]),
+            [
+                "Began 10.0.0.7 3",
+                "10.0.0.7 3 a",
+                "proven 2",
+                "probable 1",
+                "10.0.0.7 3 b",
+                "10.0.0.7 3 late",
+                "10.0.0.7 3 c",
+                "probable 2",
+                "10.0.0.7 3 d",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_run_may_get_a_name_an_end_or_a_place_in_another_boot() {
+        let named = format!("{RUN}\thost=web1");
+        let dead = format!("{named}\tend=panic");
+        assert_eq!(
+            given(&[RUN, RUN, &named, &dead, &dead]),
+            ["Began 10.0.0.7 3", "Named web1 3", "Ended(Panic) web1 3"]
+        );
+        let unsure = RUN.replace("verdict=boot", "verdict=provisional");
+        let same = RUN.replace("verdict=boot", "verdict=same:2").replace("boot=3", "boot=2");
+        assert_eq!(
+            given(&[&unsure, &same, &same]),
+            ["Began 10.0.0.7 3", "Joined { from: 3 } 10.0.0.7 2"]
+        );
+        assert_eq!(given(&[&same, "7 5 b ,,,,,;goes on"]), ["10.0.0.7 2 goes on"]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_passed_over() {
+        assert_eq!(given(&["", "X what", "8 5 b ,,,,,;whose?"]), Vec::<String>::new());
+        assert_eq!(given(&["G 8 5 limit 2", "G - 5 socket 3"]), ["limit 2", "socket 3"]);
+    }
+}

@@ -6,6 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use bedside_store::Tap;
+
 use super::entries::Entries;
 use super::{Live, Look};
 use crate::cli::Output;
@@ -49,9 +51,9 @@ impl Screen {
     }
 
     /// What the store is to call with each batch's entry lines. It never waits.
-    pub fn tap(&self) -> impl FnMut(&[u8]) + Send + 'static {
+    pub fn tap(&self) -> Tap {
         let queue = Arc::clone(&self.queue);
-        move |lines| queue.push(lines)
+        Box::new(move |lines| queue.push(lines))
     }
 
     /// Shows what still waits, but does not wait longer than `patience` for a stopped terminal.

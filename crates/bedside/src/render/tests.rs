@@ -291,11 +291,8 @@ fn boots_say_how_they_began_and_ended() {
         say(BootEvent::Begin, &second, Some(&third)),
         "── boot 2, 6.12.94, while boot 3 was still heard ──\n"
     );
-    assert_eq!(say(BootEvent::End(End::Panic), &third, None), "── boot 3 ended in a panic ──\n");
-    assert_eq!(
-        say(BootEvent::End(End::Clean), &first, None),
-        "── boot 1 ended with a shutdown ──\n"
-    );
+    assert_eq!(say(BootEvent::End(End::Panic), &third, None), "── boot 3 panicked ──\n");
+    assert_eq!(say(BootEvent::End(End::Clean), &first, None), "── boot 1 shut down ──\n");
     assert_eq!(
         say(BootEvent::End(End::Silence), &second, None),
         "── boot 2 silent for 1 min 14 s; no last word heard ──\n"
@@ -379,7 +376,7 @@ fn a_boot_without_a_record_left_is_not_drawn() {
          ── boot 3, 6.12.94 ──\n\
          ── 5 records not seen (filtered or lost) ──\n\
          2026-11-20 13:44:37.545 web1 [  514.729715][  T123] x\n\
-         ── boot 3 ended in a panic ──\n"
+         ── boot 3 panicked ──\n"
     );
 }
 

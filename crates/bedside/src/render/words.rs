@@ -29,8 +29,8 @@ pub(super) fn boot(mark: &BootMark<'_>) -> String {
     let number = mark.boot.number;
     match mark.event {
         BootEvent::Begin => begin(mark),
-        BootEvent::End(End::Clean) => format!("boot {number} ended with a shutdown"),
-        BootEvent::End(End::Panic) => format!("boot {number} ended in a panic"),
+        BootEvent::End(End::Clean) => format!("boot {number} shut down"),
+        BootEvent::End(End::Panic) => format!("boot {number} panicked"),
         BootEvent::End(End::Silence) if mark.boot.superseded => {
             format!("boot {number} fell silent; no last word heard")
         }
