@@ -16,7 +16,8 @@ use crate::read::{BootSummary, Damage, End, Error, Gap, OwnedRecord};
 /// What came next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FollowItem {
-    /// A record, under the host and boot known for it at this moment. Repeats are given too.
+    /// A record, under the host and boot known for it at this moment. Repeats are given until it
+    /// is known that they are; those without numbers always.
     Record(OwnedRecord),
     /// Something is missing: a stored gap, or a hole in the numbers in front of the next record.
     /// A record that comes late may fill it after all.

@@ -27,6 +27,8 @@ pub(super) struct News {
     latest: HashMap<Vec<u8>, RunId>,
     /// The highest number heard of each boot at each of our ports; `None`: none yet.
     edges: HashMap<(RunId, u16), Option<Edge>>,
+    /// Runs that turned out to repeat an older one, and up to which number.
+    repeats: HashMap<RunId, u64>,
     /// Made when needed.
     names: HashMap<RunId, Names>,
     /// The segment that is being read.
@@ -52,6 +54,7 @@ impl News {
             segment: 0,
             latest: HashMap::new(),
             edges: HashMap::new(),
+            repeats: HashMap::new(),
             names: HashMap::new(),
             boots,
             runs,
@@ -90,6 +93,10 @@ impl News {
         self.runs.heard(record.run, record.received);
         let root = self.runs.root(record.run);
         self.begin(root, out);
+        let repeated = self.repeats.get(&record.run).copied();
+        if record.seq.zip(repeated).is_some_and(|(seq, upto)| seq.0 <= upto) {
+            return;
+        }
         self.name(record.run);
         self.hole(root, record, out);
         let names = self.names.get(&record.run);
@@ -127,7 +134,7 @@ impl News {
         let (Some(seq), Some(names)) = (record.seq, self.names.get(&record.run)) else { return };
         let Some(key) = names.keys.get(&record.run) else { return };
         let port = key.port;
-        let here = Edge { seq: seq.0, msgid: record.msgid() };
+        let here = Edge { seq: seq.0, msgid: record.msgid().filter(|_| !record.incomplete) };
         let edge = self.edge(root, port);
         let before = edge.replace(here);
         let Some(before) = before else { return };
@@ -157,6 +164,7 @@ impl News {
         };
         let told = self.begun.contains_key(&before.root);
         if before.root != root {
+            self.note_repeat(run, root);
             self.regroup(&before, root);
         }
         if told {
@@ -187,6 +195,17 @@ impl News {
         if word != before.last_word && boot.end != before.end {
             out.extend(boot.end.map(|end| change(BootChange::Ended(end), boot)));
         }
+    }
+
+    /// A run that is no boot of its own after all says again what its boot had said; one that is
+    /// a boot after all does not.
+    fn note_repeat(&mut self, run: RunId, root: RunId) {
+        let port = self.runs.get(run).map(|known| known.run().key.port);
+        let held = port.filter(|_| run != root).and_then(|port| *self.edge(root, port));
+        match held {
+            Some(edge) => self.repeats.insert(run, edge.seq),
+            None => self.repeats.remove(&run),
+        };
     }
 
     fn before(&self, run: RunId) -> Option<Before> {
@@ -247,6 +266,7 @@ impl News {
                 if let Some(port) = self.runs.get(run).map(|known| known.run().key.port) {
                     self.edges.remove(&(root, port));
                 }
+                self.repeats.remove(&run);
                 self.runs.forget(run);
             }
         }

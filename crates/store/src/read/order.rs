@@ -158,22 +158,30 @@ fn record(line: &Line) -> Option<StoredRecord<'_>> {
 /// `None`: it is no record after all.
 pub(super) fn shore(line: &Line) -> Option<Shore> {
     let record = record(line)?;
-    let edge = Edge { seq: line.key.seq, msgid: record.msgid() };
+    // The last `msgid` is the kernel's; of an unfinished record the last may be missing.
+    let msgid = record.msgid().filter(|_| !record.incomplete);
+    let edge = Edge { seq: line.key.seq, msgid };
     Some(Shore { edge, run: record.run, received: record.received })
 }
 
-/// Lines of one number: records with an earlier one's time and text are repeats of it.
+/// Lines of one number: records with an earlier one's time and text are repeats of it, and so
+/// are unfinished ones of which a whole copy came, before or after.
 fn without_repeats(same: Vec<Line>) -> Vec<Raw> {
     let mut raws: Vec<Raw> = Vec::with_capacity(same.len());
     let mut held: HashSet<(Option<u64>, Vec<u8>)> = HashSet::new();
+    let whole = same.iter().filter(|line| !line.is_gap).filter_map(record);
+    let whole: HashSet<_> =
+        whole.filter(|record| !record.incomplete).map(|record| record.time).collect();
     for line in same {
         if line.is_gap {
             raws.push(Raw::Gap(line));
             continue;
         }
-        let said =
-            record(&line).map(|record| (record.time.map(|time| time.0), record.text.to_vec()));
-        if said.is_none_or(|said| held.insert(said)) {
+        let Some(told) = record(&line) else { continue };
+        if told.incomplete && whole.contains(&told.time) {
+            continue;
+        }
+        if held.insert((told.time.map(|time| time.0), told.text.to_vec())) {
             raws.push(Raw::Record(line));
         }
     }
