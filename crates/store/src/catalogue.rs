@@ -58,6 +58,12 @@ impl Catalogue {
         Catalogue::prepared(Connection::open_in_memory().map_err(failed("open"))?)
     }
 
+    /// Lets a test break things.
+    #[cfg(test)]
+    pub(crate) fn run_sql(&self, sql: &str) {
+        self.connection.execute_batch(sql).unwrap();
+    }
+
     fn prepared(connection: Connection) -> Result<Catalogue, Error> {
         connection.busy_timeout(WRITER_PATIENCE).map_err(failed("open"))?;
         connection.set_prepared_statement_cache_capacity(32);

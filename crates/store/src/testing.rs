@@ -79,7 +79,6 @@ pub(crate) fn options() -> Options {
 /// One life of a store: what the threads do, done step by step.
 #[derive(Debug)]
 pub(crate) struct Life {
-    pub(crate) disk: FaultyDisk,
     pub(crate) parts: Parts,
     pub(crate) mono: u64,
     pub(crate) flight: Option<Ticket>,
@@ -102,7 +101,7 @@ impl Life {
         let found = recover(&shared, catalogue, options.segment_max_bytes / 2)?;
         let parts = Parts::new(&shared, options, found, now(0))?;
         let started = BTreeSet::new();
-        Ok(Life { disk: disk.clone(), parts, mono: 0, flight: None, started })
+        Ok(Life { parts, mono: 0, flight: None, started })
     }
 
     /// The end of this life, however it comes; the catalogue has lost nothing.

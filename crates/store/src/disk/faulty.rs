@@ -43,8 +43,6 @@ struct State {
     steps: u64,
     /// These steps fail.
     failing: std::ops::Range<u64>,
-    /// Only these fail, if named.
-    only: Option<&'static str>,
 }
 
 #[derive(Clone, Default)]
@@ -78,11 +76,6 @@ impl FaultyDisk {
     /// Makes the operations numbered `range` fail, counted from the disk's first.
     pub(crate) fn fail(&self, range: std::ops::Range<u64>) {
         self.lock().failing = range;
-    }
-
-    /// Of those, only the ones of this kind.
-    pub(crate) fn fail_only(&self, kind: &'static str) {
-        self.lock().only = Some(kind);
     }
 
     /// Operations so far.
@@ -134,8 +127,11 @@ impl FaultyDisk {
         let mut state = self.lock();
         let step = state.steps;
         state.steps += 1;
-        let hit = state.failing.contains(&step) && state.only.is_none_or(|only| only == kind);
-        if hit { Err(io::Error::other(format!("{kind} fails at step {step}"))) } else { Ok(()) }
+        if state.failing.contains(&step) {
+            Err(io::Error::other(format!("{kind} fails at step {step}")))
+        } else {
+            Ok(())
+        }
     }
 
     fn find(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {

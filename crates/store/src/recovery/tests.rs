@@ -53,7 +53,7 @@ fn a_store_cut_at_every_byte_opens_and_says_what_is_missing() {
         let mut life = Life::open(&cut_disk, &options()).unwrap();
         let whole = blocks.iter().filter(|block| block.end().offset as usize <= cut);
         let kept = earlier + whole.clone().map(|b| b.header.records() as usize).sum::<usize>();
-        let end = whole.clone().last().map_or(0, |block| block.end().offset as usize);
+        let end = whole.clone().next_back().map_or(0, |block| block.end().offset as usize);
         assert_eq!(held(&cut_disk).seqs(), all[..kept], "cut at {cut}");
         let torn: u64 = life.torn().iter().map(|torn| torn.bytes).sum();
         let header = blocks[0].offset as usize;

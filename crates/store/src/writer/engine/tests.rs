@@ -69,10 +69,10 @@ fn segments_stand_alone_and_are_sealed_in_turn() {
     assert_eq!(held(&disk).seqs(), (0..400).collect::<Vec<_>>());
     assert_self_contained(&disk);
     let segments = segments(&disk);
-    let (live, sealed) = segments.split_last().unwrap();
+    let (last, sealed) = segments.split_last().unwrap();
     assert!(sealed.iter().all(|segment| segment.name.form == Form::Sealed), "{segments:?}");
     assert!(sealed.len() > 3, "{segments:?}");
-    assert_eq!(live.name.form, Form::Live);
+    assert_eq!(last.name.form, Form::Live);
     assert_eq!(life.end().load().unwrap(), folded(&disk));
 }
 
@@ -257,7 +257,7 @@ fn chaos(seed: u64, with_errors: bool) {
             match dice.below(10) {
                 0..5 => {
                     let mut batch = Batch::new();
-                    for _ in 0..1 + dice.below(4) {
+                    for _ in 0..=dice.below(4) {
                         if runs.is_empty() || dice.one_in(8) {
                             runs.push(life.parts.recovered.next_run.0 + runs.len() as u64);
                         }

@@ -1,1 +1,112 @@
+use super::super::shelf::Found;
+use super::*;
+use crate::batch::Batch;
+use crate::disk::faulty::FaultyDisk;
+use crate::testing::*;
 
+#[test]
+fn the_catalogue_is_never_ahead_of_what_is_synced() {
+    let disk = FaultyDisk::default();
+    let mut life = Life::open(&disk, &options()).unwrap();
+    life.say(1, 1);
+    assert!(life.sync());
+    life.say(1, 2);
+    life.keep();
+    let summary = life.parts.keeper.catalogue.load().unwrap();
+    assert_eq!(summary.tally(RunId(1)).records, 1);
+    assert!(life.sync());
+    life.keep();
+    assert_eq!(life.end().load().unwrap(), folded(&disk));
+}
+
+#[test]
+fn a_catalogue_that_fails_costs_nothing_but_time() {
+    let disk = FaultyDisk::default();
+    let mut life = Life::open(&disk, &options()).unwrap();
+    let breaking = "ALTER TABLE segments RENAME TO gone";
+    life.parts.keeper.catalogue.run_sql(breaking);
+    let mut batch = Batch::new();
+    life.push(&mut batch, 1, 1);
+    batch.push_memory(&memory(run(1).key, 1, 9));
+    life.write(&mut batch);
+    assert!(life.sync());
+    life.keep();
+    assert!(life.parts.shared.health().catalogue.is_some());
+    assert!(life.parts.shared.health().disk.is_none());
+    life.say(1, 2);
+    assert!(life.sync());
+    life.parts.keeper.catalogue.run_sql("ALTER TABLE gone RENAME TO segments");
+    life.keep();
+    assert!(life.parts.shared.health().is_well());
+    let catalogue = life.end();
+    assert_eq!(catalogue.load().unwrap(), folded(&disk));
+    assert_eq!(catalogue.memories().unwrap().len(), 1);
+}
+
+#[test]
+fn retention_deletes_whole_segments_and_their_rows_and_never_the_live_one() {
+    let disk = FaultyDisk::default();
+    let retention = Retention { max_bytes: 6000, max_host_share: 2.0, ..Retention::default() };
+    let options = Options { segment_max_bytes: 1000, retention, ..options() };
+    let mut life = Life::open(&disk, &options).unwrap();
+    for seq in 0..400 {
+        life.say(1 + seq / 100, seq);
+        if seq % 5 == 4 {
+            assert!(life.sync());
+            life.keep();
+        }
+    }
+    let held = held(&disk);
+    let first = held.seqs()[0];
+    assert!(first > 100, "the oldest went");
+    assert_eq!(held.seqs(), (first..400).collect::<Vec<_>>());
+    let bytes: u64 = segments(&disk)
+        .iter()
+        .map(|listed| SegmentFile::open(&disk, *listed).unwrap().bytes().unwrap())
+        .sum();
+    assert!(bytes <= 6000 + 1000, "{bytes}");
+    let deleted = life.parts.shared.counters.deleted.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(deleted > 3);
+    let catalogue = life.end();
+    assert_eq!(catalogue.load().unwrap(), folded(&disk));
+    assert_eq!(catalogue.run(RunId(1)).unwrap(), None);
+}
+
+#[test]
+fn a_seal_that_fails_is_tried_again_later() {
+    let disk = FaultyDisk::default();
+    let mut life = Life::open(&disk, &Options { segment_max_bytes: 500, ..options() }).unwrap();
+    for seq in 0..10 {
+        life.say(1, seq);
+    }
+    assert!(life.sync());
+    disk.create("00000001.tmp").unwrap();
+    disk.fail(disk.steps()..u64::MAX);
+    life.keep();
+    assert_eq!(life.parts.shared.counters.sealed.load(std::sync::atomic::Ordering::Relaxed), 0);
+    disk.fail(0..0);
+    life.keep();
+    assert_eq!(segments(&disk)[0].name.form, Form::Live, "not at once");
+    life.mono += PAUSE_US;
+    life.keep();
+    assert_eq!(segments(&disk)[0].name.form, Form::Sealed);
+    assert_eq!(held(&disk).seqs(), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_memory_is_on_the_shelf_until_it_is_in_the_catalogue() {
+    let disk = FaultyDisk::default();
+    let mut life = Life::open(&disk, &options()).unwrap();
+    let remembered = Arc::new(memory(key(1, 6665), 1, 9));
+    let shelf = Arc::clone(&life.parts.shelf);
+    assert_eq!(shelf.find(&key(1, 6665)), Found::Nowhere);
+    assert!(shelf.hold(&remembered));
+    let mut batch = Batch::new();
+    batch.memories.push(Arc::clone(&remembered));
+    life.write(&mut batch);
+    assert!(life.sync());
+    assert_eq!(shelf.find(&key(1, 6665)), Found::Held(remembered));
+    life.keep();
+    assert_eq!(shelf.find(&key(1, 6665)), Found::Stored);
+    assert_eq!(shelf.find(&key(2, 6665)), Found::Nowhere);
+}

@@ -3,7 +3,7 @@ use crate::disk::faulty::{Dice, FaultyDisk};
 use crate::segment::{Form, list};
 use crate::testing::*;
 
-const GO: AtomicBool = AtomicBool::new(false);
+static GO: AtomicBool = AtomicBool::new(false);
 
 /// A live segment of 30 records and the job to seal it.
 fn store() -> (FaultyDisk, SealJob) {

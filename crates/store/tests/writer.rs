@@ -1,0 +1,345 @@
+//! A writer with its threads, on a real directory.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex};
+
+use bedside_store::disk::{Directory, Disk, DiskFile};
+use bedside_store::segment::{SegmentFile, list};
+use bedside_store::{Batch, Entry, Error, Options, Retention, Writer, maintain};
+use bedside_stream::{Cause, Run, RunId, StreamKey, Verdict, WallTime};
+use netconsole_wire::{Fields, Format, Prefix, Record, Sequence, Text};
+
+fn run(id: u64) -> Run {
+    Run {
+        id: RunId(id),
+        key: StreamKey { source: ([192, 0, 2, 1], 6665).into(), port: 6666 },
+        first_received: WallTime(1),
+        verdict: Verdict::Boot,
+        host: Some(b"web1".to_vec()),
+        boot_id: None,
+        release: None,
+        last_word: None,
+    }
+}
+
+fn push(batch: &mut Batch, run: u64, seq: u64) {
+    let record = Record {
+        format: Format::Extended,
+        release: None,
+        prefix: Some(Prefix(6)),
+        seq: Some(Sequence(seq)),
+        time: None,
+        continued: false,
+        caller: None,
+        text: Text::Escaped(b"usb 1-1: new high-speed USB device number 2 using xhci_hcd"),
+        fields: Fields::EMPTY,
+        incomplete: false,
+    };
+    batch.push_record(RunId(run), WallTime(1_000_000 + seq), &record);
+}
+
+/// The numbers of all records, and the sum of all gap entries, as they stand on the disk.
+fn held(dir: &Path) -> (Vec<u64>, u64) {
+    let disk = Directory::new(dir.join("segments"));
+    let (mut seqs, mut missing) = (Vec::new(), 0);
+    for listed in list(&disk).unwrap() {
+        let segment = SegmentFile::open(&disk, listed).unwrap();
+        let mut text = Vec::new();
+        for block in segment.scan().unwrap().blocks {
+            segment.read_block(&block, &mut text).unwrap();
+            for line in text.split_inclusive(|&b| b == b'\n') {
+                match Entry::decode(line) {
+                    Some(Entry::Record(record)) => seqs.push(record.seq.unwrap().0),
+                    Some(Entry::Gap(gap)) => {
+                        assert_eq!(gap.cause, Cause::Limit);
+                        missing += gap.count;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    (seqs, missing)
+}
+
+#[test]
+fn what_was_appended_is_there_after_close_and_the_next_life_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut expected = Vec::new();
+    for life in 0..3u64 {
+        let (mut writer, recovered) = Writer::open(dir.path(), Options::default()).unwrap();
+        assert_eq!(recovered.next_run, RunId(life + 1));
+        assert!(recovered.torn.is_empty());
+        let mut batch = Batch::new();
+        batch.push_run(&run(life + 1));
+        for seq in life * 1000..(life + 1) * 1000 {
+            push(&mut batch, life + 1, seq);
+            expected.push(seq);
+            if seq % 100 == 99 {
+                batch = writer.append(batch).unwrap_or_default();
+            }
+        }
+        writer.append(batch);
+        assert!(writer.health().is_well());
+        writer.close().unwrap();
+        assert_eq!(held(dir.path()), (expected.clone(), 0));
+    }
+    let summary = maintain::rebuild(dir.path()).unwrap();
+    let boots: Vec<_> = summary.runs.values().map(|state| state.stored.boot).collect();
+    assert_eq!(boots, [Some(1), Some(2), Some(3)]);
+    assert_eq!(summary.tally(RunId(2)).records, 1000);
+    let verified = maintain::verify(dir.path()).unwrap();
+    assert!(verified.faults.is_empty() && verified.unknown_lines == 0);
+    assert_eq!(verified.stats.records, 3000);
+    assert_eq!(maintain::stats(dir.path()).unwrap(), verified.stats);
+    assert!(verified.stats.ratio() > 2.0);
+    assert_eq!(maintain::prune(dir.path(), &Retention::default()).unwrap(), 0);
+}
+
+#[test]
+fn nobody_else_may_read_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("a/b");
+    let (mut writer, _) = Writer::open(&store, Options::default()).unwrap();
+    let mut batch = Batch::new();
+    push(&mut batch, 1, 1);
+    writer.append(batch);
+    writer.close().unwrap();
+    for path in [store.clone(), store.join("segments")] {
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o027, 0);
+        for entry in std::fs::read_dir(path).unwrap() {
+            assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o007, 0);
+        }
+    }
+}
+
+#[test]
+fn a_second_writer_is_told_who_the_first_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, _) = Writer::open(dir.path(), Options::default()).unwrap();
+    let second = Writer::open(dir.path(), Options::default()).unwrap_err();
+    let Error::Locked { pid, .. } = &second else { panic!("{second}") };
+    assert_eq!(*pid, Some(std::process::id()));
+    assert!(second.to_string().contains(&std::process::id().to_string()), "{second}");
+    assert!(matches!(maintain::rebuild(dir.path()), Err(Error::Locked { .. })));
+    first.close().unwrap();
+    Writer::open(dir.path(), Options::default()).unwrap().0.close().unwrap();
+}
+
+#[test]
+fn the_tap_hears_every_line_with_the_numbers_of_boots() {
+    let dir = tempfile::tempdir().unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let tap = {
+        let heard = Arc::clone(&heard);
+        Box::new(move |lines: &[u8]| heard.lock().unwrap().extend_from_slice(lines))
+    };
+    let options = Options { tap: Some(tap), ..Options::default() };
+    let (mut writer, _) = Writer::open(dir.path(), options).unwrap();
+    let mut batch = Batch::new();
+    batch.push_run(&run(1));
+    push(&mut batch, 1, 7);
+    writer.append(batch);
+    let heard = String::from_utf8(heard.lock().unwrap().clone()).unwrap();
+    assert!(heard.starts_with("R 1\tsource=192.0.2.1:6665\t"), "{heard}");
+    assert!(heard.lines().next().unwrap().contains("\tboot=1\thost=web1"), "{heard}");
+    assert!(heard.lines().nth(1).unwrap().starts_with("1 1000007 e ,6,7,"), "{heard}");
+    writer.close().unwrap();
+}
+
+/// A directory whose writes wait until the gate is opened.
+#[derive(Clone, Debug)]
+struct Gated {
+    directory: Directory,
+    gate: Arc<(Mutex<bool>, Condvar)>,
+}
+
+#[derive(Debug)]
+struct GatedFile(Arc<dyn DiskFile>, Gated);
+
+impl Gated {
+    fn pass(&self) {
+        let open = self.gate.0.lock().unwrap();
+        drop(self.gate.1.wait_while(open, |open| !*open).unwrap());
+    }
+
+    fn set(&self, open: bool) {
+        *self.gate.0.lock().unwrap() = open;
+        self.gate.1.notify_all();
+    }
+}
+
+impl Disk for Gated {
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(GatedFile(self.directory.create(name)?, self.clone())))
+    }
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.directory.open(name)
+    }
+    fn reopen(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.directory.reopen(name)
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.directory.rename(from, to)
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.directory.remove(name)
+    }
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.directory.list()
+    }
+    fn sync_dir(&self) -> io::Result<()> {
+        self.directory.sync_dir()
+    }
+}
+
+impl DiskFile for GatedFile {
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        self.1.pass();
+        self.0.append(bytes)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset)
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+}
+
+/// Opens the gate when a test fails: nothing could end otherwise.
+struct Opened(Gated);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.set(true);
+    }
+}
+
+#[test]
+fn a_disk_that_hangs_never_holds_up_the_receiver_and_what_was_lost_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = Directory::create(dir.path().join("segments")).unwrap();
+    let gated = Gated { directory, gate: Arc::new((Mutex::new(true), Condvar::new())) };
+    let lines = Arc::new(Mutex::new(0));
+    let tap = {
+        let lines = Arc::clone(&lines);
+        Box::new(move |text: &[u8]| {
+            let records = text.split(|&b| b == b'\n').filter(|line| line.starts_with(b"1 "));
+            *lines.lock().unwrap() += records.count();
+        })
+    };
+    let options = Options {
+        storage: Some(Arc::new(gated.clone())),
+        queue_bytes: 64 << 10,
+        tap: Some(tap),
+        ..Options::default()
+    };
+    let (mut writer, _) = Writer::open(dir.path(), options).unwrap();
+    let _opened_in_the_end = Opened(gated.clone());
+    gated.set(false);
+    let mut seq = 0;
+    let mut batch = Batch::new();
+    // The run is told in a batch that is kept, its name in one that is lost.
+    batch.push_run(&Run { host: None, ..run(1) });
+    let mut named = false;
+    while writer.counters().lost_queue.load(Ordering::Relaxed) < 500 {
+        for _ in 0..50 {
+            push(&mut batch, 1, seq);
+            seq += 1;
+        }
+        if !named && writer.counters().lost_queue.load(Ordering::Relaxed) > 0 {
+            named = true;
+            batch.push_run(&run(1));
+        }
+        batch = writer.append(batch).unwrap_or_default();
+        assert!(seq < 1_000_000);
+    }
+    assert_eq!(*lines.lock().unwrap() as u64, seq, "all of it was shown");
+    gated.set(true);
+    // Room comes when the store thread has taken what waits.
+    let lost = loop {
+        let lost = writer.counters().lost_queue.load(Ordering::Relaxed);
+        push(&mut batch, 1, seq);
+        seq += 1;
+        batch = writer.append(batch).unwrap_or_default();
+        if writer.counters().lost_queue.load(Ordering::Relaxed) == lost {
+            break lost;
+        }
+    };
+    writer.close().unwrap();
+    let (seqs, missing) = held(dir.path());
+    assert_eq!(missing, lost);
+    assert_eq!(seqs.len() as u64 + missing, seq);
+    assert!(seqs.is_sorted_by(|a, b| a < b));
+    let summary = maintain::rebuild(dir.path()).unwrap();
+    assert_eq!(summary.runs[&RunId(1)].stored.host_label(), b"web1");
+    assert_eq!(summary.tally(RunId(1)).limited, missing);
+}
+
+#[test]
+fn a_stream_that_was_forgotten_is_recalled() {
+    use bedside_stream::{Core, Event, Limits, Memory, Monotonic, World};
+    struct Deaf;
+    impl World for Deaf {
+        fn event(&mut self, _: Event<'_>) {}
+        fn recall(&mut self, _: &StreamKey) -> Option<Memory> {
+            None
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut core = Core::new(Limits::default(), RunId(1));
+    core.handle_datagram(Monotonic(0), run(1).key, WallTime(9), b"6,1,5,-;x\n", &mut Deaf);
+    let memory = core.memory(&run(1).key).unwrap();
+    let (mut writer, _) = Writer::open(dir.path(), Options::default()).unwrap();
+    assert_eq!(writer.recall(&run(1).key), None);
+    let mut batch = Batch::new();
+    batch.push_run(&run(1));
+    push(&mut batch, 1, 1);
+    batch.push_memory(&memory);
+    assert_eq!(batch.recall(&run(1).key), Some(&memory));
+    batch.mark_checkpoint();
+    writer.append(batch);
+    assert_eq!(writer.recall(&run(1).key), Some(memory.clone()));
+    writer.close().unwrap();
+    let (mut writer, recovered) = Writer::open(dir.path(), Options::default()).unwrap();
+    assert_eq!(recovered.memories, std::slice::from_ref(&memory));
+    assert_eq!(writer.recall(&run(1).key), Some(memory));
+    let mut told = 0;
+    recovered.replay.each(|_| told += 1).unwrap();
+    assert_eq!(told, 0, "the checkpoint was the last word");
+    // Its next record goes into the same boot, and the segment has a line of its run.
+    let mut batch = Batch::new();
+    push(&mut batch, 1, 2);
+    writer.append(batch);
+    writer.close().unwrap();
+    assert_eq!(held(dir.path()).0, [1, 2]);
+    let (writer, _) = Writer::open(dir.path(), Options::default()).unwrap();
+    assert_eq!(writer.counters().strangers.load(Ordering::Relaxed), 0);
+    drop(writer);
+}
+
+#[test]
+fn a_damaged_catalogue_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, _) = Writer::open(dir.path(), Options::default()).unwrap();
+    let mut batch = Batch::new();
+    batch.push_run(&run(1));
+    push(&mut batch, 1, 1);
+    writer.append(batch);
+    writer.close().unwrap();
+    std::fs::write(dir.path().join("catalogue.sqlite"), vec![7; 10_000]).unwrap();
+    let (writer, recovered) = Writer::open(dir.path(), Options::default()).unwrap();
+    assert_eq!(recovered.next_run, RunId(2));
+    assert!(writer.health().is_well());
+    writer.close().unwrap();
+    assert!(dir.path().join("catalogue.sqlite.damaged").exists());
+    let summary = maintain::rebuild(dir.path()).unwrap();
+    assert_eq!(summary.tally(RunId(1)).records, 1);
+}
