@@ -55,9 +55,10 @@ fn write(
         let boots = boots.iter().map(BootObject::new).collect();
         return render::write_line(&BootList { v: render::VERSION, boots }, out);
     }
-    if boots.is_empty() {
-        return Ok(());
-    }
+    if boots.is_empty() { Ok(()) } else { write_table(boots, now, out) }
+}
+
+fn write_table(boots: &[Counted<'_>], now: WallTime, out: &mut dyn Write) -> io::Result<()> {
     let headings =
         ["HOST", "BOOT", "RELEASE", "FIRST HEARD", "LAST HEARD", "RECORDS", "MISSING", "END"];
     let mut table = Table::new(headings);

@@ -89,8 +89,8 @@ pub struct DataArg {
 pub struct ServeArgs {
     /// Listen here; give it several times for several sockets
     ///
-    /// ADDR:PORT, [V6]:PORT, or a PORT alone for all addresses. Port 0 takes a free one. Without
-    /// it: what the configuration says, else port 6666 on all addresses.
+    /// ADDR:PORT, IPv6 addresses in brackets, or a PORT alone for all addresses. Port 0 takes a
+    /// free one. Without it: what the configuration says, else port 6666 on all addresses.
     #[arg(short, long, value_name = "ADDR:PORT", value_parser = values::listen)]
     pub listen: Vec<SocketAddr>,
     /// Which store.

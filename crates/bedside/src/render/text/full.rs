@@ -38,8 +38,7 @@ fn write_header(look: &Look, record: &OwnedRecord, out: &mut dyn Write) -> io::R
         line("uptime", format!("{}.{:06} s", micros / 1_000_000, micros % 1_000_000))?;
     }
     if let Some(prefix) = record.prefix {
-        let name = LEVELS.get(usize::from(prefix & 7)).unwrap_or(&"");
-        line("level", format!("{} ({name})", prefix & 7))?;
+        line("level", level(prefix))?;
         line("facility", (prefix >> 3).to_string())?;
     }
     if let Some(caller) = &record.caller {
@@ -55,6 +54,10 @@ fn write_header(look: &Look, record: &OwnedRecord, out: &mut dyn Write) -> io::R
         line("incomplete", "some of it never came".to_owned())?;
     }
     Ok(())
+}
+
+fn level(prefix: u16) -> String {
+    format!("{} ({})", prefix & 7, LEVELS.get(usize::from(prefix & 7)).unwrap_or(&""))
 }
 
 /// A key in its column, and its value.
