@@ -163,7 +163,12 @@ static REPLAY: Epilogue = Epilogue {
         ("bedside replay --port 6666 capture.pcap", ""),
     ],
     notes: &["Frames may be Ethernet, raw IP or Linux cooked. Records get the capture's times."],
-    exit: &[(0, "all was taken in"), USAGE, (3, "the file or the store could not be used")],
+    exit: &[
+        (0, "all was taken in"),
+        (1, "no datagram was there that could be"),
+        USAGE,
+        (3, "the file or the store could not be used"),
+    ],
 };
 
 static DEMO: Epilogue = Epilogue {
