@@ -59,8 +59,8 @@ impl Tally {
             (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
             (one, other) => one.or(other),
         };
-        self.dropped += other.dropped;
-        self.limited += other.limited;
+        self.dropped = self.dropped.saturating_add(other.dropped);
+        self.limited = self.limited.saturating_add(other.limited);
     }
 }
 
@@ -157,13 +157,19 @@ impl Summary {
                 let received = Some((received, received));
                 add(run, Tally { records: 1, received, ..Tally::default() });
             }
-            Some(Head::Gap(gap)) => match (gap.run, gap.cause) {
-                (Some(run), Cause::DroppedBySender) => {
-                    add(run, Tally { dropped: gap.count, ..Tally::default() });
+            Some(Head::Gap(gap)) => {
+                let count = gap.count.min(LARGEST_GAP);
+                match (gap.run, gap.cause) {
+                    (Some(run), Cause::DroppedBySender) => {
+                        add(run, Tally { dropped: count, ..Tally::default() });
+                    }
+                    (Some(run), _) => add(run, Tally { limited: count, ..Tally::default() }),
+                    (None, cause) => {
+                        let sum = summary.gaps.entry(cause).or_default();
+                        *sum = sum.saturating_add(count);
+                    }
                 }
-                (Some(run), _) => add(run, Tally { limited: gap.count, ..Tally::default() }),
-                (None, cause) => *summary.gaps.entry(cause).or_default() += gap.count,
-            },
+            }
             Some(Head::Run(_)) => {
                 if let Some(Entry::Run(stored)) = Entry::decode(line) {
                     add(stored.run.id, Tally::default());
@@ -182,3 +188,6 @@ impl Summary {
         }
     }
 }
+
+/// A sender can claim any number; what adds up in the catalogue must not overflow there.
+const LARGEST_GAP: u64 = u32::MAX as u64;

@@ -311,6 +311,7 @@ fn lines_that_make_no_sense_are_left_out() {
         1 1 e ,6,18446744073709551615,0,,;highest\n\
         R 1\tsource=nowhere\n\
         G 1 1 limit 18446744073709551615\n\
+        G 1 1 limit 18446744073709551615\n\
         G - 1 socket 18446744073709551615\n\
         G 1 1 fate 1\n\
         77 1 b ,,,,,;of no run\n\

@@ -209,7 +209,9 @@ fn what_proves_to_be_a_repeat_joins_the_older_boot() {
     let mut follower = follow(&store);
     let provisional = run(2, 2).number(2).with(|run| run.verdict = Verdict::Provisional);
     segment.block(&[provisional.clone().into(), numbered(2, 2, 0, 0, "a")]);
-    segment.block(&[provisional.same_as(1).number(1).into(), numbered(2, 2, 3, 3, "d")]);
+    let repeat = provisional.same_as(1).number(1);
+    // What was said before is not told again.
+    segment.block(&[repeat.into(), numbered(2, 2, 1, 1, "b"), numbered(2, 2, 3, 3, "d")]);
     let expected = [
         boot(BootChange::Ended(End::Silence), HOST, 1),
         boot(BootChange::Began, HOST, 2),
