@@ -128,10 +128,14 @@ fn settle(
         judgement => judgement,
     };
     match judgement {
-        Judgement::Open => memory.held = Some(held),
+        Judgement::Open => {
+            memory.current.count_strange(line);
+            memory.held = Some(held);
+        }
         Judgement::New => memory.decide(Verdict::Boot, tell),
         Judgement::Repeats => {
             memory.decide(Verdict::SameAs(held.run.id), tell);
+            memory.current.forget_strange();
             memory.held = Some(held);
         }
         Judgement::GoesOn => {

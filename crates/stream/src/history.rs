@@ -17,13 +17,21 @@ pub(crate) struct Mark {
     pub(crate) hash: u32,
 }
 
-/// Marks of a run: the first few above time 0 and the latest are dense, those between thin out
+/// Marks of a run: the first few above time 0 (and of a precise clock) and the latest are dense, those between thin out
 /// as the run grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Marks {
     early: Vec<Mark>,
     sampled: Vec<Mark>,
     recent: Vec<Mark>,
+    /// The highest time that is no longer among the recent.
+    passed: u64,
+    /// The first few whose time is no whole millisecond. The clock counts jiffies at first and
+    /// jumps, also back, when a better one is found (`kernel/sched/clock.c`): two boots can share
+    /// the times of jiffies, not those of the better clock.
+    precise: Vec<Mark>,
+    /// The better clock went back too: it is not known any more which times are early.
+    precise_again: bool,
     /// Where in `recent` the oldest stands once it is full.
     oldest: u8,
     /// Every how many records one is sampled, as a power of two.
@@ -40,6 +48,11 @@ impl Marks {
         if mark.time > 0 && self.early.len() < Self::EARLY {
             self.early.push(mark);
         }
+        if is_precise(mark.time) && self.precise.len() < Self::EARLY {
+            self.precise.push(mark);
+        } else if is_precise(mark.time) && mark.time < self.precise_until() {
+            self.precise_again = true;
+        }
         if self.seen & ((1 << self.stride_log2) - 1) == 0 {
             self.sample(mark);
         }
@@ -47,6 +60,7 @@ impl Marks {
         if self.recent.len() < Self::RECENT {
             self.recent.push(mark);
         } else if let Some(slot) = self.recent.get_mut(self.oldest as usize) {
+            self.passed = self.passed.max(slot.time);
             *slot = mark;
             self.oldest = (self.oldest + 1) % Self::RECENT as u8;
         }
@@ -68,7 +82,7 @@ impl Marks {
     }
 
     fn all(&self) -> impl Iterator<Item = &Mark> {
-        self.recent.iter().chain(&self.early).chain(&self.sampled)
+        self.recent.iter().chain(&self.early).chain(&self.precise).chain(&self.sampled)
     }
 
     /// The mark of the record with this number.
@@ -86,13 +100,22 @@ impl Marks {
         self.recent.contains(wanted)
     }
 
-    /// Whether every record of this time would have a mark: the time lies among the first few or
-    /// among the latest.
+    /// Whether every record of this time would have a mark: the time lies among the first few of
+    /// the better clock or among the latest.
     pub(crate) fn dense_at(&self, time: u64) -> bool {
-        let early = self.early.len() < Self::EARLY
-            || self.early.last().is_some_and(|last| time > 0 && time < last.time);
-        let oldest = self.recent.iter().map(|mark| mark.time).min();
-        early || oldest.is_some_and(|oldest| time > oldest)
+        let few = self.precise.len() < Self::EARLY;
+        let early = is_precise(time) && !self.precise_again;
+        early && (few || time < self.precise_until()) || time > self.passed
+    }
+
+    /// The time of the last of the first few.
+    fn precise_until(&self) -> u64 {
+        self.precise.last().map_or(0, |mark| mark.time)
+    }
+
+    /// Of so many records in a row, one has a mark.
+    pub(crate) fn stride(&self) -> u64 {
+        1 << self.stride_log2
     }
 
     /// The times of the nearest marks below and above a number.
@@ -102,6 +125,11 @@ impl Marks {
         let above = numbered().filter(|mark| mark.seq > seq).min_by_key(|mark| mark.seq);
         (below.map_or(0, |mark| mark.time), above.map_or(u64::MAX, |mark| mark.time))
     }
+}
+
+/// Whether a time is finer than jiffies, at the rates that kernels are built with (up to 1000 Hz).
+fn is_precise(time: u64) -> bool {
+    !time.is_multiple_of(1000)
 }
 
 /// The numbers below the highest one heard that have not been heard.
@@ -203,7 +231,7 @@ mod tests {
         for seq in 0..100_000 {
             marks.push(Mark { seq, time: seq.saturating_sub(30), hash: seq as u32 });
         }
-        assert!(marks.all().count() <= Marks::EARLY + Marks::SAMPLED + Marks::RECENT);
+        assert!(marks.all().count() <= 2 * Marks::EARLY + Marks::SAMPLED + Marks::RECENT);
         assert!(marks.numbered(31).is_some() && marks.numbered(99_999).is_some());
         assert!(marks.sampled.len() >= Marks::SAMPLED / 2);
         let (below, above) = marks.bracket(50_000);

@@ -62,6 +62,8 @@ pub(crate) struct Track {
     times: Option<(u64, u64)>,
     holes: Holes,
     marks: Marks,
+    /// While it may repeat another run: lines since the last one that the other has a mark of.
+    strange: u64,
     /// The time of the last word.
     last_word_time: u64,
 }
@@ -74,6 +76,7 @@ impl Track {
             times: None,
             holes: Holes::default(),
             marks: Marks::default(),
+            strange: 0,
             last_word_time: 0,
         }
     }
@@ -299,8 +302,10 @@ impl Track {
     }
 
     /// A CPU just brought up prints at time 0 in the middle of a boot (`kernel/sched/clock.c`):
-    /// lines at time 0, then one beyond all that is held, are no new boot.
+    /// lines at time 0, then one beyond all that is held, are no new boot. Of a repeat every so
+    /// manieth line has a mark here; where far more pass without, it is none.
     fn judge_timed(&self, newer: &Track, line: &Line) -> Judgement {
+        const FEW_LINES: u64 = 8;
         let Mark { time, hash, .. } = line.mark;
         let (last, since) = (self.last_time().unwrap_or(0), newer.last_time().unwrap_or(0));
         if time == 0 {
@@ -311,11 +316,21 @@ impl Track {
             let closer = newer.is_same_boot()
                 || last > 0 && (since == 0 || 2 * (time - last) <= time - since);
             if closer { Judgement::GoesOn } else { Judgement::New }
-        } else if self.marks.dense_at(time) {
+        } else if self.marks.dense_at(time) || newer.strange > 2 * self.marks.stride() + FEW_LINES {
             Judgement::New
         } else {
             Judgement::Open
         }
+    }
+
+    /// Counts a line that leaves open whether this run repeats another.
+    pub(crate) fn count_strange(&mut self, line: &Line) {
+        self.strange += u64::from(line.timed && line.mark.time > 0);
+    }
+
+    /// A line of this run stands in the other too.
+    pub(crate) fn forget_strange(&mut self) {
+        self.strange = 0;
     }
 
     fn fits(&self, seq: u64, time: u64, slack: u64) -> bool {

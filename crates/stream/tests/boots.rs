@@ -154,6 +154,28 @@ fn basic_lines_repeat_or_boot_by_time_and_text() {
     assert_eq!(lens, [320, 100]);
 }
 
+/// The first lines count jiffies, the same in every boot; then a better clock begins below them.
+#[test]
+fn basic_lines_of_a_clock_that_is_coarse_at_first() {
+    let log = |doctor: &mut Doctor, jitter: u64, upto: u64| {
+        for n in 0..upto {
+            let time = match n {
+                0..20 => 0,
+                20..60 => (n - 18) / 4 * 4000,
+                _ => 500 + (n - 59) * 1000 + jitter,
+            };
+            doctor.hear(stream(1), format!("[    0.{time:06}] line {n}\n"));
+        }
+    };
+    let mut doctor = Doctor::new();
+    log(&mut doctor, 7, 300);
+    log(&mut doctor, 7, 320);
+    log(&mut doctor, 9, 100);
+    log(&mut doctor, 9, 400);
+    let lens: Vec<usize> = doctor.book.boots().iter().map(Vec::len).collect();
+    assert_eq!(lens, [320, 400]);
+}
+
 #[test]
 fn equal_basic_lines_of_one_moment_are_all_kept() {
     let mut doctor = Doctor::new();
