@@ -29,6 +29,7 @@ use crate::cli::Output;
 pub use self::colour::{Palette, colours_on_stderr, colours_on_stdout};
 pub(crate) use self::json::{LossCounts, Source, Stamp, VERSION, write_line};
 pub use self::live::Live;
+pub(crate) use self::recent::Recent;
 pub use self::screen::Screen;
 pub(crate) use self::table::Table;
 pub(crate) use self::words::losses;

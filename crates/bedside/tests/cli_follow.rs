@@ -69,6 +69,39 @@ fn filters_hold_for_what_comes_too() {
     writer.close().unwrap();
 }
 
+#[test]
+fn json_counts_the_records_of_a_boot_from_its_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    story::write(dir.path());
+    let (mut writer, recovered) = Writer::open(dir.path(), Options::default()).unwrap();
+    let run = recovered.next_run.0;
+    let mut batch = Batch::new();
+    batch.push_run(&story::web1(run, 60_000));
+    story::hear(&mut batch, run, 60_000, b"6,0,0,-;before it is followed\n host=web1\n");
+    batch.mark_urgent();
+    writer.append(batch);
+    let before = Follower::start(dir.path(), &[]);
+    before.expect_until("before it is followed");
+    let follower = Follower::start(dir.path(), &["-n1", "-o", "json"]);
+    let record = follower.object();
+    assert_eq!(record["text"], "before it is followed");
+
+    let mut batch = Batch::new();
+    story::hear(&mut batch, run, 60_100, b"6,1,500000,-;since\n host=web1\n");
+    batch.push_run(&story::dead(story::web1(run, 60_000), LastWord::Clean));
+    batch.push_run(&story::web1(run + 1, 70_000));
+    story::hear(&mut batch, run + 1, 70_000, b"6,0,0,-;anew\n host=web1\n");
+    writer.append(batch);
+    assert_eq!(follower.object()["text"], "since");
+    let end = follower.object();
+    assert_eq!((&end["event"], &end["end"]), (&"end".into(), &"clean".into()));
+    assert_eq!((&end["boot"], &end["records"]), (&4.into(), &2.into()));
+    let begin = follower.object();
+    assert_eq!((&begin["event"], &begin["end"]), (&"begin".into(), &serde_json::Value::Null));
+    assert_eq!((&begin["boot"], &begin["records"]), (&5.into(), &0.into()));
+    writer.close().unwrap();
+}
+
 /// A running `log -f`; ended with the test.
 struct Follower {
     process: Child,
@@ -89,6 +122,15 @@ impl Follower {
             }
         });
         Follower { process, lines }
+    }
+
+    /// Lines come until one that ends so.
+    fn expect_until(&self, end: &str) {
+        while !self.lines.recv_timeout(Duration::from_mins(1)).unwrap().ends_with(end) {}
+    }
+
+    fn object(&self) -> serde_json::Value {
+        serde_json::from_str(&self.lines.recv_timeout(Duration::from_mins(1)).unwrap()).unwrap()
     }
 
     /// The next lines are exactly these.

@@ -2,16 +2,17 @@
 
 use std::io::Write;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bedside_store::follow::{BootChange, FollowItem};
+use bedside_store::follow::FollowItem;
 use bedside_store::read::{BootSummary, Error, Item, Reader};
 
 use super::pieces::Log;
 use crate::cli::{LogArgs, Output};
 use crate::reading::Hosts;
-use crate::render::{Live, Look};
+use crate::render::{Live, Look, Recent};
 use crate::{Exit, exit, time};
 
 /// Shows until it is interrupted or nobody reads any more.
@@ -28,12 +29,13 @@ pub(super) fn run(
     for item in received_last(log, args.lines.unwrap_or(FIRST_LINES))? {
         live.show(&item, None, out).context(exit::WRITING)?;
     }
+    let mut tally = Tally::new(log.reader, args.output);
     loop {
         live.settle(out).context(exit::WRITING)?;
         let mut next = follower.next(PATIENCE)?;
         while let Some(item) = next {
+            let records = tally.take(&item);
             if is_wanted(&item, hosts, log) {
-                let records = records(&item, args, log.reader);
                 live.show(&item, records, out).context(exit::WRITING)?;
             }
             next = follower.next(Duration::ZERO)?;
@@ -109,22 +111,50 @@ fn is_wanted(item: &FollowItem, hosts: &Hosts, log: &Log<'_>) -> bool {
     }
 }
 
-/// How many records are held of the boot that the item is about; only JSON says it.
-fn records(item: &FollowItem, args: &LogArgs, reader: &Reader) -> Option<u64> {
-    match item {
-        FollowItem::Boot(BootChange::Began, _) => Some(0),
-        FollowItem::Boot(_, boot) if args.output == Output::Json => {
-            let now_held = Reader::open(reader.dir()).ok()?;
-            let boots = now_held.boots(time::now());
-            let same =
-                boots.iter().find(|one| one.host == boot.host && one.number == boot.number)?;
-            Some(now_held.counts(same).ok()?.records)
+/// Counts the records of boots; only JSON says how many there are.
+struct Tally<'a> {
+    reader: &'a Reader,
+    /// What was held of before it began to follow.
+    earlier: Vec<BootSummary>,
+    since: Recent<(Arc<str>, u32), u64>,
+    is_asked: bool,
+}
+
+impl<'a> Tally<'a> {
+    fn new(reader: &'a Reader, output: Output) -> Tally<'a> {
+        let is_asked = output == Output::Json;
+        let earlier = if is_asked { reader.boots(time::now()) } else { Vec::new() };
+        Tally { reader, earlier, since: Recent::new(BOOTS), is_asked }
+    }
+
+    /// Takes the item into account; says how many records there are of the boot it is about.
+    fn take(&mut self, item: &FollowItem) -> Option<u64> {
+        match item {
+            FollowItem::Record(record) if self.is_asked => {
+                let boot = (Arc::clone(&record.host), record.boot);
+                match self.since.get_mut(&boot) {
+                    Some(count) => *count += 1,
+                    None => drop(self.since.insert(boot, 1)),
+                }
+                None
+            }
+            FollowItem::Boot(_, boot) if self.is_asked => Some(self.of(boot)),
+            _ => None,
         }
-        _ => None,
+    }
+
+    fn of(&mut self, boot: &BootSummary) -> u64 {
+        let since = self.since.get_mut(&(Arc::clone(&boot.host), boot.number)).copied();
+        let same = |one: &&BootSummary| (&one.host, one.number) == (&boot.host, boot.number);
+        let earlier = self.earlier.iter().find(same);
+        let earlier = earlier.and_then(|boot| self.reader.counts(boot).ok());
+        since.unwrap_or(0) + earlier.map_or(0, |counts| counts.records)
     }
 }
 
 /// How many records it begins with.
 const FIRST_LINES: usize = 10;
+/// Of how many boots at least the records are counted.
+const BOOTS: usize = 10_000;
 /// How long to wait for something new before looking whether to go on.
 const PATIENCE: Duration = Duration::from_secs(1);

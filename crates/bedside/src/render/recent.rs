@@ -5,19 +5,19 @@ use std::hash::Hash;
 
 /// Keeps at least the `half` entries used last, and at most twice as many.
 #[derive(Debug)]
-pub(super) struct Recent<K, V> {
+pub(crate) struct Recent<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     half: usize,
 }
 
 impl<K: Hash + Eq + Clone, V> Recent<K, V> {
-    pub(super) fn new(half: usize) -> Recent<K, V> {
+    pub(crate) fn new(half: usize) -> Recent<K, V> {
         Recent { young: HashMap::new(), old: HashMap::new(), half }
     }
 
     /// Puts it in; gives back what was there.
-    pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         if self.young.len() >= self.half {
             self.old = std::mem::take(&mut self.young);
         }
@@ -26,7 +26,7 @@ impl<K: Hash + Eq + Clone, V> Recent<K, V> {
     }
 
     /// What is there; it counts as used.
-    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         if !self.young.contains_key(key) {
             let aged = self.old.remove(key)?;
             self.insert(key.clone(), aged);
