@@ -2,6 +2,7 @@
 //! live; then what the doctor knows of it.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -19,19 +20,19 @@ use crate::{Exit, boots, hosts};
 /// Shows a recorded death.
 pub fn run() -> anyhow::Result<Exit> {
     let store = TemporaryStore::make()?;
-    say("A kernel's last words, recorded in a virtual machine, are sent over UDP to a doctor:\n");
+    say("A kernel's last words, recorded in a virtual machine, are sent over UDP to a doctor:\n")?;
     let result = hear(&store);
     let data = DataArg { data: Some(store.data()) };
     result?;
-    say("\nThe machine is dead; its disk never knew why. What the doctor knows:\n");
+    say("\nThe machine is dead; its disk never knew why. What the doctor knows:\n")?;
     let everyone = ListArgs { hosts: Vec::new(), data, json: false };
     hosts::run(&everyone)?;
-    println!();
+    say("")?;
     boots::run(&everyone)?;
     say(
         "\nFor your own machines:\n  here          bedside serve\n  on a machine  modprobe netconsole \
          netconsole=+@/,6666@THIS-ADDRESS/",
-    );
+    )?;
     Ok(Exit::Well)
 }
 
@@ -76,8 +77,8 @@ fn send(store: &TemporaryStore, doctor: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn say(text: &str) {
-    println!("{text}");
+fn say(text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{text}")
 }
 
 /// A directory that goes when the demo ends.

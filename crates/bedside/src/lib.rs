@@ -21,7 +21,6 @@ mod reading;
 pub mod render;
 pub mod replay;
 pub mod serve;
-mod show;
 pub mod store;
 pub mod time;
 

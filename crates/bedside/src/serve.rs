@@ -20,7 +20,7 @@ use crate::exit;
 use crate::health::HealthFile;
 use crate::listen::{self, Allow};
 use crate::notify::{self, State};
-use crate::show::Show;
+use crate::render::{Look, Screen};
 
 /// Hears until a signal says stop.
 pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
@@ -29,7 +29,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
         Err(error) => return Ok(exit::tell(Exit::Usage, &format!("{error:#}"))),
     };
     let orders = Orders::from_signals()?;
-    serve(config, &orders, &|| configuration(args), |_, waker| orders.wake_on_signals(&waker))?;
+    serve(config, &orders, &|| configuration(args), |_, waker| Orders::wake_on_signals(&waker))?;
     Ok(Exit::Well)
 }
 
@@ -43,8 +43,9 @@ pub(crate) fn serve(
 ) -> anyhow::Result<()> {
     let data = config.data()?;
     let listening = listen::open(&config)?;
-    let show = shows(&config).then(|| Show::start(&data)).transpose()?;
-    let tap = show.as_ref().map(Show::tap);
+    let screen = shows(&config).then(|| Screen::start(Look::live(), io::stdout()));
+    let screen = screen.transpose().context("cannot show lines")?;
+    let tap = screen.as_ref().map(Screen::tap);
     let (doctor, found) = Doctor::open(&data, &config, tap, false)?;
     listen::announce(&listening, config.receive_buffer.0, &mut io::stderr())?;
     report(&found, &data);
@@ -61,7 +62,9 @@ pub(crate) fn serve(
     let ended = ward.hear(&mut receiver, orders, again);
     told(notify::tell(State::Stopping));
     ward.doctor.close()?;
-    drop(show);
+    if let Some(screen) = screen {
+        screen.finish(SCREEN_PATIENCE);
+    }
     ended
 }
 
@@ -135,7 +138,6 @@ impl Ward {
             }
         }
         // What lies in the sockets was sent before the order to stop.
-        const LAST_LOOKS: usize = 1000;
         for _ in 0..LAST_LOOKS {
             if self.look(receiver, Duration::ZERO)? == 0 {
                 break;
@@ -237,7 +239,7 @@ impl Orders {
         Ok(orders)
     }
 
-    fn wake_on_signals(&self, waker: &Waker) -> anyhow::Result<()> {
+    fn wake_on_signals(waker: &Waker) -> anyhow::Result<()> {
         for signal in [SIGTERM, SIGINT, SIGHUP] {
             let fd = waker.to_fd().context("cannot catch signals")?;
             signal_hook::low_level::pipe::register(signal, fd).context("cannot catch signals")?;
@@ -256,4 +258,8 @@ impl Orders {
     }
 }
 
+/// How often the sockets are looked at after the order to stop, while there is something.
+const LAST_LOOKS: usize = 1000;
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How long a stopped terminal is waited for at the end.
+const SCREEN_PATIENCE: Duration = Duration::from_secs(1);

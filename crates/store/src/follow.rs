@@ -97,31 +97,3 @@ impl Follower {
         advanced.map_err(unreadable)
     }
 }
-
-/// The same for entry lines that come from a [`Tap`](crate::Tap), not from the files.
-#[derive(Debug)]
-pub struct Tapped {
-    news: News,
-    lines: u64,
-    ready: VecDeque<FollowItem>,
-}
-
-impl Tapped {
-    /// Knows what the store in `dir` holds at this moment.
-    pub fn open(dir: &Path) -> Result<Tapped, Error> {
-        let news = News::new(Arc::new(View::open(dir)?));
-        Ok(Tapped { news, lines: 0, ready: VecDeque::new() })
-    }
-
-    /// What an entry line says. Among very many senders, those that were silent for long are
-    /// forgotten, and not shown before a line of their run comes again.
-    pub fn take(&mut self, line: &[u8]) -> impl Iterator<Item = FollowItem> {
-        self.lines += 1;
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        self.news.line(self.lines / LINES_TOGETHER, line, &mut self.ready);
-        self.ready.drain(..)
-    }
-}
-
-/// About what a segment holds.
-const LINES_TOGETHER: u64 = 1 << 20;

@@ -1,7 +1,8 @@
 //! Showing bytes from the network without letting them act on a terminal.
 //!
 //! Controls (C0, DEL, C1), characters that reorder or hide text, and what is not UTF-8 are shown
-//! as `\xNN`, byte by byte. All other text is shown as it is, a backslash too.
+//! as `\xNN`, byte by byte; a tab, of which kernels are fond, as blanks. All other text is shown
+//! as it is, a backslash too.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -27,7 +28,10 @@ pub fn write(out: &mut dyn Write, bytes: &[u8]) -> io::Result<()> {
             let (harmless, after) = rest.split_at(at);
             out.write_all(harmless.as_bytes())?;
             let (acting, after) = after.split_at(acting.len_utf8());
-            write_hex(out, acting.as_bytes())?;
+            match acting {
+                "\t" => out.write_all(TAB)?,
+                _ => write_hex(out, acting.as_bytes())?,
+            }
             rest = after;
         }
         out.write_all(rest.as_bytes())?;
@@ -35,6 +39,8 @@ pub fn write(out: &mut dyn Write, bytes: &[u8]) -> io::Result<()> {
     }
     Ok(())
 }
+
+const TAB: &[u8] = b"        ";
 
 /// Bytes that [`fmt::Display`] shows on one line, escaped.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +91,7 @@ mod tests {
 
     #[test]
     fn controls_are_escaped() {
-        check(b"\x1b[2J\x07\0\x7f\t\r\n", "\\x1b[2J\\x07\\x00\\x7f\\x09\\x0d\\x0a");
+        check(b"\x1b[2J\x07\0\x7f\t\r\n", "\\x1b[2J\\x07\\x00\\x7f        \\x0d\\x0a");
         check("a\u{9b}2Jb\u{85}".as_bytes(), "a\\xc2\\x9b2Jb\\xc2\\x85");
     }
 

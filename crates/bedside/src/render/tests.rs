@@ -416,7 +416,7 @@ fn hostile_bytes_are_shown_not_obeyed() {
         "2026-11-20 13:44:37.545 \\xc2\\x9b2Jw\\xe2\\x80\\xaeeb [  514.729715][ T\\x07] \
          \\x1b]0;owned\\x07\\xff\\xc2\\x9b31m\n\
          \x20                                                                        \
-         2026-11-20 00:00:00.000 db1 forged\\x0d\\x09\\x00\n"
+         2026-11-20 00:00:00.000 db1 forged\\x0d        \\x00\n"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bedside_store::follow::{BootChange, FollowItem, Follower, Tapped};
+use bedside_store::follow::{BootChange, FollowItem, Follower};
 use bedside_store::read::{End, Reader};
 use bedside_store::segment::Replaced;
 use bedside_stream::{Cause, LastWord, Verdict};
@@ -233,29 +233,6 @@ fn a_run_that_gets_its_name_is_told_of() {
     let expected =
         [boot(BootChange::Began, HOST, 1), said("a"), boot(BootChange::Named, "web", 4), said("b")];
     assert_eq!(drain(&mut follower), expected);
-}
-
-#[test]
-fn tapped_lines_are_told_like_those_of_files() {
-    let store = TestStore::new();
-    let mut segment = store.segment(7);
-    segment.block(&[run(1, 1).into(), numbered(1, 1, 0, 0, "a")]);
-    let mut tapped = Tapped::open(store.path()).unwrap();
-    let told = run(1, 1).host("web").number(4).word(LastWord::Clean);
-    let mut came = Vec::new();
-    for line in [numbered(1, 1, 2, 0, "c"), told.into(), numbered(1, 1, 3, 0, "d")] {
-        let mut text = Vec::new();
-        line.write(&mut text);
-        came.extend(tapped.take(&text).map(in_short));
-    }
-    let expected = [
-        Came::Gap(Cause::Probable, 1),
-        said("c"),
-        boot(BootChange::Named, "web", 4),
-        boot(BootChange::Ended(End::Clean), "web", 4),
-        said("d"),
-    ];
-    assert_eq!(came, expected);
 }
 
 #[test]
