@@ -59,31 +59,18 @@ pub(crate) fn recover(
         tracing::warn!("{torn}");
     }
     let memories = catalogue.memories().unwrap_or_default();
-    let known = catalogue.next_run()?;
-    let next_run = memories.iter().map(|row| row.memory.run().0 + 1).max().unwrap_or(1).max(known);
+    let remembered = memories.iter().map(|row| row.memory.run().0.saturating_add(1)).max();
+    let next_run = RunId(catalogue.next_run()?.max(remembered.unwrap_or(1)));
     let start = catalogue.checkpoint().unwrap_or_default();
     let replay = Replay::new(disk, listed, start, &memories, found.resume.as_ref());
-    let applied = catalogue.applied()?;
-    let next_segment =
-        applied.keys().next_back().map_or(1, |n| n + 1).max(next_number(disk.as_ref())?);
-    Ok(Found {
-        catalogue,
-        next_segment,
-        resume: found.resume,
-        seals: found.seals,
-        torn: found.torn,
-        next_run: RunId(next_run.max(1)),
-        memories,
-        replay,
-    })
+    let next_segment = next_segment(disk.as_ref(), &catalogue)?;
+    let examine::Examined { resume, seals, torn, .. } = found;
+    Ok(Found { catalogue, next_segment, resume, seals, torn, next_run, memories, replay })
 }
 
 /// Fills the catalogue at `path` anew from the segments.
 pub(crate) fn rebuild(disk: &Arc<dyn Disk>, path: &Path) -> Result<Catalogue, Error> {
-    let (mut catalogue, trouble) = open_catalogue(path)?;
-    if let Some(error) = trouble {
-        return Err(error);
-    }
+    let mut catalogue = open_catalogue(path)?;
     catalogue.clear()?;
     catch_up::catch_up(disk.as_ref(), &mut catalogue, &list(disk.as_ref())?, &BTreeMap::new())?;
     Ok(catalogue)
@@ -106,30 +93,57 @@ fn tidy(disk: &dyn Disk) -> Result<(), Error> {
     Ok(())
 }
 
-/// The catalogue, made anew where it can't be read. Where it can't be made: one in memory, and
-/// why.
-pub(crate) fn open_catalogue(path: &Path) -> Result<(Catalogue, Option<Error>), Error> {
-    let error = match Catalogue::open(path) {
-        Ok(catalogue) => return Ok((catalogue, None)),
-        Err(error) => error,
-    };
-    if error.is_damaged() {
-        let aside = path.with_extension("sqlite.damaged");
-        tracing::warn!(%error, "the catalogue is set aside and rebuilt from the segments");
-        if std::fs::rename(path, aside).is_ok()
-            && let Ok(catalogue) = Catalogue::open(path)
-        {
-            return Ok((catalogue, None));
+/// Opens the store in `disk` with the catalogue at `path`, made anew where it can't be read. Where
+/// it can't be written, a full disk say, one in memory stands in for it, and why is answered too.
+pub(crate) fn recover_with(
+    disk: &Arc<dyn Disk>,
+    path: &Path,
+    resume_below: u64,
+) -> Result<(Found, Option<Error>), Error> {
+    let recovered = open_catalogue(path).and_then(|catalogue| {
+        let found = recover(disk, catalogue, resume_below)?;
+        Ok((found, None))
+    });
+    match recovered {
+        Err(error @ (Error::Catalogue { .. } | Error::Io { .. })) => {
+            let found = recover(disk, stand_in(path)?, resume_below)?;
+            Ok((found, Some(error)))
         }
+        recovered => recovered,
     }
-    Ok((Catalogue::in_memory()?, Some(error)))
 }
 
-/// A number above that of any file.
-fn next_number(disk: &dyn Disk) -> Result<u64, Error> {
+/// The catalogue, made anew where it can't be made sense of.
+fn open_catalogue(path: &Path) -> Result<Catalogue, Error> {
+    match Catalogue::open(path) {
+        Err(error) if error.is_damaged() => {
+            tracing::warn!(%error, "the catalogue is set aside and rebuilt from the segments");
+            std::fs::rename(path, path.with_extension("sqlite.damaged"))
+                .map_err(|e| Error::io("rename", path.display().to_string(), e))?;
+            Catalogue::open(path)
+        }
+        opened => opened,
+    }
+}
+
+/// A catalogue in memory, with what can't be had from the segments if it can be read.
+fn stand_in(path: &Path) -> Result<Catalogue, Error> {
+    let mut catalogue = Catalogue::in_memory()?;
+    if let Ok(file) = Catalogue::open_read_only(path)
+        && let Err(error) = catalogue.adopt(&file)
+    {
+        tracing::warn!(%error, "what the catalogue remembers of streams is not at hand");
+    }
+    Ok(catalogue)
+}
+
+/// A number above that of any file, and of any segment that ever was, as far as is known.
+fn next_segment(disk: &dyn Disk, catalogue: &Catalogue) -> Result<u64, Error> {
     let names = disk.list().map_err(|e| Error::io("list", "the segments", e))?;
     let number = |name: &String| name.split('.').next()?.parse::<u64>().ok();
-    Ok(names.iter().filter_map(number).max().map_or(1, |highest| highest.saturating_add(1)))
+    let files = names.iter().filter_map(number).max();
+    let rows = catalogue.applied()?.keys().next_back().copied();
+    Ok(files.max(rows).unwrap_or_default().saturating_add(1))
 }
 
 /// The start of the last but one segment: where to look when no checkpoint is known.

@@ -16,6 +16,7 @@ use crate::error::Error;
 
 pub use header::{BlockHeader, Replaced, RunSpan, SegmentHeader};
 pub use index::Index;
+pub(crate) use name::list_all;
 pub use name::{Form, Listed, SegmentName, list};
 pub use scan::{BlockRef, Position, Scan, Tail};
 
@@ -124,6 +125,10 @@ impl SegmentFile {
     /// The compressed frame of a block, its CRC checked.
     pub fn read_frame(&self, block: &BlockRef) -> Result<Vec<u8>, Error> {
         let object = || format!("{} at {}", self.name, block.offset);
+        // No length that a file claims is believed beyond what the file has.
+        if block.end().offset > self.bytes()? {
+            return Err(Error::damaged(object(), "the block is cut short"));
+        }
         let mut frame = vec![0; block.header.frame_len as usize];
         let count = self
             .file

@@ -29,7 +29,7 @@ use crate::catalogue::{Catalogue, FILE_NAME, MemoryRow};
 use crate::disk::{Directory, Disk};
 use crate::entry::{Entry, StoredRun, write_run};
 use crate::error::Error;
-use crate::recovery::{Found, Replay, Torn, open_catalogue, recover};
+use crate::recovery::{Found, Replay, Torn, recover_with};
 
 use engine::Engine;
 use health::Shared;
@@ -47,8 +47,8 @@ pub use options::{Options, Retention, Tap};
 pub(crate) use engine::Now;
 #[cfg(test)]
 pub(crate) use engine::Ticket;
-pub(crate) use keeper::prune;
 pub(crate) use lock::Lock;
+pub(crate) use retention::prune;
 pub(crate) use seal::SealJob;
 pub(crate) use threads::wall_now;
 
@@ -109,8 +109,7 @@ impl Writer {
         let lock = Lock::take(dir)?;
         let disk = options.storage.take().unwrap_or_else(|| Arc::new(made));
         let path = dir.join(FILE_NAME);
-        let (catalogue, trouble) = open_catalogue(&path)?;
-        let found = recover(&disk, catalogue, options.segment_max_bytes / 2)?;
+        let (found, trouble) = recover_with(&disk, &path, options.segment_max_bytes / 2)?;
         let parts = Parts::new(&disk, &options, found, threads::now())?;
         if let Some(error) = &trouble {
             parts.shared.catalogue_failed(wall_now(), &error.to_string());
@@ -234,7 +233,7 @@ impl Writer {
     }
 
     fn lose(&mut self, batch: &mut Batch) {
-        let lost = self.shortfall.add(&batch.header);
+        let lost = self.shortfall.add(&batch.header, &batch.text);
         Counters::add(&self.shared.counters.lost_queue, lost);
         for line in &batch.lines {
             if let Some(Entry::Run(stored)) = Entry::decode(&batch.text[line.line.clone()]) {

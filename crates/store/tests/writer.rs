@@ -343,3 +343,35 @@ fn a_damaged_catalogue_is_made_anew() {
     let summary = maintain::rebuild(dir.path()).unwrap();
     assert_eq!(summary.tally(RunId(1)).records, 1);
 }
+
+#[test]
+fn a_catalogue_that_cannot_be_written_keeps_nobody_from_starting() {
+    let dir = tempfile::tempdir().unwrap();
+    let append = |writer: &mut Writer, id: u64| {
+        let mut batch = Batch::new();
+        batch.push_run(&run(id));
+        push(&mut batch, id, id);
+        writer.append(batch);
+    };
+    let (mut writer, _) = Writer::open(dir.path(), Options::default()).unwrap();
+    append(&mut writer, 1);
+    writer.close().unwrap();
+    let other = rusqlite::Connection::open(dir.path().join("catalogue.sqlite")).unwrap();
+    // What is new in the segments has to be written to it.
+    other.execute_batch("DELETE FROM segments; BEGIN IMMEDIATE").unwrap();
+    let (mut writer, recovered) = Writer::open(dir.path(), Options::default()).unwrap();
+    assert_eq!(recovered.next_run, RunId(2));
+    let trouble = writer.health().catalogue.unwrap();
+    assert!(trouble.what.contains("locked"), "{trouble:?}");
+    append(&mut writer, 2);
+    writer.close().unwrap();
+    drop(other);
+    let (writer, recovered) = Writer::open(dir.path(), Options::default()).unwrap();
+    assert_eq!(recovered.next_run, RunId(3));
+    assert!(writer.health().is_well());
+    drop(writer);
+    assert_eq!(held(dir.path()).0, [1, 2]);
+    let summary = maintain::rebuild(dir.path()).unwrap();
+    let boots: Vec<_> = summary.runs.values().map(|state| state.stored.boot).collect();
+    assert_eq!(boots, [Some(1), Some(2)]);
+}

@@ -62,6 +62,26 @@ impl Catalogue {
         })
     }
 
+    /// Takes over from another catalogue what can't be had from the segments.
+    pub(crate) fn adopt(&mut self, other: &Catalogue) -> Result<(), Error> {
+        let (memories, next_boots) = (other.memories()?, other.next_boots()?);
+        let news = News {
+            memories: memories.iter().collect(),
+            memory_rows: memories.len(),
+            checkpoint: other.checkpoint()?,
+            next_run: other.next_run()?,
+            ..News::default()
+        };
+        self.commit(&news)?;
+        self.write("fill", |transaction| {
+            for (label, next) in &next_boots {
+                let sql = "INSERT OR REPLACE INTO hosts VALUES (?, ?)";
+                transaction.prepare_cached(sql)?.execute(params![label, next])?;
+            }
+            Ok(())
+        })
+    }
+
     /// Drops all that comes from the segments, for a rebuild; memories and the least numbers of
     /// boots stay.
     pub(crate) fn clear(&mut self) -> Result<(), Error> {
@@ -152,26 +172,9 @@ fn add_span(to: &Transaction<'_>, number: i64, run: RunId, tally: &Tally) -> rus
 
 fn put_run(to: &Transaction<'_>, state: &RunState) -> rusqlite::Result<()> {
     let run = &state.stored.run;
-    let (verdict, same_as) = match run.verdict {
-        Verdict::Provisional => (0, None),
-        Verdict::Boot => (1, None),
-        Verdict::SameAs(root) => (2, Some(root.0.cast_signed())),
-    };
-    let last_word = match run.last_word {
-        None => 0,
-        Some(LastWord::Clean) => 1,
-        Some(LastWord::Panic) => 2,
-    };
-    to.prepare_cached(
-        "INSERT INTO runs (id, source, port, first, verdict, same_as, boot, label, host, boot_id,
-            release, last_word, segment) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT DO UPDATE SET verdict = excluded.verdict, same_as = excluded.same_as,
-            boot = excluded.boot, label = excluded.label, host = excluded.host,
-            boot_id = excluded.boot_id, release = excluded.release,
-            last_word = excluded.last_word, segment = excluded.segment
-        WHERE excluded.segment >= segment",
-    )?
-    .execute(params![
+    let (verdict, same_as) = verdict(run.verdict);
+    let last_word = last_word(run.last_word);
+    to.prepare_cached(PUT_RUN)?.execute(params![
         run.id.0.cast_signed(),
         run.key.source.to_string(),
         run.key.port,
@@ -187,6 +190,30 @@ fn put_run(to: &Transaction<'_>, state: &RunState) -> rusqlite::Result<()> {
         state.segment.cast_signed(),
     ])?;
     Ok(())
+}
+
+const PUT_RUN: &str = "INSERT INTO runs (id, source, port, first, verdict, same_as, boot, label,
+        host, boot_id, release, last_word, segment) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET verdict = excluded.verdict, same_as = excluded.same_as,
+        boot = excluded.boot, label = excluded.label, host = excluded.host,
+        boot_id = excluded.boot_id, release = excluded.release, last_word = excluded.last_word,
+        segment = excluded.segment
+    WHERE excluded.segment >= segment";
+
+fn verdict(verdict: Verdict) -> (i64, Option<i64>) {
+    match verdict {
+        Verdict::Provisional => (0, None),
+        Verdict::Boot => (1, None),
+        Verdict::SameAs(root) => (2, Some(root.0.cast_signed())),
+    }
+}
+
+fn last_word(word: Option<LastWord>) -> i64 {
+    match word {
+        None => 0,
+        Some(LastWord::Clean) => 1,
+        Some(LastWord::Panic) => 2,
+    }
 }
 
 fn put_memory(to: &Transaction<'_>, row: &MemoryRow) -> rusqlite::Result<()> {

@@ -103,16 +103,15 @@ impl Summary {
         blocks: &[BlockRef],
         limit: u64,
     ) -> Result<usize, Error> {
+        let number = segment.name().number;
         let mut text = Vec::new();
         let mut damaged = 0;
-        let applied = self.applied(segment.name().number);
-        let ends_behind = |block: &&BlockRef| block.end().entries > applied;
-        for block in blocks.iter().filter(ends_behind) {
-            if block.end().entries > limit {
-                break;
-            }
-            let whole = block.first_entry >= applied;
-            if block.header.notes || !whole {
+        let applied = self.applied(number);
+        let behind = blocks.iter().skip_while(|block| block.end().entries <= applied);
+        for block in behind.take_while(|block| block.end().entries <= limit) {
+            text.clear();
+            // The headers tell all there is to count of records.
+            if block.header.notes || block.first_entry < applied {
                 match segment.read_block(block, &mut text) {
                     Ok(()) => {}
                     Err(Error::Damaged { .. }) => {
@@ -121,10 +120,8 @@ impl Summary {
                     }
                     Err(error) => return Err(error),
                 }
-            } else {
-                text.clear();
             }
-            self.fold_block(segment.name().number, block, &text);
+            self.fold_block(number, block, &text);
         }
         Ok(damaged)
     }

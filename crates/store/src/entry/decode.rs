@@ -88,31 +88,24 @@ fn record(line: &[u8]) -> Option<StoredRecord<'_>> {
 fn run(line: &[u8]) -> Option<StoredRun> {
     let mut parts = line.strip_prefix(b"R ")?.split(|&b| b == b'\t');
     let id = RunId(whole_number(parts.next()?)?);
-    let (mut source, mut port, mut verdict, mut first) = (None, None, None, None);
-    let (mut boot, mut host, mut boot_id, mut release, mut end) = (None, None, None, None, None);
-    for (key, value) in parts.filter_map(|part| split(part, b'=')) {
-        match key {
-            b"source" => source = std::str::from_utf8(value).ok()?.parse().ok(),
-            b"port" => port = u16::try_from(whole_number(value)?).ok(),
-            b"first" => first = whole_number(value),
-            b"verdict" => verdict = self::verdict(value),
-            b"boot" => boot = u32::try_from(whole_number(value)?).ok(),
-            b"host" => host = Some(unescape(value)),
-            b"boot_id" => boot_id = Some(unescape(value)),
-            b"release" => release = Some(unescape(value)),
-            b"end" => end = last_word(value),
-            _ => {}
-        }
-    }
+    let parts: Vec<_> = parts.filter_map(|part| split(part, b'=')).collect();
+    let value = |name: &[u8]| parts.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+    let number = |name| value(name).map(whole_number);
+    let source = std::str::from_utf8(value(b"source")?).ok()?.parse().ok()?;
+    let port = u16::try_from(number(b"port")??).ok()?;
+    let boot = match number(b"boot") {
+        None => None,
+        Some(boot) => Some(u32::try_from(boot?).ok()?),
+    };
     let run = Run {
         id,
-        key: StreamKey { source: source?, port: port? },
-        first_received: WallTime(first?),
-        verdict: verdict?,
-        host,
-        boot_id,
-        release,
-        last_word: end,
+        key: StreamKey { source, port },
+        first_received: WallTime(number(b"first")??),
+        verdict: verdict(value(b"verdict")?)?,
+        host: value(b"host").map(unescape),
+        boot_id: value(b"boot_id").map(unescape),
+        release: value(b"release").map(unescape),
+        last_word: value(b"end").and_then(last_word),
     };
     Some(StoredRun { run, boot })
 }

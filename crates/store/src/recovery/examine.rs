@@ -10,7 +10,7 @@ use crate::catalogue::Catalogue;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::segment::{
-    BlockHeader, Form, Listed, Position, Scan, SegmentFile, SegmentName, Tail, list,
+    BlockHeader, Form, Listed, Position, Scan, SegmentFile, SegmentName, Tail, list_all,
 };
 use crate::writer::SealJob;
 
@@ -46,30 +46,22 @@ pub(super) struct Examined {
 /// `resume_below`; all others are to be sealed.
 pub(super) fn examine_all(disk: &Arc<dyn Disk>, resume_below: u64) -> Result<Examined, Error> {
     let mut examined = Examined::default();
-    let listed = list(disk.as_ref())?;
+    let listed = list_all(disk.as_ref())?;
     let last = listed.last().map(|listed| listed.name.number);
-    for listed in listed {
-        if listed.name.form == Form::Sealed {
+    for listed in listed.into_iter().filter(|listed| listed.name.form == Form::Live) {
+        if listed.cut == Some(0) {
+            remove(disk.as_ref(), listed.name);
             continue;
         }
-        let segment = match SegmentFile::open(disk.as_ref(), listed) {
-            Ok(segment) => segment,
+        match SegmentFile::open(disk.as_ref(), listed) {
+            Ok(segment) => {
+                let resume_below = if Some(listed.name.number) == last { resume_below } else { 0 };
+                examined.examine(disk.as_ref(), listed, &segment, resume_below)?;
+            }
             Err(Error::Damaged { .. }) => {
                 examined.torn.extend(set_aside(disk.as_ref(), listed.name));
-                continue;
             }
             Err(error) => return Err(error),
-        };
-        let scan = segment.scan()?;
-        let torn = examined.look(&segment, &scan)?;
-        let whole = torn.is_none() && listed.cut.is_none();
-        let room = scan.end.offset < resume_below && scan.end.entries > 0;
-        examined.torn.extend(torn);
-        if Some(listed.name.number) == last && whole && room {
-            examined.resume = resume(disk.as_ref(), listed.name, scan.end);
-        }
-        if examined.resume.as_ref().is_none_or(|resume| resume.number != listed.name.number) {
-            examined.seals.push(seal_job(listed));
         }
     }
     Ok(examined)
@@ -89,6 +81,13 @@ fn resume(disk: &dyn Disk, name: SegmentName, end: Position) -> Option<Resume> {
     Some(Resume { number: name.number, file, end })
 }
 
+/// A segment that was written again as a whole.
+fn remove(disk: &dyn Disk, live: SegmentName) {
+    if let Err(error) = disk.remove(&live.to_string()) {
+        tracing::warn!(%error, "cannot remove {live}; it does no harm");
+    }
+}
+
 /// A segment without a readable header: nothing in it was ever synced, or the disk has lost it.
 fn set_aside(disk: &dyn Disk, live: SegmentName) -> Option<Torn> {
     let name = live.to_string();
@@ -105,6 +104,27 @@ fn set_aside(disk: &dyn Disk, live: SegmentName) -> Option<Torn> {
 }
 
 impl Examined {
+    fn examine(
+        &mut self,
+        disk: &dyn Disk,
+        listed: Listed,
+        segment: &SegmentFile,
+        resume_below: u64,
+    ) -> Result<(), Error> {
+        let scan = segment.scan()?;
+        let torn = self.look(segment, &scan)?;
+        let whole = torn.is_none() && listed.cut.is_none();
+        let room = scan.end.offset < resume_below && scan.end.entries > 0;
+        self.torn.extend(torn);
+        if whole && room {
+            self.resume = resume(disk, listed.name, scan.end);
+        }
+        if self.resume.is_none() {
+            self.seals.push(seal_job(listed));
+        }
+        Ok(())
+    }
+
     /// Checks every block of a segment; what of it is torn.
     fn look(&mut self, segment: &SegmentFile, scan: &Scan) -> Result<Option<Torn>, Error> {
         let number = segment.name().number;

@@ -102,13 +102,13 @@ impl Replay {
                     }
                     runs.insert(stored.run.id, stored.run);
                 }
-                Some(Entry::Record(record)) if place >= self.start => {
-                    let run = runs.get(&record.run);
-                    if let Some(run) = run.filter(|run| self.is_news(&run.key, place)) {
+                Some(Entry::Record(record)) => {
+                    let run = runs.get(&record.run).filter(|run| self.is_news(&run.key, place));
+                    if let Some(run) = run.filter(|_| place >= self.start) {
                         visit(Replayed::Record(&record, run));
                     }
                 }
-                _ => {}
+                Some(Entry::Gap(_)) | None => {}
             }
         }
     }

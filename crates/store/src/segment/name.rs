@@ -65,8 +65,15 @@ pub struct Listed {
 }
 
 /// The segments of a directory in order: one entry each, the sealed form where both exist, and
-/// what later segments replaced of a live one.
+/// what later segments replaced of a live one. One that was replaced as a whole is not among them.
 pub fn list(disk: &dyn Disk) -> Result<Vec<Listed>, Error> {
+    let mut listed = list_all(disk)?;
+    listed.retain(|listed| listed.cut != Some(0));
+    Ok(listed)
+}
+
+/// The same with those that were replaced as a whole.
+pub(crate) fn list_all(disk: &dyn Disk) -> Result<Vec<Listed>, Error> {
     let names = disk.list().map_err(|e| Error::io("list", "the segments", e))?;
     let mut names: Vec<_> = names.iter().filter_map(|name| SegmentName::parse(name)).collect();
     // Of one number the sealed form is the greater one, and comes first this way.

@@ -28,13 +28,13 @@ pub struct BlockRef {
 impl BlockRef {
     /// Offset of its zstd frame.
     pub fn frame_offset(&self) -> u64 {
-        self.offset + self.header.len_on_disk()
+        self.offset.saturating_add(self.header.len_on_disk())
     }
 
     /// The place behind it.
     pub fn end(&self) -> Position {
         Position {
-            offset: self.frame_offset() + u64::from(self.header.frame_len),
+            offset: self.frame_offset().saturating_add(u64::from(self.header.frame_len)),
             entries: self.first_entry + u64::from(self.header.entries),
         }
     }

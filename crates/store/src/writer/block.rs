@@ -28,21 +28,25 @@ impl BlockMaker {
     }
 
     /// Appends the block's header and frame to `out`, and begins the next block. Answers the
-    /// header.
+    /// header. After an error all is as before.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<BlockHeader> {
         self.frame.clear();
         self.frame.reserve(zstd::zstd_safe::compress_bound(self.text.len()));
-        let result = self.compressor.compress_to_buffer(&self.text, &mut self.frame);
+        self.compressor.compress_to_buffer(&self.text, &mut self.frame)?;
         let mut header = self.header.clone();
         header.text_len = self.text.len() as u32;
-        self.header.clear();
-        self.text.clear();
-        result?;
         header.frame_len = self.frame.len() as u32;
         header.frame_crc = crc32fast::hash(&self.frame);
         header.emit(out);
         out.extend_from_slice(&self.frame);
+        self.clear();
         Ok(header)
+    }
+
+    /// Begins the next block without this one.
+    pub(crate) fn clear(&mut self) {
+        self.header.clear();
+        self.text.clear();
     }
 }
 

@@ -112,6 +112,9 @@ impl Limits {
 /// Text that a block is filled up to.
 pub(crate) const BLOCK_TEXT: usize = 1 << 20;
 
+/// Memories kept while the disk fails.
+const RESCUED_MAX: usize = 16_384;
+
 impl Engine {
     /// An engine whose next segment is `next_segment`; nothing is opened yet.
     pub(crate) fn new(
@@ -231,29 +234,27 @@ impl Engine {
 
     /// Makes a block of what was taken, and writes it.
     fn flush(&mut self, now: Now) {
+        if self.files.is_empty() && self.unsynced.bytes() >= self.limits.unsynced_bytes {
+            return self.lose();
+        }
         let mut bytes = Vec::new();
-        let mut header = self.maker.header.clone();
+        let mut header = BlockHeader::default();
         if !self.maker.is_empty() {
             match self.maker.finish(&mut bytes) {
                 Ok(finished) => header = finished,
                 // zstd has no reason to fail; if it does, that is a loss like any other.
-                Err(_) => return self.lose(&header),
+                Err(_) => return self.lose(),
             }
         }
         let memories = std::mem::take(&mut self.memories);
         let checkpoint = std::mem::take(&mut self.checkpoint);
-        if bytes.is_empty() && memories.is_empty() && !checkpoint {
-            return;
+        if !bytes.is_empty() || !memories.is_empty() || checkpoint {
+            self.keep(now, Waiting { bytes, header, memories, checkpoint, at: None });
         }
-        self.keep(now, Waiting { bytes, header, memories, checkpoint, at: None });
     }
 
     /// Writes a block and keeps it until it is synced.
     fn keep(&mut self, now: Now, mut block: Waiting) {
-        let full = self.unsynced.bytes() + block.bytes.len() > self.limits.unsynced_bytes;
-        if self.files.is_empty() && full {
-            return self.lose(&block.header);
-        }
         self.count(&block);
         let written = self.files.last_mut().map(|live| {
             live.append(&block.bytes, &block.header)?;
@@ -288,9 +289,16 @@ impl Engine {
         live.end.entries > 0 && live.end.offset >= self.limits.segment_bytes
     }
 
-    fn lose(&mut self, header: &BlockHeader) {
-        let lost = self.shortfall.add(header);
+    /// Lets go of the block in the making, but for its memories: they go with the next.
+    fn lose(&mut self) {
+        let lost = self.shortfall.add(&self.maker.header, &self.maker.text);
+        self.maker.clear();
+        let surplus = self.memories.len().saturating_sub(RESCUED_MAX);
+        self.memories.drain(..surplus);
+        // A checkpoint says that all memories were told.
+        self.checkpoint &= surplus == 0;
         Counters::add(&self.shared.counters.lost_disk, lost);
+        Counters::add(&self.shared.counters.memories_dropped, surplus as u64);
     }
 }
 

@@ -8,14 +8,14 @@ use std::sync::atomic::AtomicBool;
 use crate::catalogue::{Catalogue, MemoryRow, News, Place, Summary};
 use crate::disk::Disk;
 use crate::error::Error;
-use crate::segment::{Form, Listed, Position, SegmentFile, SegmentName, list};
+use crate::segment::{Form, Listed, Position, SegmentFile, SegmentName};
 use bedside_stream::{Monotonic, RunId};
 
 use super::engine::{Now, Outcome};
 use super::health::{Counters, Shared};
 use super::options::{Options, Retention};
-use super::retention::{Stock, plan};
-use super::seal::{SealJob, Sealed, last_received, seal};
+use super::retention::prune;
+use super::seal::{SealJob, Sealed, seal};
 use super::shelf::Shelf;
 
 /// The keeping half of the store.
@@ -282,49 +282,6 @@ fn fold_target(
     summary.fold(&segment, &scan.blocks, limit)?;
     let reached = scan.blocks.iter().map(crate::segment::BlockRef::end);
     Ok(reached.take_while(|end| end.entries <= limit).last().or(target.from))
-}
-
-/// Deletes the segments that retention does not keep, and how many those were.
-pub(crate) fn prune(
-    disk: &dyn Disk,
-    catalogue: &mut Catalogue,
-    retention: &Retention,
-    now: bedside_stream::WallTime,
-) -> Result<u64, Error> {
-    let mut stock = Vec::new();
-    let mut live = 0;
-    for listed in list(disk)? {
-        let Ok(segment) = SegmentFile::open(disk, listed) else { continue };
-        match segment.name().form {
-            Form::Live => live += segment.bytes()?,
-            Form::Sealed => stock.push((segment.bytes()?, segment)),
-        }
-    }
-    let bytes = live + stock.iter().map(|(bytes, _)| bytes).sum::<u64>();
-    let fits = retention.max_bytes == 0 || bytes <= retention.max_bytes;
-    if fits && retention.max_age.is_none() {
-        return Ok(0);
-    }
-    // Without the catalogue's word on who fills what, the oldest go first.
-    let mut hosts = catalogue.records_by_host().unwrap_or_default();
-    let take_stock = |(bytes, segment): (u64, SegmentFile)| {
-        let number = segment.name().number;
-        let hosts = hosts.remove(&number).unwrap_or_default();
-        // One that can't be read is as old as can be.
-        let last = last_received(&segment).unwrap_or_default();
-        Stock { number, bytes, last, hosts }
-    };
-    let stock: Vec<Stock> = stock.into_iter().map(take_stock).collect();
-    let gone = plan(&stock, live, retention, now);
-    for number in &gone {
-        let name = SegmentName::sealed(*number).to_string();
-        disk.remove(&name).map_err(|e| Error::io("remove", name, e))?;
-        tracing::info!("segment {number} is deleted by retention");
-    }
-    if !gone.is_empty() {
-        catalogue.forget_segments(&gone)?;
-    }
-    Ok(gone.len() as u64)
 }
 
 #[cfg(test)]

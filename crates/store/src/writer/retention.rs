@@ -4,6 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bedside_stream::WallTime;
 
+use crate::catalogue::Catalogue;
+use crate::disk::Disk;
+use crate::error::Error;
+use crate::segment::{Form, SegmentFile, SegmentName, list};
+
 use super::options::Retention;
 
 /// A sealed segment, as far as retention cares.
@@ -15,6 +20,57 @@ pub(crate) struct Stock {
     pub(crate) last: WallTime,
     /// Records per host label.
     pub(crate) hosts: Vec<(Vec<u8>, u64)>,
+}
+
+/// Deletes the segments that retention does not keep, and how many those were.
+pub(crate) fn prune(
+    disk: &dyn Disk,
+    catalogue: &mut Catalogue,
+    retention: &Retention,
+    now: WallTime,
+) -> Result<u64, Error> {
+    let (mut live, mut sealed) = (0, Vec::new());
+    for listed in list(disk)? {
+        let Ok(segment) = SegmentFile::open(disk, listed) else { continue };
+        match segment.name().form {
+            Form::Live => live += segment.bytes()?,
+            Form::Sealed => sealed.push((segment.bytes()?, segment)),
+        }
+    }
+    let bytes = live + sealed.iter().map(|(bytes, _)| bytes).sum::<u64>();
+    let fits = retention.max_bytes == 0 || bytes <= retention.max_bytes;
+    if fits && retention.max_age.is_none() {
+        return Ok(0);
+    }
+    let gone = plan(&take_stock(catalogue, sealed), live, retention, now);
+    for number in &gone {
+        let name = SegmentName::sealed(*number).to_string();
+        disk.remove(&name).map_err(|e| Error::io("remove", name, e))?;
+        tracing::info!("segment {number} is deleted by retention");
+    }
+    if !gone.is_empty() {
+        catalogue.forget_segments(&gone)?;
+    }
+    Ok(gone.len() as u64)
+}
+
+/// Looks up how old each segment is and who fills it.
+fn take_stock(catalogue: &Catalogue, sealed: Vec<(u64, SegmentFile)>) -> Vec<Stock> {
+    // Without the catalogue's word on who fills what, the oldest go first.
+    let mut hosts = catalogue.records_by_host().unwrap_or_default();
+    let stock = sealed.into_iter().map(|(bytes, segment)| {
+        let number = segment.name().number;
+        // One that can't be read is as old as can be.
+        let last = last_received(&segment).unwrap_or_default();
+        Stock { number, bytes, last, hosts: hosts.remove(&number).unwrap_or_default() }
+    });
+    stock.collect()
+}
+
+/// The last receive time of a segment's records and gaps.
+fn last_received(segment: &SegmentFile) -> Result<WallTime, Error> {
+    let blocks = segment.scan()?.blocks;
+    Ok(blocks.iter().map(|block| block.header.last).max().unwrap_or_default())
 }
 
 /// Which of `stock`, in order of number, must go. `live` bytes are in segments that can't.

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bedside_stream::WallTime;
-
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::segment::{BlockRef, Index, Position, SegmentFile, SegmentHeader, SegmentName};
@@ -54,24 +52,50 @@ pub(crate) fn seal(
     let temporary = temporary_name(job.number);
     // Left over from a seal that failed; if it can't be removed, `create` says so.
     drop(disk.remove(&temporary));
-    let io = |operation| move |e| Error::io(operation, temporary_name(job.number), e);
+    let copied = copy(disk, &segment, &scan.blocks, level, stop);
+    if let Ok(Sealed::Done { .. }) = copied {
+        put_in_place(disk, job.number)?;
+        remove(disk, live);
+    } else {
+        // Half a copy only takes room, which may be just what is missing.
+        drop(disk.remove(&temporary));
+    }
+    copied
+}
+
+/// Writes the lines of a segment to a temporary file, and syncs it.
+fn copy(
+    disk: &dyn Disk,
+    segment: &SegmentFile,
+    blocks: &[BlockRef],
+    level: i32,
+    stop: &AtomicBool,
+) -> Result<Sealed, Error> {
+    let temporary = temporary_name(segment.header().number);
+    let io = |operation| {
+        let object = temporary.clone();
+        move |e| Error::io(operation, object, e)
+    };
     let file = disk.create(&temporary).map_err(io("create"))?;
     let mut copy = Copy::begin(file.as_ref(), segment.header(), level).map_err(io("write"))?;
-    for block in &scan.blocks {
+    for block in blocks {
         if stop.load(Ordering::Relaxed) {
-            drop(disk.remove(&temporary));
             return Ok(Sealed::Stopped);
         }
-        copy.take(&segment, block)?;
+        copy.take(segment, block)?;
     }
     let damaged = copy.damaged;
     copy.end().map_err(io("write"))?;
     file.sync().map_err(io("sync"))?;
-    let sealed = SegmentName::sealed(job.number).to_string();
-    disk.rename(&temporary, &sealed).map_err(io("rename"))?;
-    disk.sync_dir().map_err(|e| Error::io("sync", "the segments' directory", e))?;
-    remove(disk, live);
     Ok(Sealed::Done { damaged })
+}
+
+/// Gives the temporary file its name, for good.
+fn put_in_place(disk: &dyn Disk, number: u64) -> Result<(), Error> {
+    let sealed = SegmentName::sealed(number).to_string();
+    let renamed = disk.rename(&temporary_name(number), &sealed);
+    renamed.map_err(|e| Error::io("rename", temporary_name(number), e))?;
+    disk.sync_dir().map_err(|e| Error::io("sync", "the segments' directory", e))
 }
 
 /// The name of a file that is being made into segment `number`.
@@ -156,12 +180,6 @@ impl<'a> Copy<'a> {
         self.flush()?;
         self.file.append(&Index::new(self.blocks, self.end).emit())
     }
-}
-
-/// The last receive time of a segment's records and gaps.
-pub(crate) fn last_received(segment: &SegmentFile) -> Result<WallTime, Error> {
-    let blocks = segment.scan()?.blocks;
-    Ok(blocks.iter().map(|block| block.header.last).max().unwrap_or_default())
 }
 
 #[cfg(test)]

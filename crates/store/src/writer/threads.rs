@@ -39,6 +39,11 @@ struct Inbox {
 }
 
 impl StoreInbox {
+    fn new(max_bytes: usize) -> StoreInbox {
+        let (news, taken) = (Condvar::new(), Condvar::new());
+        StoreInbox { state: Mutex::default(), news, taken, max_bytes }
+    }
+
     /// Whether another batch is taken.
     pub(crate) fn has_room(&self) -> bool {
         let inbox = lock(&self.state);
@@ -156,43 +161,22 @@ impl Threads {
         shared: &Arc<Shared>,
         queue_bytes: usize,
     ) -> Result<(Arc<StoreInbox>, Threads), Error> {
-        let inbox = StoreInbox {
-            state: Mutex::default(),
-            news: Condvar::new(),
-            taken: Condvar::new(),
-            max_bytes: queue_bytes,
-        };
-        let inbox = Arc::new(inbox);
-        let keeper_inbox = Arc::new(KeeperInbox::default());
-        let keeper = {
-            let (inbox, alarm) = (Arc::clone(&keeper_inbox), Alarm::new(shared, &inbox));
-            spawn("bedside-keeper", move || {
-                keep(keeper, &inbox);
-                alarm.disarm();
-            })?
-        };
-        let (tickets, due) = mpsc::channel::<Ticket>();
-        {
-            let (inbox, alarm) = (Arc::clone(&inbox), Alarm::new(shared, &inbox));
-            spawn("bedside-sync", move || {
-                for ticket in due {
-                    let result = ticket.run();
-                    inbox.synced(ticket, result);
-                }
-                alarm.disarm();
-            })?;
-        }
-        let store = {
-            let (inbox, alarm) = (Arc::clone(&inbox), Alarm::new(shared, &inbox));
-            let to_keeper = Arc::clone(&keeper_inbox);
-            let shared = Arc::clone(shared);
-            spawn("bedside-store", move || {
-                let result = store(engine, &inbox, &tickets, &to_keeper, &shared);
-                alarm.disarm();
-                result
-            })?
-        };
-        Ok((inbox, Threads { store: Some(store), keeper: Some(keeper), keeper_inbox }))
+        let inbox = Arc::new(StoreInbox::new(queue_bytes));
+        let to_keeper = Arc::new(KeeperInbox::default());
+        let (tickets, due) = mpsc::channel();
+        let alarm = || Alarm::new(shared, &inbox);
+        let keeper_inbox = Arc::clone(&to_keeper);
+        let keeper = spawn("bedside-keeper", alarm(), move || keep(keeper, &keeper_inbox))?;
+        let sync_inbox = Arc::clone(&inbox);
+        // It ends when the store thread lets go of the other end.
+        drop(spawn("bedside-sync", alarm(), move || sync(&due, &sync_inbox))?);
+        let (store_inbox, keeper_inbox) = (Arc::clone(&inbox), Arc::clone(&to_keeper));
+        let shared = Arc::clone(shared);
+        let store = spawn("bedside-store", alarm(), move || {
+            store(engine, &store_inbox, &tickets, &keeper_inbox, &shared)
+        })?;
+        let threads = Threads { store: Some(store), keeper: Some(keeper), keeper_inbox: to_keeper };
+        Ok((inbox, threads))
     }
 
     /// Ends them, everything written. Does nothing the second time.
@@ -208,6 +192,14 @@ impl Threads {
     }
 }
 
+/// The sync thread.
+fn sync(due: &mpsc::Receiver<Ticket>, inbox: &StoreInbox) {
+    for ticket in due {
+        let result = ticket.run();
+        inbox.synced(ticket, result);
+    }
+}
+
 /// The store thread.
 fn store(
     mut engine: Engine,
@@ -217,20 +209,10 @@ fn store(
     shared: &Shared,
 ) -> Result<(), Error> {
     loop {
-        let mut work = inbox.wait(engine.poll_timeout(), engine.has_room());
-        for (run, line) in work.runs {
-            engine.know(run, line);
-        }
-        if let Some((ticket, result)) = work.sync {
-            engine.sync_done(now(), &ticket, result);
-        }
-        if work.batches.is_empty() {
-            engine.tick(now());
-        } else {
-            engine.write(now(), &mut work.batches);
-            inbox.give_back(work.batches);
-        }
-        let last = work.closing && !engine.is_settled();
+        let work = inbox.wait(engine.poll_timeout(), engine.has_room());
+        let closing = work.closing;
+        inbox.give_back(work.carry_out(&mut engine));
+        let last = closing && !engine.is_settled();
         let ticket = if last { engine.begin_sync() } else { engine.next_sync(now().mono) };
         if let Some(ticket) = ticket
             && let Err(mpsc::SendError(ticket)) = tickets.send(ticket)
@@ -239,9 +221,23 @@ fn store(
             engine.sync_done(now(), &ticket, Err(gone));
         }
         keeper.post(engine.take_outcome());
-        if work.closing && (engine.is_settled() || engine.is_failing()) {
+        if closing && (engine.is_settled() || engine.is_failing()) {
             return ended(&engine, shared);
         }
+    }
+}
+
+impl Inbox {
+    /// Does what came in; the batches are empty afterwards.
+    fn carry_out(mut self, engine: &mut Engine) -> VecDeque<Batch> {
+        for (run, line) in self.runs {
+            engine.know(run, line);
+        }
+        if let Some((ticket, result)) = self.sync {
+            engine.sync_done(now(), &ticket, result);
+        }
+        engine.write(now(), &mut self.batches);
+        self.batches
     }
 }
 
@@ -314,8 +310,14 @@ impl Drop for Alarm {
 
 fn spawn<T: Send + 'static>(
     name: &str,
+    alarm: Alarm,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, Error> {
+    let work = move || {
+        let answer = work();
+        alarm.disarm();
+        answer
+    };
     Builder::new().name(name.to_owned()).spawn(work).map_err(|e| Error::io("start", name, e))
 }
 

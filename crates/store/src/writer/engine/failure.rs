@@ -9,7 +9,6 @@ use crate::segment::{Position, Replaced, SegmentHeader, SegmentName};
 
 use super::super::health::Counters;
 use super::super::seal::SealJob;
-use super::super::unsynced::Waiting;
 use super::{Engine, LiveFile, Now, start};
 
 impl Engine {
@@ -84,6 +83,7 @@ impl Engine {
                 self.tell_shortfall(now);
             }
             Err(error) => {
+                self.maker.clear();
                 for block in self.unsynced.blocks_mut() {
                     block.at = None;
                 }
@@ -151,11 +151,7 @@ impl Engine {
         let (text, header) = (&mut self.maker.text, &mut self.maker.header);
         self.lines.introduce_all(live.number, self.shortfall.runs(), text, header);
         self.shortfall.tell(text, header);
-        let mut bytes = Vec::new();
-        if let Ok(header) = self.maker.finish(&mut bytes) {
-            let memories = Vec::new();
-            self.keep(now, Waiting { bytes, header, memories, checkpoint: false, at: None });
-        }
+        self.flush(now);
     }
 }
 

@@ -116,6 +116,23 @@ fn a_failed_sync_costs_the_segment_and_nothing_else() {
 }
 
 #[test]
+fn a_segment_that_fails_before_its_first_sync_and_stays_does_not_count() {
+    let disk = FaultyDisk::default();
+    let mut life = Life::open(&disk, &options()).unwrap();
+    life.say(1, 1);
+    // The sync fails, and so does removing the file.
+    disk.fail(disk.steps()..disk.steps() + 2);
+    life.mono = 2_000_000;
+    assert!(!life.sync());
+    assert_eq!(disk.list().unwrap(), ["00000001.live.zst", "00000002.live.zst"]);
+    assert_eq!(held(&disk).seqs(), [1]);
+    assert!(life.sync());
+    drop(Life::open(&disk, &options()).unwrap());
+    assert_eq!(disk.list().unwrap(), ["00000002.live.zst"]);
+    assert_eq!(held(&disk).seqs(), [1]);
+}
+
+#[test]
 fn a_full_disk_is_waited_out_and_what_was_lost_is_told() {
     let disk = FaultyDisk::default();
     let options = Options { unsynced_bytes: 4096, ..options() };
