@@ -89,12 +89,10 @@ impl Replay {
         runs: &mut HashMap<RunId, Run>,
         visit: &mut impl FnMut(Replayed<'_>),
     ) {
-        let lines = text.split_inclusive(|&b| b == b'\n');
-        for (line, entries) in lines.zip(block.first_entry..) {
-            let place = Place { segment: number, entries };
-            if self.end.is_some_and(|end| place >= end) {
-                return;
-            }
+        let lines = text.split_inclusive(|&b| b == b'\n').zip(block.first_entry..);
+        let places = lines.map(|(line, entries)| (line, Place { segment: number, entries }));
+        let ours = |place| self.end.is_none_or(|end| place < end);
+        for (line, place) in places.take_while(|(_, place)| ours(*place)) {
             match Entry::decode(line) {
                 Some(Entry::Run(stored)) => {
                     if self.is_news(&stored.run.key, place) {

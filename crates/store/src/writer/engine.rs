@@ -124,8 +124,8 @@ impl Engine {
         lines: RunLines,
         next_segment: u64,
     ) -> Result<Engine, Error> {
-        let maker = BlockMaker::new(options.live_level)
-            .map_err(|e| Error::io("set up", "zstd compression", e))?;
+        let maker = BlockMaker::new(options.live_level);
+        let maker = maker.map_err(|e| Error::io("set up", "zstd compression", e))?;
         Ok(Engine {
             disk,
             limits: Limits::new(options),
