@@ -10,6 +10,7 @@
 
 mod boots;
 mod core;
+mod desk;
 mod history;
 mod limits;
 mod memory;

@@ -2,13 +2,43 @@
 
 use crate::{Monotonic, WallTime};
 
+/// A fragment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece<'a> {
+    /// Number, time and prefix of its message.
+    pub(crate) id: (u64, u64, u16),
+    /// Length of the whole message, as claimed.
+    pub(crate) total: usize,
+    /// Where it stands in the message.
+    pub(crate) offset: usize,
+    pub(crate) bytes: &'a [u8],
+    /// The whole datagram.
+    pub(crate) datagram: &'a [u8],
+    pub(crate) received: WallTime,
+    /// Until when its message waits, if it is the first piece.
+    pub(crate) deadline: Monotonic,
+}
+
+/// What became of a piece.
+#[derive(Debug, Default)]
+pub(crate) struct Placed {
+    /// It began a message.
+    pub(crate) began: bool,
+    /// An older message had to go for that.
+    pub(crate) crowded_out: Option<Message>,
+    /// It was the last of its message.
+    pub(crate) complete: Option<Message>,
+    /// By how much the bytes held changed.
+    pub(crate) growth: isize,
+}
+
 /// The pieces of one message, in any order.
 ///
 /// Memory follows the bytes that came, never a length that a datagram claims.
 #[derive(Debug)]
 pub(crate) struct Message {
     /// printk's number, time and prefix: what all fragments of a message share.
-    pub(crate) id: (u64, u64, u16),
+    id: (u64, u64, u16),
     /// Length of text and dictionary together, as claimed.
     total: usize,
     /// Offset and bytes, ascending, not overlapping.
@@ -20,46 +50,39 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    pub(crate) fn new(
-        id: (u64, u64, u16),
-        total: usize,
-        datagram: &[u8],
-        deadline: Monotonic,
-    ) -> Message {
+    fn begun_by(piece: &Piece<'_>) -> Message {
         Message {
-            id,
-            total,
+            id: piece.id,
+            total: piece.total,
             chunks: Vec::new(),
-            first: datagram.into(),
-            received: WallTime::default(),
-            deadline,
+            first: piece.datagram.into(),
+            received: piece.received,
+            deadline: piece.deadline,
         }
     }
 
-    /// Whether a fragment with this identity and total can be part of this message.
-    pub(crate) fn takes(&self, id: (u64, u64, u16), total: usize) -> bool {
-        self.id == id && self.total == total
+    /// Whether a piece can be part of this message.
+    fn takes(&self, piece: &Piece<'_>) -> bool {
+        self.id == piece.id && self.total == piece.total
     }
 
-    /// Puts a piece in its place and says how many bytes were new. What is there already stays.
-    pub(crate) fn insert(&mut self, offset: usize, bytes: &[u8], received: WallTime) -> usize {
-        self.received = received;
+    /// Puts a piece in its place. What is there already stays.
+    fn insert(&mut self, piece: &Piece<'_>) {
+        let Piece { offset, bytes, .. } = *piece;
+        self.received = piece.received;
         let at = self.chunks.partition_point(|(start, _)| *start <= offset);
         let before = at.checked_sub(1).and_then(|i| self.chunks.get(i));
         let covered = before.map_or(0, |(start, held)| start + held.len());
         let ahead = self.chunks.get(at).map_or(usize::MAX, |(start, _)| *start);
         let from = offset.max(covered);
         let to = (offset + bytes.len()).min(ahead);
-        match bytes.get(from.saturating_sub(offset)..to.saturating_sub(offset)) {
-            Some(new) if !new.is_empty() => {
-                self.chunks.insert(at, (from, new.into()));
-                new.len()
-            }
-            _ => 0,
+        let new = bytes.get(from.saturating_sub(offset)..to.saturating_sub(offset));
+        if let Some(new) = new.filter(|new| !new.is_empty()) {
+            self.chunks.insert(at, (from, new.into()));
         }
     }
 
-    pub(crate) fn is_complete(&self) -> bool {
+    fn is_complete(&self) -> bool {
         self.chunks.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() == self.total
     }
 
@@ -94,8 +117,34 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    /// Puts a piece to the others of its message, of which at most `most` are held.
+    pub(crate) fn place(&mut self, piece: &Piece<'_>, most: usize) -> Placed {
+        let mut placed = Placed::default();
+        let mut at = self.messages.iter().position(|message| message.takes(piece));
+        if at.is_none() {
+            placed.began = true;
+            placed.crowded_out = (self.messages.len() >= most).then(|| self.messages.remove(0));
+            placed.growth -= placed.crowded_out.as_ref().map_or(0, Message::weight).cast_signed();
+            self.messages.push(Message::begun_by(piece));
+            at = self.messages.len().checked_sub(1);
+        }
+        let Some((at, message)) = at.and_then(|at| Some((at, self.messages.get_mut(at)?))) else {
+            return placed;
+        };
+        let before = if placed.began { 0 } else { message.weight() };
+        message.insert(piece);
+        placed.growth += message.weight().cast_signed() - before.cast_signed();
+        if message.is_complete() {
+            let message = self.messages.remove(at);
+            placed.growth -= message.weight().cast_signed();
+            self.completed(piece.id, piece.deadline);
+            placed.complete = Some(message);
+        }
+        placed
+    }
+
     /// Remembers a completed message for as long as pieces of a copy may come.
-    pub(crate) fn completed(&mut self, id: (u64, u64, u16), until: Monotonic) {
+    fn completed(&mut self, id: (u64, u64, u16), until: Monotonic) {
         const COMPLETED: usize = 4;
         if self.done.len() == COMPLETED {
             self.done.remove(0);
@@ -128,11 +177,20 @@ mod tests {
             pieces in prop::collection::vec((0usize..200, 1usize..60), 1..40),
         ) {
             let whole: Vec<u8> = (0..total).map(|i| i as u8).collect();
-            let mut message = Message::new((0, 0, 0), total, b"", Monotonic(0));
+            let piece = |offset, bytes| Piece {
+                id: (0, 0, 0),
+                total,
+                offset,
+                bytes,
+                datagram: b"",
+                received: WallTime(0),
+                deadline: Monotonic(0),
+            };
+            let mut message = Message::begun_by(&piece(0, &[]));
             for (offset, len) in pieces {
                 let offset = offset.min(total - 1);
                 let end = (offset + len).min(total);
-                message.insert(offset, &whole[offset..end], WallTime(0));
+                message.insert(&piece(offset, &whole[offset..end]));
                 let mut got = Vec::new();
                 message.assemble(&mut got);
                 let mut map = vec![false; total];

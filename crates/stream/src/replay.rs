@@ -3,7 +3,7 @@
 
 use netconsole_wire::{PrintkTime, Sequence};
 
-use crate::core::hashed_line;
+use crate::desk::hashed_line;
 use crate::track::Track;
 use crate::{Core, Memory, Run, RunId, Verdict, WallTime};
 

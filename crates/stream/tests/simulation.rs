@@ -6,6 +6,7 @@
 mod world;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use bedside_stream::{Limits, RunId, StreamKey};
@@ -273,10 +274,12 @@ fn whatever_the_weather_each_record_that_arrived_is_held_once_in_its_boot() {
             sum.astray += outcome.astray;
             sum.incomplete += outcome.incomplete;
         }
-        table += &format!(
-            "{name:18} {:5} {:5} {:8} {:6} {:5} {:6} {:10}\n",
+        let written = writeln!(
+            table,
+            "{name:18} {:5} {:5} {:8} {:6} {:5} {:6} {:10}",
             sum.boots, sum.found, sum.records, sum.held, sum.twice, sum.astray, sum.incomplete
         );
+        written.unwrap();
         assert_eq!(sum.held, sum.records, "nothing that arrived is lost: {name}\n{table}");
     }
     insta::assert_snapshot!(table);
