@@ -1,0 +1,319 @@
+//! One datagram on its way through the core: its messages, its lines, their runs.
+
+use std::mem;
+
+use netconsole_wire::{Basic, Datagram, Extended, Fragment, Notice, Record, parse};
+
+use crate::boots::{Evidence, Registrar, admit, learn};
+use crate::history::{Mark, NO_SEQ};
+use crate::pending::{CutLine, Message, Piece};
+use crate::replay::Kept;
+use crate::track::{Line, Track};
+use crate::{
+    Cause, Core, Event, LastWord, Memory, Monotonic, RunId, Verdict, WallTime, World, words,
+};
+
+/// One datagram on its way through the core.
+pub(crate) struct Desk<'a, W> {
+    pub(crate) core: &'a mut Core,
+    pub(crate) slot: u32,
+    pub(crate) now: Monotonic,
+    pub(crate) received: WallTime,
+    pub(crate) world: &'a mut W,
+}
+
+impl<W: World> Desk<'_, W> {
+    pub(crate) fn extended(&mut self, datagram: &Extended<'_>, payload: &[u8]) {
+        for notice in datagram.notices.iter() {
+            self.notice(notice);
+        }
+        match datagram.fragment() {
+            None => self.record(&datagram.record()),
+            Some(fragment) => self.fragment(datagram, fragment, payload),
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Replaying => self.core.counters.replay_notices += 1,
+            Notice::Dropped(count) => {
+                self.core.counters.drop_notices += 1;
+                let run = self.run_for_notice();
+                let (received, cause) = (self.received, Cause::DroppedBySender);
+                self.world.event(Event::Gap { run: Some(run), received, cause, count });
+            }
+        }
+    }
+
+    fn fragment(&mut self, datagram: &Extended<'_>, fragment: Fragment, payload: &[u8]) {
+        let (offset, total) = (fragment.offset as usize, fragment.total as usize);
+        let bytes = datagram.body;
+        let fits = total <= self.core.limits.message_bytes && offset + bytes.len() <= total;
+        if !fits || bytes.is_empty() {
+            self.core.counters.odd_fragments += 1;
+            return self.record(&datagram.record());
+        }
+        let header = &datagram.header;
+        let id = (header.seq.0, header.time.0, header.prefix.0);
+        let (received, deadline) = (self.received, self.deadline());
+        let Some(stream) = self.core.table.get_mut(self.slot) else {
+            return;
+        };
+        let pending = stream.pending.get_or_insert_default();
+        if pending.is_done(id, self.now) {
+            self.core.counters.repeats += 1;
+            return;
+        }
+        let piece = Piece { id, total, offset, bytes, datagram: payload, received, deadline };
+        let placed = pending.place(&piece, self.core.limits.pending_messages);
+        if placed.began {
+            self.core.due.push_back((deadline, self.slot, stream.generation));
+        }
+        self.core.pending_bytes = self.core.pending_bytes.saturating_add_signed(placed.growth);
+        if let Some(message) = placed.crowded_out {
+            self.core.counters.pending_evicted += 1;
+            self.message(&message, true);
+        }
+        if let Some(message) = placed.complete {
+            self.message(&message, false);
+        }
+        self.core.bound_pending(self.world);
+    }
+
+    /// A message whose pieces are all there, or will not come.
+    pub(crate) fn message(&mut self, message: &Message, incomplete: bool) {
+        let Datagram::Extended(first) = parse(&message.first) else {
+            return;
+        };
+        let mut body = mem::take(&mut self.core.body);
+        body.clear();
+        message.assemble(&mut body);
+        self.record(&netconsole_wire::record_from(&first.header, &body, incomplete));
+        self.core.body = body;
+    }
+
+    pub(crate) fn basic(&mut self, basic: Basic<'_>) {
+        let bytes = basic.bytes;
+        let cut = self.take_cut_line();
+        let (head, rest) = match memchr::memchr(b'\n', bytes) {
+            Some(end) => bytes.split_at(end + 1),
+            None => (bytes, &[][..]),
+        };
+        match cut {
+            Some(line) if netconsole_wire::starts_like_a_line(bytes) => {
+                self.line(&line.bytes, true, false);
+                self.lines(bytes, basic.is_cut());
+            }
+            Some(mut line) => {
+                line.bytes.extend_from_slice(head);
+                if line.bytes.ends_with(b"\n") {
+                    self.line(&line.bytes, false, false);
+                    self.lines(rest, basic.is_cut());
+                } else if basic.is_cut() && line.bytes.len() <= self.core.limits.line_bytes {
+                    self.wait_for_rest(line.bytes);
+                } else {
+                    let incomplete = basic.is_cut();
+                    self.core.counters.pending_evicted += u64::from(incomplete);
+                    self.line(&line.bytes, incomplete, false);
+                }
+            }
+            None => self.lines(bytes, basic.is_cut()),
+        }
+    }
+
+    /// The lines of a basic datagram; the last one waits if the datagram was `cut`.
+    fn lines(&mut self, mut bytes: &[u8], cut: bool) {
+        let mut replaying = false;
+        while !bytes.is_empty() {
+            let (line, rest) = match memchr::memchr(b'\n', bytes) {
+                Some(end) => bytes.split_at(end + 1),
+                None if cut => return self.wait_for_rest(bytes.to_vec()),
+                None => (bytes, &[][..]),
+            };
+            replaying |= self.line(line, false, replaying);
+            bytes = rest;
+        }
+    }
+
+    /// One basic line, with or without its newline; `true` if it says that what follows is sent
+    /// again. `replaying`: such a notice came before it.
+    pub(crate) fn line(&mut self, line: &[u8], incomplete: bool, replaying: bool) -> bool {
+        let mut replays = false;
+        // Old kernels glue a notice to the line that follows it: that makes two.
+        for line in netconsole_wire::lines(line) {
+            if let Some(notice) = line.notice {
+                self.notice(notice);
+                replays |= notice == Notice::Replaying;
+                continue;
+            }
+            let record = line.record(incomplete);
+            if (replaying || replays) && self.was_just_heard(&record) {
+                self.core.counters.repeats += 1;
+            } else {
+                self.record(&record);
+            }
+        }
+        replays
+    }
+
+    fn was_just_heard(&self, record: &Record<'_>) -> bool {
+        let memory = self.core.table.get(self.slot).and_then(|stream| stream.memory.as_ref());
+        memory.is_some_and(|memory| memory.current.holds_recent(&place_of(record)))
+    }
+
+    fn take_cut_line(&mut self) -> Option<CutLine> {
+        let pending = self.core.table.get_mut(self.slot)?.pending.as_mut()?;
+        let line = pending.line.take()?;
+        self.core.pending_bytes -= line.bytes.len();
+        Some(line)
+    }
+
+    fn wait_for_rest(&mut self, bytes: Vec<u8>) {
+        let (received, deadline) = (self.received, self.deadline());
+        let Some(stream) = self.core.table.get_mut(self.slot) else {
+            return;
+        };
+        self.core.pending_bytes += bytes.len();
+        self.core.due.push_back((deadline, self.slot, stream.generation));
+        stream.pending.get_or_insert_default().line = Some(CutLine { bytes, received, deadline });
+        self.core.bound_pending(self.world);
+    }
+
+    /// A record: finds its run and gives it out.
+    pub(crate) fn record(&mut self, record: &Record<'_>) {
+        let line = place_of(record);
+        let evidence = Evidence {
+            host: record.fields.userdata(b"host").filter(|host| is_name(host)),
+            boot_id: record.fields.userdata(b"boot_id").filter(|id| is_name(id)),
+            release: record.release.or_else(|| words::banner_release(record)),
+        };
+        let Some(run) = self.admit(&line, &evidence) else {
+            return;
+        };
+        self.core.counters.records += 1;
+        self.core.counters.incomplete += u64::from(record.incomplete);
+        self.world.event(Event::Record { run, received: self.received, record: *record });
+        if let Some(word) = words::last_word(record) {
+            self.last_word(word, &line);
+        }
+        self.core.look_around(self.slot, &line, self.world);
+    }
+
+    /// The boot has ended, as it says itself; told after the record that says so.
+    fn last_word(&mut self, word: LastWord, line: &Line) {
+        let stream = self.core.table.get_mut(self.slot);
+        if let Some(memory) = stream.and_then(|stream| stream.memory.as_mut())
+            && memory.current.hear_last_word(word, line)
+        {
+            self.world.event(Event::Run(&memory.current.run));
+        }
+    }
+
+    fn admit(&mut self, line: &Line, evidence: &Evidence<'_>) -> Option<RunId> {
+        let began = self.begin_first_run(Some((line, evidence)));
+        let core = &mut *self.core;
+        let stream = core.table.get_mut(self.slot)?;
+        let memory = stream.memory.as_mut()?;
+        let world = &mut *self.world;
+        let mut registrar = Registrar {
+            next_run: &mut core.next_run,
+            counters: &mut core.counters,
+            slack: core.limits.clock_slack_us,
+            received: self.received,
+        };
+        let admitted = admit(memory, line, evidence, &mut registrar, &mut |run| {
+            world.event(Event::Run(run));
+        })?;
+        memory.last_received = self.received;
+        if admitted.began {
+            stream.compared = 0;
+        }
+        if learn(&mut memory.current.run, evidence) || admitted.began || began {
+            self.world.event(Event::Run(&memory.current.run));
+        }
+        Some(memory.current.run.id)
+    }
+
+    /// Begins a stream's first run: a boot, or the going on of another stream's from a new port.
+    /// `true` if it did; the caller tells the world of the run.
+    fn begin_first_run(&mut self, first: Option<(&Line, &Evidence<'_>)>) -> bool {
+        let core = &mut *self.core;
+        let Some(stream) = core.table.get(self.slot).filter(|stream| stream.memory.is_none())
+        else {
+            return false;
+        };
+        let key = stream.key;
+        let goes_on = first.and_then(|(line, evidence)| core.predecessor(&key, line, evidence));
+        let mut registrar = Registrar {
+            next_run: &mut core.next_run,
+            counters: &mut core.counters,
+            slack: core.limits.clock_slack_us,
+            received: self.received,
+        };
+        let old = goes_on.and_then(|slot| core.table.get_mut(slot));
+        let (track, continues) = match old {
+            Some(old) => {
+                old.taken_over = Some((key, 0));
+                let memory = old.memory.as_ref();
+                let same = memory.map_or(Verdict::Boot, |m| Verdict::SameAs(m.current.run.id));
+                let run = registrar.begin(key, same);
+                let track = memory.map(|memory| memory.current.continued_as(run.clone()));
+                (track.unwrap_or_else(|| Track::new(run)), Some(old.key))
+            }
+            None => (Track::new(registrar.begin(key, Verdict::Boot)), None),
+        };
+        let mut memory = Memory::new(key, self.received, track);
+        memory.continues = continues;
+        if let Some(stream) = core.table.get_mut(self.slot) {
+            stream.memory = Some(memory);
+        }
+        true
+    }
+
+    /// The run that a notice speaks of. Where none has begun, one does.
+    fn run_for_notice(&mut self) -> RunId {
+        let began = self.begin_first_run(None);
+        let memory = self.core.table.get(self.slot).and_then(|stream| stream.memory.as_ref());
+        let run = memory.map(|memory| &memory.current.run);
+        if let (true, Some(run)) = (began, run) {
+            self.world.event(Event::Run(run));
+        }
+        run.map_or(RunId(0), |run| run.id)
+    }
+
+    fn deadline(&self) -> Monotonic {
+        Monotonic(self.now.0 + self.core.limits.pending_timeout_us)
+    }
+}
+
+/// A name that a reader can use: not empty, and no longer than userdata can be.
+fn is_name(value: &[u8]) -> bool {
+    const USERDATA_VALUE: usize = 199;
+    !value.is_empty() && value.len() <= USERDATA_VALUE
+}
+
+/// What a record that the store kept says of its place.
+pub(crate) fn hashed_line(kept: &Kept<'_>) -> Line {
+    Line {
+        mark: Mark {
+            seq: kept.seq.map_or(NO_SEQ, |seq| seq.0),
+            time: kept.time.map_or(0, |time| time.0),
+            hash: words::hash(kept.text),
+        },
+        timed: kept.time.is_some(),
+        incomplete: kept.incomplete,
+    }
+}
+
+/// What a record says of its place.
+pub(crate) fn place_of(record: &Record<'_>) -> Line {
+    Line {
+        mark: Mark {
+            seq: record.seq.map_or(NO_SEQ, |seq| seq.0),
+            time: record.time.map_or(0, |time| time.0),
+            hash: words::hash(record.text),
+        },
+        timed: record.time.is_some(),
+        incomplete: record.incomplete,
+    }
+}
