@@ -243,7 +243,9 @@ impl<W: World> Desk<'_, W> {
             return false;
         };
         let key = stream.key;
-        let goes_on = first.and_then(|(line, evidence)| core.predecessor(&key, line, evidence));
+        let received = self.received;
+        let goes_on =
+            first.and_then(|(line, evidence)| core.predecessor(&key, line, evidence, received));
         let mut registrar = Registrar {
             next_run: &mut core.next_run,
             counters: &mut core.counters,

@@ -5,16 +5,17 @@ use crate::boots::Evidence;
 use crate::history::NO_SEQ;
 use crate::table::Stream;
 use crate::track::Line;
-use crate::{Core, Event, Memory, Run, StreamKey, Verdict, World};
+use crate::{Core, Event, Memory, Run, StreamKey, Verdict, WallTime, World};
 
 impl Core {
     /// The stream of the same address, to the same port of ours, whose numbers (or, in the basic
-    /// format, times) a new stream's first record goes on with most closely.
+    /// format, times) a new stream's first record, `received` now, goes on with most closely.
     pub(crate) fn predecessor(
         &self,
         key: &StreamKey,
         line: &Line,
         evidence: &Evidence<'_>,
+        received: WallTime,
     ) -> Option<u32> {
         if !line.timed || line.mark.time == 0 {
             return None;
@@ -23,7 +24,11 @@ impl Core {
         let candidates = slots.filter_map(|slot| {
             let stream = self.table.get(*slot).filter(|other| other.key.port == key.port)?;
             let memory = stream.memory.as_ref()?;
-            Some((distance(memory, line, evidence)?, *slot))
+            // No machine's clock runs faster than ours: that one is another machine, or boot.
+            let passed = received.0.saturating_sub(memory.last_received.0);
+            let aged = line.mark.time.saturating_sub(memory.current.last_time()?);
+            let in_time = aged <= passed.saturating_add(self.limits().clock_slack_us);
+            Some((distance(memory, line, evidence).filter(|_| in_time)?, *slot))
         });
         candidates.min().map(|(_, slot)| slot)
     }

@@ -239,6 +239,16 @@ fn a_new_source_port_that_goes_on_with_the_numbers_goes_on_with_the_boot() {
 }
 
 #[test]
+fn a_clock_that_is_too_far_ahead_is_another_machines() {
+    let mut doctor = Doctor::new();
+    let mut other = stream(1);
+    other.source.set_port(40_000);
+    doctor.ext(stream(1), 381, 4_439_453, "network logging started");
+    doctor.ext(other, 383, 9_221_512, "another, armed later in its life");
+    assert_eq!(doctor.book.boots().len(), 2);
+}
+
+#[test]
 fn two_machines_behind_one_address_are_two_boots() {
     let mut doctor = Doctor::new();
     let mut other = stream(1);
