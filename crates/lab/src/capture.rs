@@ -138,7 +138,7 @@ mod tests {
         let names = names().unwrap();
         let datagrams: usize =
             names.iter().map(|name| Capture::load(name).unwrap().datagrams.len()).sum();
-        assert_eq!((names.len(), datagrams), (96, 46_928));
+        assert_eq!((names.len(), datagrams), (99, 49_451));
         assert_eq!(pcap_names().unwrap().len(), 4);
     }
 
