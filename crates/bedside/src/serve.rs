@@ -56,11 +56,13 @@ pub(crate) fn serve(
     let allow = Allow::new(config.allow.iter().map(|network| network.0));
     let health = HealthFile::make(&data).inspect_err(not_told).ok();
     let began = Instant::now();
-    let mut ward = Ward { doctor, allow, ports, began, config, health, checked: began };
+    let mut ward =
+        Ward { doctor, allow, ports, began, look_began: None, config, health, checked: began };
     ready(addresses, receiver.waker())?;
     told(notify::tell(State::Ready));
     let ended = ward.hear(&mut receiver, orders, again);
     told(notify::tell(State::Stopping));
+    ward.sum_up();
     ward.doctor.close()?;
     if let Some(screen) = screen {
         screen.finish(SCREEN_PATIENCE);
@@ -118,6 +120,8 @@ struct Ward {
     /// Our port of each socket.
     ports: Vec<u16>,
     began: Instant,
+    /// When the first datagram of this look at the sockets was taken: one time for all of them.
+    look_began: Option<Monotonic>,
     config: Config,
     health: Option<HealthFile>,
     /// When house was kept last.
@@ -148,6 +152,7 @@ impl Ward {
 
     /// One look at the sockets; says how many datagrams there were.
     fn look(&mut self, receiver: &mut Receiver, wait: Duration) -> anyhow::Result<usize> {
+        self.look_began = None;
         let round = receiver.receive(Some(wait), &mut |at, heard| self.take(at, heard));
         let round = round.context("cannot hear any more")?;
         self.doctor.settle(self.now());
@@ -163,11 +168,31 @@ impl Ward {
         if let Some(health) = &mut self.health {
             health.tell(self.doctor.writer()).unwrap_or_else(|error| not_told(&error));
         }
+        let core = self.doctor.core();
+        let (streams, records) = (core.streams(), core.counters().records);
+        told(notify::status(&format!("hears {streams} streams, {records} records so far")));
         anyhow::ensure!(
             !self.doctor.writer().health().dead,
             "a thread of the store has ended: nothing is kept any more"
         );
         Ok(())
+    }
+
+    /// What was counted, for whoever reads the log of a doctor that ends.
+    fn sum_up(&self) {
+        let core = self.doctor.core().counters();
+        tracing::info!(
+            datagrams = core.datagrams,
+            records = core.records,
+            repeats = core.repeats,
+            late = core.late,
+            incomplete = core.incomplete,
+            odd_fragments = core.odd_fragments,
+            pending_evicted = core.pending_evicted,
+            streams_evicted = core.evicted_proven + core.evicted_unproven,
+            refused = self.allow.refused(),
+            "heard in all"
+        );
     }
 
     fn take(&mut self, at: usize, heard: Heard<'_>) {
@@ -180,14 +205,15 @@ impl Ward {
                     let port = self.ports.get(at).copied().unwrap_or_default();
                     let key = StreamKey { source: datagram.source, port };
                     let received = WallTime(datagram.received_us);
-                    self.doctor.hear(self.now(), key, received, datagram.payload);
+                    let now = *self.look_began.get_or_insert_with(|| since(self.began));
+                    self.doctor.hear(now, key, received, datagram.payload);
                 }
             }
         }
     }
 
     fn now(&self) -> Monotonic {
-        Monotonic(self.began.elapsed().as_micros() as u64)
+        since(self.began)
     }
 
     fn wait(&self, most: Duration) -> Duration {
@@ -212,6 +238,10 @@ impl Ward {
         }
         told(notify::tell(State::Ready));
     }
+}
+
+fn since(began: Instant) -> Monotonic {
+    Monotonic(began.elapsed().as_micros() as u64)
 }
 
 /// What the outside asks for.

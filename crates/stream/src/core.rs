@@ -131,7 +131,7 @@ impl Core {
 
     /// How many streams are held in memory.
     pub fn streams(&self) -> usize {
-        self.table.iter().count()
+        self.table.len()
     }
 
     /// Bytes of unfinished messages and lines.

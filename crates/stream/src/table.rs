@@ -92,6 +92,10 @@ impl Table {
         self.slots.iter_mut().flatten()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
     /// All slots in use.
     pub(crate) fn used(&self) -> Vec<u32> {
         (0..self.slots.len() as u32).filter(|slot| self.get(*slot).is_some()).collect()
