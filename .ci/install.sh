@@ -10,11 +10,6 @@ install_qemu() {
     apt-get install -q -y --no-install-recommends qemu-system-x86 xz-utils
 }
 
-install_nightly() {
-  if rustc +nightly --version > /dev/null 2>&1; then return; fi
-  rustup toolchain install nightly --profile minimal
-}
-
 install_cargo_fuzz() {
   if cargo fuzz --version > /dev/null 2>&1; then return; fi
   cargo install cargo-fuzz --locked
