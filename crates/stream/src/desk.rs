@@ -304,6 +304,7 @@ pub(crate) fn hashed_line(kept: &Kept<'_>) -> Line {
         },
         timed: kept.time.is_some(),
         incomplete: kept.incomplete,
+        banner: false,
     }
 }
 
@@ -317,5 +318,6 @@ pub(crate) fn place_of(record: &Record<'_>) -> Line {
         },
         timed: record.time.is_some(),
         incomplete: record.incomplete,
+        banner: words::banner_release(record).is_some(),
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Line {
     pub(crate) timed: bool,
     /// A part is missing: the text proves nothing.
     pub(crate) incomplete: bool,
+    /// The kernel's first line.
+    pub(crate) banner: bool,
 }
 
 impl Line {
@@ -237,11 +239,13 @@ impl Track {
         }
     }
 
-    /// Basic lines have only time and text.
+    /// Basic lines have only time and text; where they have no time, only the kernel's first line
+    /// tells.
     fn place_timed(&self, line: &Line, slack: u64) -> Place {
         let Mark { time, hash, .. } = line.mark;
         let Some((first, last)) = self.times.filter(|_| line.timed) else {
-            return Place::Forward;
+            let again = line.banner && !line.timed && self.run.release.is_some();
+            return if again { Place::Return } else { Place::Forward };
         };
         if time >= last {
             Place::Forward

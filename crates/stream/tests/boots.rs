@@ -177,6 +177,16 @@ fn basic_lines_of_a_clock_that_is_coarse_at_first() {
 }
 
 #[test]
+fn without_times_the_kernels_first_line_begins_a_boot() {
+    let mut doctor = Doctor::new();
+    for text in ["Linux version 6.1.0 (x)", "Command line: quiet", "Linux version 6.1.0 (x)"] {
+        doctor.hear(stream(1), format!("{text}\n"));
+    }
+    let lens: Vec<usize> = doctor.book.boots().iter().map(Vec::len).collect();
+    assert_eq!(lens, [2, 1]);
+}
+
+#[test]
 fn equal_basic_lines_of_one_moment_are_all_kept() {
     let mut doctor = Doctor::new();
     for _ in 0..3 {
