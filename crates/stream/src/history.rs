@@ -17,8 +17,8 @@ pub(crate) struct Mark {
     pub(crate) hash: u32,
 }
 
-/// Marks of a run: the first few above time 0 (and of a precise clock) and the latest are dense, those between thin out
-/// as the run grows.
+/// Marks of a run: the first few above time 0, the first few of a precise clock and the latest
+/// are dense, those between thin out as the run grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Marks {
     early: Vec<Mark>,

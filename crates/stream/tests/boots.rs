@@ -187,6 +187,21 @@ fn without_times_the_kernels_first_line_begins_a_boot() {
 }
 
 #[test]
+fn a_stray_at_time_zero_hides_no_repeat() {
+    let log = |doctor: &mut Doctor, upto: u64| {
+        for n in 0..upto {
+            let time = if n < 20 || n == 97 { 0 } else { (n - 19) * 1000 + 7 };
+            doctor.hear(stream(1), format!("[    0.{time:06}] line {n}\n"));
+        }
+    };
+    let mut doctor = Doctor::new();
+    log(&mut doctor, 100);
+    log(&mut doctor, 150);
+    let lens: Vec<usize> = doctor.book.boots().iter().map(Vec::len).collect();
+    assert_eq!(lens, [150]);
+}
+
+#[test]
 fn equal_basic_lines_of_one_moment_are_all_kept() {
     let mut doctor = Doctor::new();
     for _ in 0..3 {

@@ -46,6 +46,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     ("DIR/segments/*.zst", "What was heard, in frames that zstdcat(1) turns into readable lines."),
     ("DIR/catalogue.sqlite", "Hosts and boots; `bedside store rebuild` makes it anew."),
+    ("DIR/health", "How the running doctor is; `bedside check` tells it."),
     ("/etc/bedside/bedside.toml", "The configuration that the packaged service reads."),
 ];
 
