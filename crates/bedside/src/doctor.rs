@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bedside_store::{Batch, Options, Recovered, Replayed, Retention, StoredRecord, Tap, Writer};
 use bedside_stream::{
-    Cause, Core, Event, Kept, Limits, Memory, Monotonic, StreamKey, WallTime, World,
+    Cause, Core, Event, Kept, Limits, Memory, Monotonic, RunId, StreamKey, WallTime, World,
 };
 use netconsole_wire::Text;
 
@@ -30,6 +30,8 @@ struct Desk {
 /// What was found when the store was opened.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
+    /// Nothing was ever heard.
+    pub is_new: bool,
     /// Streams that were known.
     pub streams: usize,
     /// What a crash cut off, in words.
@@ -48,6 +50,7 @@ impl Doctor {
         let options = Options { tap, ..options(config) };
         let (writer, recovered) = Writer::open(data, options)?;
         let found = Found {
+            is_new: recovered.next_run == FIRST_RUN,
             streams: recovered.memories.len(),
             torn: recovered.torn.iter().map(ToString::to_string).collect(),
         };
@@ -193,3 +196,6 @@ fn options(config: &Config) -> Options {
         ..Options::default()
     }
 }
+
+/// The number of a store's first run.
+const FIRST_RUN: RunId = RunId(1);

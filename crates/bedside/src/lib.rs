@@ -12,6 +12,7 @@ pub mod demo;
 pub mod doctor;
 mod exit;
 mod health;
+mod hint;
 pub mod hosts;
 pub mod listen;
 pub mod log;

@@ -1,6 +1,6 @@
 //! `bedside serve`: sockets, signals, and the loop between them and the doctor.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::Exit;
 use crate::cli::ServeArgs;
 use crate::config::{Config, Listen, Live, Network};
 use crate::doctor::{Doctor, Found};
-use crate::exit;
 use crate::health::HealthFile;
 use crate::listen::{self, Allow};
 use crate::notify::{self, State};
 use crate::render::{Look, Screen};
+use crate::{exit, hint};
 
 /// Hears until a signal says stop.
 pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
@@ -52,6 +52,9 @@ pub(crate) fn serve(
     let options = ReceiverOptions { patience: config.patience.0, ..ReceiverOptions::default() };
     let mut receiver = Receiver::new(listening.sockets, options)?;
     let addresses: Vec<SocketAddr> = receiver.sockets().map(Socket::local).collect();
+    if let Some(hint) = hint::first_steps(&addresses).filter(|_| screen.is_some() && found.is_new) {
+        writeln!(io::stderr(), "{hint}")?;
+    }
     let ports = addresses.iter().map(SocketAddr::port).collect();
     let allow = Allow::new(config.allow.iter().map(|network| network.0));
     let health = HealthFile::make(&data).inspect_err(not_told).ok();
