@@ -260,12 +260,12 @@ impl Orders {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// SIGTERM and SIGINT say stop, SIGHUP says to read the configuration again.
+    /// SIGTERM and SIGINT say stop. SIGHUP says to read the configuration again; on a terminal it
+    /// says that the terminal is gone, and so stop.
     fn from_signals() -> anyhow::Result<Orders> {
         let orders = Orders::default();
-        for (signal, flag) in
-            [(SIGTERM, &orders.stop), (SIGINT, &orders.stop), (SIGHUP, &orders.reload)]
-        {
+        let hangup = if io::stdout().is_terminal() { &orders.stop } else { &orders.reload };
+        for (signal, flag) in [(SIGTERM, &orders.stop), (SIGINT, &orders.stop), (SIGHUP, hangup)] {
             signal_hook::flag::register(signal, Arc::clone(flag))
                 .context("cannot catch signals")?;
         }
