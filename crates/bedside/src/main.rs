@@ -45,6 +45,8 @@ fn tell_on_stderr(command: &Command) {
         .with_ansi(render::colours_on_stderr())
         .with_target(false)
         .without_time()
+        // A terminal that is gone is no reason to panic.
+        .log_internal_errors(false)
         .init();
 }
 

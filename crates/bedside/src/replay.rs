@@ -1,6 +1,6 @@
 //! `bedside replay`: a capture through the doctor, with the capture's own times.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use bedside_stream::{Monotonic, StreamKey, WallTime};
@@ -29,7 +29,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     progress.finish_and_clear();
     let counters = *doctor.core().counters();
     doctor.close()?;
-    tell(&capture, counters.datagrams, counters.records);
+    tell(&capture, counters.datagrams, counters.records)?;
     match failed {
         Some(error) => Err(error.into()),
         None => Ok(if counters.datagrams == 0 { Exit::Problem } else { Exit::Well }),
@@ -44,9 +44,10 @@ fn hear(doctor: &mut Doctor, captured: &Captured) {
     doctor.hear(now, key, WallTime(captured.received_us), &captured.payload);
 }
 
-fn tell(capture: &Capture, datagrams: u64, records: u64) {
+fn tell(capture: &Capture, datagrams: u64, records: u64) -> io::Result<()> {
     let skipped = capture.skipped();
-    eprintln!("{datagrams} datagrams, {records} records");
+    let mut stderr = io::stderr().lock();
+    writeln!(stderr, "{datagrams} datagrams, {records} records")?;
     let reasons = [
         (skipped.not_udp, "packets that are not UDP"),
         (skipped.ip_fragments, "fragments of IP packets"),
@@ -56,8 +57,9 @@ fn tell(capture: &Capture, datagrams: u64, records: u64) {
         (skipped.other_port, "datagrams to other ports"),
     ];
     for (count, what) in reasons.iter().filter(|(count, _)| *count > 0) {
-        eprintln!("passed over: {count} {what}");
+        writeln!(stderr, "passed over: {count} {what}")?;
     }
+    Ok(())
 }
 
 fn progress_bar(len: u64) -> ProgressBar {
