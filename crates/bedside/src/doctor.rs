@@ -75,7 +75,7 @@ impl Doctor {
     /// Gives out what has waited too long, and hands over what was heard to the store.
     pub fn settle(&mut self, now: Monotonic) {
         const CHECKPOINT_US: u64 = 30_000_000;
-        self.core.handle_timeout(now, &mut self.desk);
+        self.pass(now);
         if now.0 >= self.checkpointed.0 + CHECKPOINT_US {
             self.checkpoint();
             self.checkpointed = now;
@@ -83,11 +83,9 @@ impl Doctor {
         self.desk.hand_over();
     }
 
-    /// Gives out what has waited too long, if anything has: for a capture's own clock.
-    pub fn settle_if_due(&mut self, now: Monotonic) {
-        if self.due().is_some_and(|due| due <= now) {
-            self.core.handle_timeout(now, &mut self.desk);
-        }
+    /// Gives out what has waited too long, and no more: for a capture's own clock.
+    pub fn pass(&mut self, now: Monotonic) {
+        self.core.handle_timeout(now, &mut self.desk);
     }
 
     /// When [`Doctor::settle`] is to be called next.

@@ -104,11 +104,6 @@ impl Batch {
         self.text.len() >= BATCH_TEXT || self.marks.len() >= BATCH_RUNS
     }
 
-    /// Bytes of entry lines in it, those of runs not counted.
-    pub fn len_bytes(&self) -> usize {
-        self.text.len()
-    }
-
     /// Empties it, but keeps its room.
     pub fn clear(&mut self) {
         self.text.clear();

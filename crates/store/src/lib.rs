@@ -20,6 +20,5 @@ pub use entry::{Entry, StoredGap, StoredRecord, StoredRun};
 pub use error::Error;
 pub use recovery::{Replay, Replayed, Torn};
 pub use writer::{
-    Counters, Health, LOCK_NAME, Monitor, Options, Recovered, Retention, SEGMENTS_NAME, Tap,
-    Trouble, Writer,
+    Counters, Health, LOCK_NAME, Options, Recovered, Retention, SEGMENTS_NAME, Tap, Trouble, Writer,
 };

@@ -197,11 +197,6 @@ impl Writer {
         self.shared.health()
     }
 
-    /// A handle that can be asked for counters and health on any thread.
-    pub fn monitor(&self) -> Monitor {
-        Monitor { shared: Arc::clone(&self.shared) }
-    }
-
     /// Writes and syncs all that was appended, and lets go of the store.
     pub fn close(mut self) -> Result<(), Error> {
         self.threads.end(&self.inbox)
@@ -272,24 +267,6 @@ impl Drop for Writer {
 
 /// States of runs kept from lost batches.
 const RESCUED_MAX: usize = 65_536;
-
-/// Counters and health of a [`Writer`], for another thread.
-#[derive(Clone, Debug)]
-pub struct Monitor {
-    shared: Arc<Shared>,
-}
-
-impl Monitor {
-    /// What was counted since the store was opened.
-    pub fn counters(&self) -> &Counters {
-        &self.shared.counters
-    }
-
-    /// How the store is.
-    pub fn health(&self) -> Health {
-        self.shared.health()
-    }
-}
 
 /// All that works on a store, set up from what was found in it; no threads yet.
 #[derive(Debug)]

@@ -76,9 +76,14 @@ pub(crate) struct Admitted {
 }
 
 /// A boot id or a release that is not the run's own decides at once.
-fn names_another_boot(run: &Run, evidence: &Evidence<'_>) -> bool {
-    let differs = |known: &Option<Vec<u8>>, said: Option<&[u8]>| matches!((known, said), (Some(known), Some(said)) if known != said);
-    differs(&run.boot_id, evidence.boot_id) || differs(&run.release, evidence.release)
+pub(crate) fn names_another_boot(run: &Run, evidence: &Evidence<'_>) -> bool {
+    differs(run.boot_id.as_deref(), evidence.boot_id)
+        || differs(run.release.as_deref(), evidence.release)
+}
+
+/// Both are known, and they are not the same.
+pub(crate) fn differs(known: Option<&[u8]>, said: Option<&[u8]>) -> bool {
+    known.zip(said).is_some_and(|(known, said)| known != said)
 }
 
 fn begin_boot(memory: &mut Memory, line: &Line, registrar: &mut Registrar<'_>) -> Admitted {

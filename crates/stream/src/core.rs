@@ -119,11 +119,6 @@ impl Core {
         }
     }
 
-    /// What is known of one stream.
-    pub fn memory(&self, key: &StreamKey) -> Option<Memory> {
-        self.table.get(self.table.find(key)?)?.remember()
-    }
-
     /// What was counted since the core was made.
     pub fn counters(&self) -> &Counters {
         &self.counters

@@ -2,7 +2,9 @@
 
 use std::mem;
 
-use netconsole_wire::{Basic, Datagram, Extended, Fragment, Notice, Record, parse};
+use netconsole_wire::{
+    Basic, Datagram, Extended, Fragment, Notice, PrintkTime, Record, Sequence, Text, parse,
+};
 
 use crate::boots::{Evidence, Registrar, admit, learn};
 use crate::history::{Mark, NO_SEQ};
@@ -181,11 +183,12 @@ impl<W: World> Desk<'_, W> {
 
     /// A record: finds its run and gives it out.
     pub(crate) fn record(&mut self, record: &Record<'_>) {
-        let line = place_of(record);
+        let banner = words::banner_release(record);
+        let line = Line { banner: banner.is_some(), ..place_of(record) };
         let evidence = Evidence {
             host: record.fields.userdata(b"host").filter(|host| is_name(host)),
             boot_id: record.fields.userdata(b"boot_id").filter(|id| is_name(id)),
-            release: record.release.or_else(|| words::banner_release(record)),
+            release: record.release.or(banner),
         };
         let Some(run) = self.admit(&line, &evidence) else {
             return;
@@ -295,29 +298,22 @@ fn is_name(value: &[u8]) -> bool {
 }
 
 /// What a record that the store kept says of its place.
-pub(crate) fn hashed_line(kept: &Kept<'_>) -> Line {
-    Line {
-        mark: Mark {
-            seq: kept.seq.map_or(NO_SEQ, |seq| seq.0),
-            time: kept.time.map_or(0, |time| time.0),
-            hash: words::hash(kept.text),
-        },
-        timed: kept.time.is_some(),
-        incomplete: kept.incomplete,
-        banner: false,
-    }
+pub(crate) fn place_of_kept(kept: &Kept<'_>) -> Line {
+    place(kept.seq, kept.time, kept.text, kept.incomplete)
 }
 
 /// What a record says of its place.
-pub(crate) fn place_of(record: &Record<'_>) -> Line {
-    Line {
-        mark: Mark {
-            seq: record.seq.map_or(NO_SEQ, |seq| seq.0),
-            time: record.time.map_or(0, |time| time.0),
-            hash: words::hash(record.text),
-        },
-        timed: record.time.is_some(),
-        incomplete: record.incomplete,
-        banner: words::banner_release(record).is_some(),
-    }
+fn place_of(record: &Record<'_>) -> Line {
+    place(record.seq, record.time, record.text, record.incomplete)
+}
+
+fn place(
+    seq: Option<Sequence>,
+    time: Option<PrintkTime>,
+    text: Text<'_>,
+    incomplete: bool,
+) -> Line {
+    let (seq, timed) = (seq.map_or(NO_SEQ, |seq| seq.0), time.is_some());
+    let mark = Mark { seq, time: time.map_or(0, |time| time.0), hash: words::hash(text) };
+    Line { mark, timed, incomplete, banner: false }
 }

@@ -3,7 +3,7 @@
 /// The bounds of a [`Core`](crate::Core). `Default` gives the values documented here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Streams that have proven themselves, held in memory at once (100,000; below 1 KiB each
+    /// Streams that have proven themselves, held in memory at once (100,000; about 2 KiB each
     /// when silent).
     pub proven_streams: usize,
     /// Streams of few datagrams, held in memory at once (16,384). They have room of their own,

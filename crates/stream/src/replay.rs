@@ -3,7 +3,7 @@
 
 use netconsole_wire::{PrintkTime, Sequence};
 
-use crate::desk::hashed_line;
+use crate::desk::place_of_kept;
 use crate::track::Track;
 use crate::{Core, Memory, Run, RunId, Verdict, WallTime};
 
@@ -60,7 +60,7 @@ impl Core {
             memory.current = *held;
         }
         if memory.current.run.id == kept.run {
-            memory.current.accept_again(&hashed_line(kept));
+            memory.current.accept_again(&place_of_kept(kept));
         }
     }
 }

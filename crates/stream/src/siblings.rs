@@ -1,7 +1,7 @@
 //! Streams of one address that are one machine: numbers that go on from another port, and the
 //! same lines to several targets.
 
-use crate::boots::Evidence;
+use crate::boots::{Evidence, differs, names_another_boot};
 use crate::history::NO_SEQ;
 use crate::table::Stream;
 use crate::track::Line;
@@ -127,13 +127,11 @@ impl Core {
 
 /// How far a record is from going on with a stream's numbers or times; `None` if it does not.
 fn distance(memory: &Memory, line: &Line, evidence: &Evidence<'_>) -> Option<u64> {
-    let agrees = |known: &Option<Vec<u8>>, said: Option<&[u8]>| !matches!((known, said), (Some(known), Some(said)) if known != said);
     let run = &memory.current.run;
-    let named_alike = agrees(&run.host, evidence.host)
-        && agrees(&run.boot_id, evidence.boot_id)
-        && agrees(&run.release, evidence.release);
+    let named_apart =
+        differs(run.host.as_deref(), evidence.host) || names_another_boot(run, evidence);
     let last_time = memory.current.last_time()?;
-    if !named_alike || memory.held.is_some() || line.mark.time < last_time {
+    if named_apart || memory.held.is_some() || line.mark.time < last_time {
         return None;
     }
     if line.mark.seq == NO_SEQ {

@@ -6,11 +6,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bedside_store::entry::unescape;
 use bedside_store::follow::{BootChange, FollowItem};
 use bedside_store::read::{BootSummary, End, Gap, OwnedRecord};
 use bedside_store::{Entry, StoredGap, StoredRecord, StoredRun};
-use bedside_stream::{Cause, LastWord, RunId, Verdict};
+use bedside_stream::{Cause, LastWord, RunId, StreamKey, Verdict};
 
 use super::recent::Recent;
 
@@ -160,25 +159,9 @@ fn summary(stored: &StoredRun) -> BootSummary {
 }
 
 fn owned(record: &StoredRecord<'_>, boot: &BootSummary) -> OwnedRecord {
-    let fields = record.fields.iter().map(|(key, value)| (unescape(key), unescape(value)));
-    OwnedRecord {
-        host: Arc::clone(&boot.host),
-        boot: boot.number,
-        run: record.run,
-        source: boot.sources.first().copied().unwrap_or(NOBODY),
-        port: boot.ports.first().copied().unwrap_or(0),
-        received: record.received,
-        format: record.format,
-        incomplete: record.incomplete,
-        release: record.release_bytes(),
-        prefix: record.prefix.map(|prefix| prefix.0),
-        seq: record.seq.map(|seq| seq.0),
-        time_us: record.time.map(|time| time.0),
-        continued: record.continued,
-        caller: record.caller_bytes(),
-        text: record.text_bytes(),
-        fields: fields.collect(),
-    }
+    let source = boot.sources.first().copied().unwrap_or(NOBODY);
+    let key = StreamKey { source, port: boot.ports.first().copied().unwrap_or(0) };
+    OwnedRecord::new(record, &boot.host, boot.number, key)
 }
 
 /// How many runs at least are kept in mind.

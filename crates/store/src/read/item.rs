@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bedside_stream::{Cause, RunId, WallTime};
+use bedside_stream::{Cause, RunId, StreamKey, WallTime};
 use netconsole_wire::Format;
+
+use crate::entry::{StoredRecord, unescape};
 
 /// One line of a boot, in the order of [`Reader::items`](super::Reader::items).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,31 @@ pub struct OwnedRecord {
     pub text: Vec<u8>,
     /// Unknown header keys and the dictionary, in wire order, exact bytes.
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl OwnedRecord {
+    /// A stored record, decoded, with what its run says of where it came from.
+    pub fn new(record: &StoredRecord<'_>, host: &Arc<str>, boot: u32, key: StreamKey) -> Self {
+        let fields = record.fields.iter().map(|(key, value)| (unescape(key), unescape(value)));
+        OwnedRecord {
+            host: Arc::clone(host),
+            boot,
+            run: record.run,
+            source: key.source,
+            port: key.port,
+            received: record.received,
+            format: record.format,
+            incomplete: record.incomplete,
+            release: record.release_bytes(),
+            prefix: record.prefix.map(|prefix| prefix.0),
+            seq: record.seq.map(|seq| seq.0),
+            time_us: record.time.map(|time| time.0),
+            continued: record.continued,
+            caller: record.caller_bytes(),
+            text: record.text_bytes(),
+            fields: fields.collect(),
+        }
+    }
 }
 
 /// Something that is missing.

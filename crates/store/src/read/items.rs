@@ -12,7 +12,7 @@ use super::order::{Ordered, Raw};
 use super::plan::Group;
 use super::segments::At;
 use super::{Error, Gap, Item, OwnedRecord, Window};
-use crate::entry::{Entry, StoredGap, StoredRecord, unescape};
+use crate::entry::{Entry, StoredGap, StoredRecord};
 
 /// The items of one boot, in order or in reverse.
 #[derive(Debug)]
@@ -131,25 +131,7 @@ impl Names {
     /// A record with all that is known of it.
     pub(crate) fn record(&self, record: &StoredRecord<'_>) -> Option<OwnedRecord> {
         let key = self.keys.get(&record.run)?;
-        let fields = record.fields.iter().map(|(key, value)| (unescape(key), unescape(value)));
-        Some(OwnedRecord {
-            host: Arc::clone(&self.host),
-            boot: self.boot,
-            run: record.run,
-            source: key.source,
-            port: key.port,
-            received: record.received,
-            format: record.format,
-            incomplete: record.incomplete,
-            release: record.release_bytes(),
-            prefix: record.prefix.map(|prefix| prefix.0),
-            seq: record.seq.map(|seq| seq.0),
-            time_us: record.time.map(|time| time.0),
-            continued: record.continued,
-            caller: record.caller_bytes(),
-            text: record.text_bytes(),
-            fields: fields.collect(),
-        })
+        Some(OwnedRecord::new(record, &self.host, self.boot, *key))
     }
 
     /// A stored gap with all that is known of it.
