@@ -1,86 +1,223 @@
-//! kill -9 at random moments under load. Takes a minute, so it has a feature of its own:
-//! `cargo test -p bedside --features heavy --test e2e_kill`.
+//! kill -9 at random moments under load, and right after a death's line. Fifty of them take less
+//! than a minute; a thousand, ten:
+//! `BEDSIDE_KILLS=1000 cargo test -p bedside --features heavy --test e2e_kill -- --nocapture`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bedside_lab::answer::Item;
 use bedside_lab::chance::Chance;
-use bedside_lab::doctor::Bedside;
+use bedside_lab::doctor::{Bedside, Doctor};
 use bedside_lab::patient::{Patient, drained};
+use bedside_lab::wait;
+use bedside_store::disk::Directory;
+use bedside_store::segment::{SegmentFile, list};
 
-const KILLS: usize = 50;
+/// How many, where `BEDSIDE_KILLS` does not say.
+const KILLS: u64 = 50;
+/// A store of its own for so many, so that the answer stays short.
+const KILLS_A_STORE: u64 = 50;
 const SEED: u64 = 0x0bed_51de;
 /// `serve` promises to have synced what is older.
 const WINDOW: Duration = Duration::from_millis(200);
 /// A life is longer than the window, or nothing would be promised.
-const LIFE_MS: std::ops::Range<u64> = 250..800;
-/// Datagrams at once, and how often: some 2,000 a second.
+const LIFE_MS: std::ops::Range<u64> = 220..450;
+/// One in so many ends with a death instead of at a random moment.
+const DEATHS: u64 = 4;
+/// Datagrams at once, and how often: some 1,500 a second.
 const BURST: usize = 4;
 const BETWEEN_BURSTS: Duration = Duration::from_millis(2);
+/// Small segments, so that kills meet their beginnings and their seals too.
+const CONFIG: &str = "[store]\nsegment_size = \"64KiB\"\n";
 
 /// From the moment it was killed until the next one heard.
 struct Absence {
     from: Instant,
     to: Instant,
+    /// The death's line that could be read before the kill.
+    death: Option<u64>,
 }
 
-/// Sends numbered records until told to stop; gives back when each was sent.
-fn load(target: SocketAddr, stop: Arc<AtomicBool>) -> JoinHandle<Result<Vec<Instant>>> {
-    std::thread::spawn(move || {
-        let mut patient = Patient::new([]);
-        let mut sent = Vec::new();
-        let source = SocketAddr::from((Ipv4Addr::LOCALHOST, 6665));
-        while !stop.load(Ordering::Relaxed) {
-            for _ in 0..BURST {
-                let seq = sent.len();
-                let time = 1_000_000 + seq * 250;
-                let line =
-                    format!("6,{seq},{time},-;load: line {seq} {:a>120}\n SUBSYSTEM=x\n", "");
-                sent.push(Instant::now());
-                patient.send_from(source, target, line.as_bytes())?;
-            }
-            std::thread::sleep(BETWEEN_BURSTS);
-        }
-        Ok(sent)
-    })
+/// A machine that logs without end.
+struct Load {
+    target: SocketAddr,
+    stop: AtomicBool,
+    /// Whoever holds it keeps the machine from speaking.
+    said: Mutex<Said>,
+}
+
+struct Said {
+    patient: Patient,
+    /// When each record was sent.
+    sent: Vec<Instant>,
+}
+
+/// What was lost.
+#[derive(Default)]
+struct Losses {
+    sent: u64,
+    /// Sent while nobody listened.
+    unheard: u64,
+    /// Sent before a kill, and gone with it.
+    lost: u64,
+    /// The age of the oldest of these at its kill.
+    window: Duration,
 }
 
 #[test]
-fn what_is_older_than_the_window_survives_kill_9_at_any_moment() -> Result<()> {
-    let data = tempfile::tempdir()?;
-    let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), data.path());
-    let anywhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-    let mut doctor = bedside.serve::<&str>(&[anywhere], &[])?;
-    let target = doctor.addresses()[0];
-    let stop = Arc::new(AtomicBool::new(false));
-    let sender = load(target, Arc::clone(&stop));
+fn what_is_older_than_the_window_or_tells_of_a_death_survives_kill_9() -> Result<()> {
+    let kills = std::env::var("BEDSIDE_KILLS").map_or(Ok(KILLS), |count| count.parse())?;
     let mut chance = Chance::new(SEED);
+    let mut done = 0;
+    while done < kills {
+        let now = KILLS_A_STORE.min(kills - done);
+        let losses = round(now, &mut chance).with_context(|| format!("after {done} kills"))?;
+        done += now;
+        eprintln!(
+            "{done} of {kills} kills: {} records sent, {} to nobody; {} lost, sent {:?} before \
+             the kill or later",
+            losses.sent, losses.unheard, losses.lost, losses.window
+        );
+    }
+    Ok(())
+}
+
+/// So many kills of doctors of one store.
+fn round(kills: u64, chance: &mut Chance) -> Result<Losses> {
+    let dir = tempfile::tempdir()?;
+    let config = dir.path().join("bedside.toml");
+    std::fs::write(&config, CONFIG)?;
+    let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), dir.path().join("store"));
+    let serve = |address| {
+        bedside.serve(&[address], &["--config".as_ref(), config.as_os_str()]).context("a restart")
+    };
+    let mut doctor = serve(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0))?;
+    let target = doctor.addresses()[0];
+    let load = Load::new(target);
+    let sender = load.begin();
     let mut absences = Vec::new();
-    for kill in 0..KILLS {
+    for _ in 0..kills {
         std::thread::sleep(Duration::from_millis(chance.within(LIFE_MS)));
-        let from = Instant::now();
-        doctor.kill()?;
-        doctor = bedside.serve::<&str>(&[target], &[]).with_context(|| format!("kill {kill}"))?;
-        absences.push(Absence { from, to: Instant::now() });
+        let absence = if chance.within(0..DEATHS) == 0 {
+            after_a_death(&load, bedside.data(), doctor, || serve(target))
+        } else {
+            absence(doctor, None, || serve(target))
+        };
+        let (killed, next) = absence?;
+        absences.push(killed);
+        doctor = next;
     }
     // The last hole has an end only if something is heard behind it.
     std::thread::sleep(WINDOW);
-    stop.store(true, Ordering::Relaxed);
-    let sent = sender.join().ok().context("the sender panicked")??;
+    load.stop.store(true, Ordering::Relaxed);
+    sender.join().ok().context("the sender panicked")??;
     drained(target.port(), 0)?;
     doctor.terminate()?;
-    judge(&bedside.log(&[])?, &sent, &absences)
+    judge(&bedside.log(&[])?, &load.lock().sent, &absences)
 }
 
-/// Rising numbers in one boot; each one missing is in a gap, and was sent in an absence or less
-/// than the window before one.
-fn judge(items: &[Item], sent: &[Instant], absences: &[Absence]) -> Result<()> {
-    let (mut next, mut missing, mut gap) = (0, 0, 0..0);
+/// Kills a doctor and starts the next one.
+fn absence(
+    doctor: Doctor,
+    death: Option<u64>,
+    next: impl Fn() -> Result<Doctor>,
+) -> Result<(Absence, Doctor)> {
+    let from = Instant::now();
+    doctor.kill()?;
+    let next = next()?;
+    Ok((Absence { from, to: Instant::now(), death }, next))
+}
+
+/// The machine says its last words and no more; as soon as they can be read the doctor is killed.
+fn after_a_death(
+    load: &Load,
+    data: &Path,
+    doctor: Doctor,
+    next: impl Fn() -> Result<Doctor>,
+) -> Result<(Absence, Doctor)> {
+    let mut said = load.lock();
+    let death = said.sent.len() as u64;
+    said.say(load.target, "Kernel panic - not syncing: load")?;
+    wait::until("the death to be readable", || {
+        Ok(tail(data)?.contains(&format!(",{death},")).then_some(()))
+    })?;
+    absence(doctor, Some(death), next)
+}
+
+impl Load {
+    fn new(target: SocketAddr) -> Arc<Load> {
+        let said = Said { patient: Patient::new([]), sent: Vec::new() };
+        Arc::new(Load { target, stop: AtomicBool::new(false), said: Mutex::new(said) })
+    }
+
+    /// Sends numbered records until told to stop.
+    fn begin(self: &Arc<Load>) -> JoinHandle<Result<()>> {
+        let load = Arc::clone(self);
+        std::thread::spawn(move || {
+            while !load.stop.load(Ordering::Relaxed) {
+                let mut said = load.lock();
+                for _ in 0..BURST {
+                    said.say(load.target, "load")?;
+                }
+                drop(said);
+                std::thread::sleep(BETWEEN_BURSTS);
+            }
+            Ok(())
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Said {
+    fn say(&mut self, target: SocketAddr, what: &str) -> Result<()> {
+        let seq = self.sent.len();
+        let time = 1_000_000 + seq * 250;
+        let line = format!("6,{seq},{time},-;{what}: line {seq} {:a>120}\n SUBSYSTEM=x\n", "");
+        self.sent.push(Instant::now());
+        let source = SocketAddr::from((Ipv4Addr::LOCALHOST, 6665));
+        self.patient.send_from(source, target, line.as_bytes())
+    }
+}
+
+impl Losses {
+    fn add(&mut self, age: Duration) {
+        if age.is_zero() {
+            self.unheard += 1;
+        } else {
+            self.lost += 1;
+            self.window = self.window.max(age);
+        }
+    }
+}
+
+/// The entry lines at the end of a store.
+fn tail(data: &Path) -> Result<String> {
+    let disk = Directory::new(data.join("segments"));
+    let mut text = String::new();
+    for listed in list(&disk)?.into_iter().rev().take(2) {
+        // It may just be sealed.
+        let Ok(segment) = SegmentFile::open(&disk, listed) else { continue };
+        let mut lines = Vec::new();
+        for block in segment.scan()?.blocks.iter().rev().take(2) {
+            segment.read_block(block, &mut lines)?;
+            text.push_str(&String::from_utf8_lossy(&lines));
+        }
+    }
+    Ok(text)
+}
+
+/// Rising numbers in one boot; each one missing is in a gap, and excused.
+fn judge(items: &[Item], sent: &[Instant], absences: &[Absence]) -> Result<Losses> {
+    let mut losses = Losses { sent: sent.len() as u64, ..Losses::default() };
+    let (mut next, mut gap) = (0, 0..0);
     for item in items {
         match item {
             Item::Gap(told) => {
@@ -97,20 +234,26 @@ fn judge(items: &[Item], sent: &[Instant], absences: &[Absence]) -> Result<()> {
                 ensure!(seq >= next, "{seq} after {next}: twice or out of order");
                 let hole = next..seq;
                 ensure!(hole.is_empty() || next == 0 || gap == hole, "{hole:?} missing: {gap:?}");
-                ensure!(hole.clone().all(|lost| excused(lost, sent, absences)), "lost: {hole:?}");
-                missing += seq - next;
+                for lost in hole {
+                    let age = excused(lost, sent, absences);
+                    losses.add(age.with_context(|| format!("record {lost} is lost"))?);
+                }
                 next = seq + 1;
             }
             Item::Boot(_) => {}
         }
     }
     ensure!(next == sent.len() as u64, "the last of {} is {next}", sent.len());
-    eprintln!("{} sent, {missing} of them lost in {} absences", sent.len(), absences.len());
-    Ok(())
+    Ok(losses)
 }
 
-/// Whether it was sent in an absence, or too late before one to be promised.
-fn excused(lost: u64, sent: &[Instant], absences: &[Absence]) -> bool {
+/// How long before a kill it was sent, if that was too late to be promised; nothing if that was
+/// in an absence.
+fn excused(lost: u64, sent: &[Instant], absences: &[Absence]) -> Option<Duration> {
     let sent = sent[lost as usize];
-    absences.iter().any(|absence| sent + WINDOW >= absence.from && sent <= absence.to)
+    let killed = absences.iter().find(|absence| {
+        let promised = absence.death.is_some_and(|death| lost <= death);
+        !promised && sent + WINDOW >= absence.from && sent <= absence.to
+    });
+    killed.map(|absence| absence.from.saturating_duration_since(sent))
 }
