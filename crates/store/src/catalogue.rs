@@ -58,6 +58,12 @@ impl Catalogue {
         Catalogue::prepared(Connection::open_in_memory().map_err(failed("open"))?)
     }
 
+    /// Takes its file out of the way: the next who opens the store makes it anew.
+    pub(crate) fn set_aside(&self) -> std::io::Result<()> {
+        let path = self.connection.path().filter(|path| !path.is_empty()).map(Path::new);
+        path.map_or(Ok(()), |path| std::fs::rename(path, path.with_extension("sqlite.damaged")))
+    }
+
     /// Lets a test break things.
     #[cfg(test)]
     pub(crate) fn run_sql(&self, sql: &str) {

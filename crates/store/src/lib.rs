@@ -3,6 +3,8 @@
 
 mod batch;
 pub mod catalogue;
+#[cfg(test)]
+mod crashes;
 pub mod disk;
 pub mod entry;
 mod error;

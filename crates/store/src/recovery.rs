@@ -16,6 +16,7 @@ use bedside_stream::RunId;
 
 use crate::catalogue::{Catalogue, MemoryRow, Place};
 use crate::disk::{Disk, DiskFile};
+use crate::entry::StoredRun;
 use crate::error::Error;
 use crate::segment::{Form, Listed, Position, SegmentName, list};
 use crate::writer::SealJob;
@@ -34,6 +35,10 @@ pub(crate) struct Found {
     pub(crate) next_run: RunId,
     pub(crate) memories: Vec<MemoryRow>,
     pub(crate) replay: Replay,
+    /// The least number for a new boot of each host label.
+    pub(crate) next_boots: Vec<(Vec<u8>, u32)>,
+    /// The runs that may go on, the latest last.
+    pub(crate) recent_runs: Vec<StoredRun>,
 }
 
 /// A live segment that ended well and has room.
@@ -64,8 +69,21 @@ pub(crate) fn recover(
     let start = catalogue.checkpoint().unwrap_or_default();
     let replay = Replay::new(disk, listed, start, &memories, found.resume.as_ref());
     let next_segment = next_segment(disk.as_ref(), &catalogue)?;
+    let next_boots = catalogue.next_boots()?;
+    let recent_runs = catalogue.recent_runs(replay.start().segment)?;
     let examine::Examined { resume, seals, torn, .. } = found;
-    Ok(Found { catalogue, next_segment, resume, seals, torn, next_run, memories, replay })
+    Ok(Found {
+        catalogue,
+        next_segment,
+        resume,
+        seals,
+        torn,
+        next_run,
+        memories,
+        replay,
+        next_boots,
+        recent_runs,
+    })
 }
 
 /// Fills the catalogue at `path` anew from the segments.
@@ -100,10 +118,17 @@ pub(crate) fn recover_with(
     path: &Path,
     resume_below: u64,
 ) -> Result<(Found, Option<Error>), Error> {
-    let recovered = open_catalogue(path).and_then(|catalogue| {
-        let found = recover(disk, catalogue, resume_below)?;
+    let attempt = || {
+        let found = recover(disk, open_catalogue(path)?, resume_below)?;
         Ok((found, None))
-    });
+    };
+    let recovered = match attempt() {
+        // Opened, but a page of it makes no sense.
+        Err(error @ Error::Catalogue { .. }) if error.is_damaged() => {
+            set_aside(path, &error).and_then(|()| attempt())
+        }
+        recovered => recovered,
+    };
     match recovered {
         Err(error @ (Error::Catalogue { .. } | Error::Io { .. })) => {
             let found = recover(disk, stand_in(path)?, resume_below)?;
@@ -117,13 +142,17 @@ pub(crate) fn recover_with(
 fn open_catalogue(path: &Path) -> Result<Catalogue, Error> {
     match Catalogue::open(path) {
         Err(error) if error.is_damaged() => {
-            tracing::warn!(%error, "the catalogue is set aside and rebuilt from the segments");
-            std::fs::rename(path, path.with_extension("sqlite.damaged"))
-                .map_err(|e| Error::io("rename", path.display().to_string(), e))?;
+            set_aside(path, &error)?;
             Catalogue::open(path)
         }
         opened => opened,
     }
+}
+
+fn set_aside(path: &Path, error: &Error) -> Result<(), Error> {
+    tracing::warn!(%error, "the catalogue is set aside and rebuilt from the segments");
+    std::fs::rename(path, path.with_extension("sqlite.damaged"))
+        .map_err(|e| Error::io("rename", path.display().to_string(), e))
 }
 
 /// A catalogue in memory, with what can't be had from the segments if it can be read.

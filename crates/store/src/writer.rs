@@ -289,7 +289,7 @@ impl Parts {
         let shared = Arc::new(Shared::default());
         let remembered = found.memories.iter().map(|row| row.memory.key());
         let shelf = Arc::new(Shelf::new(HELD_MAX, remembered));
-        let (numbering, lines) = restore(&found, options)?;
+        let (numbering, lines) = restore(&found, options);
         let shared_disk = Arc::clone(disk);
         let mut engine =
             Engine::new(shared_disk, options, Arc::clone(&shared), lines, found.next_segment)?;
@@ -323,16 +323,15 @@ fn line_of(stored: &StoredRun) -> Box<[u8]> {
 }
 
 /// The numbers of boots and the lines of runs, from the catalogue.
-fn restore(found: &Found, options: &Options) -> Result<(Numbering, RunLines), Error> {
+fn restore(found: &Found, options: &Options) -> (Numbering, RunLines) {
     let mut numbering = Numbering::new(options.labels, options.active_runs);
     let mut lines = RunLines::new(options.active_runs);
-    for (label, next) in found.catalogue.next_boots()?.into_iter().take(options.labels) {
-        numbering.restore_label(&label, next);
+    for (label, next) in found.next_boots.iter().take(options.labels) {
+        numbering.restore_label(label, *next);
     }
-    let since = found.replay.start().segment;
-    for stored in found.catalogue.recent_runs(since)?.iter().rev().take(options.active_runs).rev() {
+    for stored in found.recent_runs.iter().rev().take(options.active_runs).rev() {
         numbering.restore_run(stored);
         lines.restore(stored.run.id, line_of(stored), found.next_segment);
     }
-    Ok((numbering, lines))
+    (numbering, lines)
 }

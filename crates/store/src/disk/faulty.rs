@@ -1,4 +1,5 @@
-//! A disk of memory that fails when told to, and forgets what was not synced.
+//! A disk of memory that fails when told to, and forgets what was not synced: of a file any
+//! sectors in any order, of the directory any changes in any order.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -36,13 +37,38 @@ pub(crate) struct FaultyDisk {
 
 #[derive(Default)]
 struct State {
-    names: BTreeMap<String, Arc<Mutex<Inode>>>,
+    names: Names,
     /// What `names` was at the last sync of the directory.
-    durable: BTreeMap<String, Arc<Mutex<Inode>>>,
+    durable: Names,
+    /// What was done to `names` since.
+    changes: Vec<Change>,
     /// Operations so far.
     steps: u64,
     /// These steps fail.
     failing: std::ops::Range<u64>,
+}
+
+type Names = BTreeMap<String, Arc<Mutex<Inode>>>;
+
+/// One change of the directory, which a power loss keeps or forgets whole.
+#[derive(Clone)]
+enum Change {
+    Created(String, Arc<Mutex<Inode>>),
+    Renamed(String, String, Arc<Mutex<Inode>>),
+    Removed(String),
+}
+
+impl Change {
+    fn apply(&self, names: &mut Names) {
+        match self {
+            Change::Created(name, inode) => drop(names.insert(name.clone(), Arc::clone(inode))),
+            Change::Renamed(from, to, inode) => {
+                names.remove(from);
+                names.insert(to.clone(), Arc::clone(inode));
+            }
+            Change::Removed(name) => drop(names.remove(name)),
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -72,6 +98,13 @@ impl std::fmt::Debug for Inode {
     }
 }
 
+impl State {
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.names);
+        self.changes.push(change);
+    }
+}
+
 impl FaultyDisk {
     /// Makes the operations numbered `range` fail, counted from the disk's first.
     pub(crate) fn fail(&self, range: std::ops::Range<u64>) {
@@ -86,15 +119,24 @@ impl FaultyDisk {
     /// The power goes: what was synced stays, of the rest whatever the dice say.
     pub(crate) fn crash(&self, dice: &mut Dice) -> FaultyDisk {
         let state = self.lock();
-        // The directory was written back, or not.
-        let names = if dice.one_in(2) { &state.names } else { &state.durable };
+        let mut names = state.durable.clone();
+        let kept = Kept::roll(state.changes.len(), dice);
+        for (at, change) in state.changes.iter().enumerate() {
+            if kept.keeps(at, dice) {
+                change.apply(&mut names);
+            }
+        }
         let survivors = names
             .iter()
             .map(|(name, inode)| {
                 (name.clone(), Arc::new(Mutex::new(torn(&inode.lock().unwrap(), dice))))
             })
-            .collect::<BTreeMap<_, _>>();
-        let state = State { durable: survivors.clone(), names: survivors, ..State::default() };
+            .collect::<Names>();
+        FaultyDisk::holding(survivors)
+    }
+
+    fn holding(names: Names) -> FaultyDisk {
+        let state = State { durable: names.clone(), names, ..State::default() };
         FaultyDisk { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -109,9 +151,7 @@ impl FaultyDisk {
             inode.durable = inode.bytes.len();
             (name.clone(), Arc::new(Mutex::new(inode)))
         };
-        let names = state.names.iter().map(copy).collect::<BTreeMap<_, _>>();
-        let state = State { durable: names.clone(), names, ..State::default() };
-        FaultyDisk { state: Arc::new(Mutex::new(state)) }
+        FaultyDisk::holding(state.names.iter().map(copy).collect())
     }
 
     /// Turns a bit of a file.
@@ -140,15 +180,50 @@ impl FaultyDisk {
     }
 }
 
-/// Unsynced bytes survive up to some point, with holes.
+/// Which of several unsynced things survive: none, all, the first of them, or any.
+enum Kept {
+    First(usize),
+    Any,
+}
+
+impl Kept {
+    fn roll(count: usize, dice: &mut Dice) -> Kept {
+        match dice.below(4) {
+            0 => Kept::First(0),
+            1 => Kept::First(count),
+            2 => Kept::First(dice.below(count as u64 + 1) as usize),
+            _ => Kept::Any,
+        }
+    }
+
+    fn keeps(&self, at: usize, dice: &mut Dice) -> bool {
+        match self {
+            Kept::First(count) => at < *count,
+            Kept::Any => dice.one_in(2),
+        }
+    }
+}
+
+/// What a disk writes as a whole or not at all.
+const SECTOR: usize = 512;
+
+/// Unsynced bytes survive sector by sector; the length of the file is that of the whole, of what
+/// was synced, or anything between. What did not survive reads as zeros.
 fn torn(inode: &Inode, dice: &mut Dice) -> Inode {
-    let unsynced = (inode.bytes.len() - inode.durable) as u64;
-    let kept = inode.durable + dice.below(unsynced + 1) as usize;
-    let mut bytes = inode.bytes[..kept].to_vec();
-    if kept > inode.durable && dice.one_in(2) {
-        let from = inode.durable + dice.below((kept - inode.durable) as u64) as usize;
-        let to = from + dice.below((kept - from) as u64 + 1) as usize;
-        bytes[from..to].fill(0);
+    let unsynced = inode.bytes.len() - inode.durable;
+    let longer = match dice.below(4) {
+        0 => 0,
+        1 => unsynced,
+        _ => dice.below(unsynced as u64 + 1) as usize,
+    };
+    let mut bytes = inode.bytes[..inode.durable + longer].to_vec();
+    let first = inode.durable / SECTOR;
+    let kept = Kept::roll(bytes.len().div_ceil(SECTOR) - first.min(bytes.len() / SECTOR), dice);
+    for (at, sector) in bytes.chunks_mut(SECTOR).enumerate().skip(first) {
+        if !kept.keeps(at - first, dice) {
+            let synced = inode.durable.saturating_sub(at * SECTOR);
+            sector[synced..].fill(0);
+        }
     }
     Inode { durable: bytes.len(), bytes, lost: false }
 }
@@ -160,7 +235,7 @@ impl Disk for FaultyDisk {
         if state.names.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        state.names.insert(name.to_owned(), Arc::default());
+        state.change(Change::Created(name.to_owned(), Arc::default()));
         drop(state);
         self.find(name)
     }
@@ -178,15 +253,19 @@ impl Disk for FaultyDisk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.step("rename")?;
         let mut state = self.lock();
-        let inode = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
-        state.names.insert(to.to_owned(), inode);
+        let inode = state.names.get(from).cloned().ok_or(io::ErrorKind::NotFound)?;
+        state.change(Change::Renamed(from.to_owned(), to.to_owned(), inode));
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.step("remove")?;
-        let removed = self.lock().names.remove(name);
-        removed.map(drop).ok_or(io::ErrorKind::NotFound.into())
+        let mut state = self.lock();
+        if !state.names.contains_key(name) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        state.change(Change::Removed(name.to_owned()));
+        Ok(())
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -198,6 +277,7 @@ impl Disk for FaultyDisk {
         self.step("sync_dir")?;
         let mut state = self.lock();
         state.durable = state.names.clone();
+        state.changes.clear();
         Ok(())
     }
 }

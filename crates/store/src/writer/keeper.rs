@@ -137,6 +137,11 @@ impl Keeper {
         match self.try_commit() {
             Ok(()) => self.shared.catalogue_works(),
             Err(error) => {
+                if error.is_damaged()
+                    && let Err(error) = self.catalogue.set_aside()
+                {
+                    tracing::debug!(%error, "the damaged catalogue is out of the way already");
+                }
                 self.shared.catalogue_failed(now.wall, &error.to_string());
                 self.bound_memories();
             }

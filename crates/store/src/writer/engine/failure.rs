@@ -55,10 +55,12 @@ impl Engine {
         }
     }
 
-    /// Removes a segment of which nothing counts; if that can't be done, the next says so.
+    /// Removes a segment of which nothing counts; if that can't be done for good, so that it
+    /// would not come back after a power loss, the next says so.
     fn discard(&mut self, segment: u64) {
-        match self.disk.remove(&SegmentName::live(segment).to_string()) {
-            Ok(()) => self.dir_changed = true,
+        let removed = self.disk.remove(&SegmentName::live(segment).to_string());
+        match removed.and_then(|()| self.disk.sync_dir()) {
+            Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(_) => self.replaced.push(Replaced { segment, from: 0 }),
         }
