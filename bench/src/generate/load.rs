@@ -1,0 +1,111 @@
+//! A lap of datagrams, ready to be sent.
+
+use super::frame::{HEADERS, TARGET_PORT_AT, sum_up};
+
+/// Datagrams in order of sending, and what is true of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Load {
+    pub(super) frames: Vec<u8>,
+    pub(super) slots: Vec<Slot>,
+    /// Records of each source in a lap, those that are never sent among them.
+    pub(super) numbered: Vec<u32>,
+    /// Records of each source in a lap that are never sent.
+    pub(super) dropped: Vec<u32>,
+    /// How long a lap takes by the senders' clocks, in microseconds.
+    pub(super) lap_us: u64,
+    /// Laps before this one.
+    pub(super) laps: u64,
+}
+
+/// One datagram.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    /// Where its frame begins.
+    pub(super) at: usize,
+    /// The length of the frame.
+    pub(super) length: u16,
+    /// Where its number stands in the payload, if it has one.
+    pub(super) sequence_at: Option<u16>,
+    /// Where its time stands in the payload.
+    pub(super) time_at: u16,
+    /// The number of its source.
+    pub(crate) source: u32,
+    pub(super) sequence: u64,
+    pub(super) time_us: u64,
+}
+
+impl Load {
+    /// How many datagrams there are in a lap.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The datagrams in order.
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// A datagram with its headers.
+    pub(crate) fn frame(&self, slot: &Slot) -> &[u8] {
+        &self.frames[slot.at..slot.at + usize::from(slot.length)]
+    }
+
+    /// A datagram's payload.
+    pub(crate) fn payload(&self, slot: &Slot) -> &[u8] {
+        &self.frame(slot)[HEADERS..]
+    }
+
+    /// Bytes of a lap's payloads.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.slots.iter().map(|slot| u64::from(slot.length) - HEADERS as u64).sum()
+    }
+
+    /// Laps that were done.
+    pub(crate) fn laps(&self) -> u64 {
+        self.laps
+    }
+
+    /// Sends all of it to another port from now on.
+    pub(crate) fn retarget(&mut self, port: u16) {
+        for slot in &self.slots {
+            let frame = &mut self.frames[slot.at..slot.at + usize::from(slot.length)];
+            frame[TARGET_PORT_AT..][..2].copy_from_slice(&port.to_be_bytes());
+            sum_up(frame);
+        }
+    }
+
+    /// The next lap: each source goes on where it stopped.
+    pub(crate) fn next_lap(&mut self) {
+        self.laps += 1;
+        for slot in &mut self.slots {
+            slot.sequence += u64::from(self.numbered[slot.source as usize]);
+            slot.time_us += self.lap_us;
+            let frame = &mut self.frames[slot.at..slot.at + usize::from(slot.length)];
+            let payload = &mut frame[HEADERS..];
+            let time = &mut payload[usize::from(slot.time_at)..];
+            if let Some(at) = slot.sequence_at {
+                write_digits(&mut time[..TIME_DIGITS], slot.time_us);
+                write_digits(&mut payload[usize::from(at)..][..SEQUENCE_DIGITS], slot.sequence);
+            } else {
+                // Basic: seconds, a dot, microseconds.
+                let (seconds, micros) = time.split_at_mut(TIME_DIGITS - 6);
+                write_digits(seconds, slot.time_us / 1_000_000);
+                write_digits(&mut micros[1..7], slot.time_us % 1_000_000);
+            }
+            sum_up(frame);
+        }
+    }
+}
+
+/// Writes a number with leading zeroes.
+fn write_digits(out: &mut [u8], mut number: u64) {
+    for digit in out.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+/// Sequence numbers have as many digits from first to last.
+pub(super) const SEQUENCE_DIGITS: usize = 8;
+/// Times in microseconds have as many digits from first to last.
+pub(super) const TIME_DIGITS: usize = 12;

@@ -1,0 +1,100 @@
+//! Measures the doctor, the floor below it and its peers under the same load.
+
+mod generate;
+mod measure;
+mod net;
+mod process;
+mod receivers;
+mod send;
+mod sys;
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use measure::drain::{self, DrainArgs};
+use receivers::floor::{self, FloorArgs};
+
+/// Loads the doctor and its peers with datagrams whose counts are known, and measures them.
+#[derive(Debug, Parser)]
+#[command(name = "bedside-bench", max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Measurement,
+    /// The doctor; without it, `bedside` beside this program, built first if cargo runs it
+    #[arg(long, global = true, value_name = "FILE")]
+    bedside: Option<PathBuf>,
+    /// Keep stores and what receivers say under this folder; without it, in a temporary one
+    #[arg(long, global = true, value_name = "DIR")]
+    work: Option<PathBuf>,
+    /// Print one JSON object instead of tables
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Measurement {
+    /// CPU per datagram of a receiver that is stopped, its socket filled, and let go
+    Drain(DrainArgs),
+    /// Receive and count, nothing else
+    #[command(hide = true)]
+    Floor(FloorArgs),
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let told = writeln!(std::io::stderr(), "bedside-bench: {error:#}");
+            drop(told);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    if let Measurement::Floor(args) = &cli.command {
+        return floor::run(*args);
+    }
+    let program = program(cli)?;
+    let temporary = tempfile::tempdir()?;
+    let dir = cli.work.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let network = net::enter()?;
+    match &cli.command {
+        Measurement::Drain(args) => {
+            let drain = drain::run(args, network, &program, &dir)?;
+            tell(cli.json, &drain)?;
+        }
+        Measurement::Floor(_) => {}
+    }
+    Ok(())
+}
+
+fn tell(json: bool, figures: &(impl Serialize + Display)) -> Result<()> {
+    let mut out = std::io::stdout();
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(figures)?)?;
+    } else {
+        writeln!(out, "{figures}")?;
+    }
+    Ok(())
+}
+
+/// The doctor's program, fresh if cargo is at hand.
+fn program(cli: &Cli) -> Result<PathBuf> {
+    if let Some(program) = &cli.bedside {
+        return Ok(program.clone());
+    }
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let build = Command::new(cargo).args(["build", "--release", "-p", "bedside"]).status();
+        ensure!(build.context("cargo did not start")?.success(), "bedside can't be built");
+    }
+    let beside = std::env::current_exe()?.with_file_name("bedside");
+    ensure!(beside.is_file(), "{} is not there: build it, or say --bedside", beside.display());
+    Ok(beside)
+}

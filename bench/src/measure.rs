@@ -1,0 +1,4 @@
+//! What is measured, each way in a file of its own.
+
+pub(crate) mod drain;
+pub(crate) mod figures;

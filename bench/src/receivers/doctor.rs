@@ -1,0 +1,77 @@
+//! The doctor as its users run it: `bedside serve` on a store on a disk.
+
+use std::fs;
+use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use bedside_lab::wait;
+
+use super::Receiver;
+
+/// The program and the folder in which it works.
+#[derive(Clone, Debug)]
+pub(crate) struct Doctor {
+    program: PathBuf,
+    dir: PathBuf,
+}
+
+impl Doctor {
+    /// The program `program` with a store in `dir`.
+    pub(crate) fn new(program: &Path, dir: &Path) -> Result<Self> {
+        fs::create_dir_all(dir)?;
+        Ok(Self { program: program.to_owned(), dir: dir.to_owned() })
+    }
+
+    /// The store's folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.join("store")
+    }
+
+    /// The program with a clean environment.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env_clear().env("TZ", "UTC").env("HOME", "/nonexistent");
+        command
+    }
+
+    /// `serve`; `settings` are lines of the configuration that differ from the default.
+    pub(crate) fn serve(&self, address: SocketAddrV4, settings: &str) -> Result<Receiver> {
+        let config = self.dir.join("bedside.toml");
+        fs::write(&config, format!("live = \"never\"\nlisten = [\"{address}\"]\n{settings}\n"))?;
+        let mut command = self.command();
+        command.arg("serve").arg("--data").arg(self.data()).arg("--config").arg(config);
+        Receiver::start(command, address, &self.dir)
+    }
+
+    /// Runs a doctor until it has sealed all that was heard; the CPU time of the threads that
+    /// settle, over that life.
+    pub(crate) fn seal(&self, address: SocketAddrV4) -> Result<Duration> {
+        let receiver = self.serve(address, "[store]\nsegment_age = \"1s\"")?;
+        let patience = Duration::from_mins(5);
+        wait::until_within(patience, "all to be sealed", || Ok(self.is_sealed()?.then_some(())))?;
+        let cpu = receiver.settling()?;
+        receiver.terminate()?;
+        Ok(cpu)
+    }
+
+    fn is_sealed(&self) -> Result<bool> {
+        let segments = self.data().join("segments");
+        let (mut sealed, mut live) = (0, 0);
+        for entry in fs::read_dir(&segments).context("no segments")? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            ensure!(!name.ends_with(".damaged"), "{name} is damaged");
+            // A live segment of this size holds its header only.
+            if name.ends_with(".live.zst") {
+                live += u32::from(entry.metadata().is_ok_and(|file| file.len() > 200));
+            } else {
+                sealed += u32::from(name.ends_with(".zst"));
+            }
+        }
+        Ok(sealed > 0 && live == 0)
+    }
+}
