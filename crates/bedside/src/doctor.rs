@@ -17,6 +17,8 @@ pub struct Doctor {
     desk: Desk,
     /// When the core's memories were last given to the store.
     checkpointed: Monotonic,
+    /// From when on a batch may be handed over.
+    hand_over: Monotonic,
 }
 
 /// Where the core's events are written down.
@@ -56,7 +58,8 @@ impl Doctor {
         };
         let core = take_up(Limits::from(&config.limits), recovered)?;
         let desk = Desk { batch: Batch::new(), writer, patient };
-        Ok((Doctor { core, desk, checkpointed: Monotonic(0) }, found))
+        let begin = Monotonic(0);
+        Ok((Doctor { core, desk, checkpointed: begin, hand_over: begin }, found))
     }
 
     /// Takes one datagram.
@@ -72,15 +75,20 @@ impl Doctor {
         self.desk.batch.push_gap(None, received, cause, count);
     }
 
-    /// Gives out what has waited too long, and hands over what was heard to the store.
+    /// Gives out what has waited too long, and hands over what was heard to the store: at once
+    /// after a silence, else not more often than every 2 ms, because it wakes a thread.
     pub fn settle(&mut self, now: Monotonic) {
         const CHECKPOINT_US: u64 = 30_000_000;
+        const BREATH_US: u64 = 2_000;
         self.pass(now);
         if now.0 >= self.checkpointed.0 + CHECKPOINT_US {
             self.checkpoint();
             self.checkpointed = now;
         }
-        self.desk.hand_over();
+        if now >= self.hand_over || self.desk.batch.is_urgent() {
+            self.hand_over = Monotonic(now.0 + BREATH_US);
+            self.desk.hand_over();
+        }
     }
 
     /// Gives out what has waited too long, and no more: for a capture's own clock.
@@ -90,7 +98,8 @@ impl Doctor {
 
     /// When [`Doctor::settle`] is to be called next.
     pub fn due(&self) -> Option<Monotonic> {
-        self.core.poll_timeout()
+        let hand_over = (!self.desk.batch.is_empty()).then_some(self.hand_over);
+        self.core.poll_timeout().into_iter().chain(hand_over).min()
     }
 
     /// The core, for what it has counted.

@@ -7,7 +7,7 @@ use bedside_stream::{Cause, Memory, Run, RunId, StreamKey, WallTime};
 use netconsole_wire::{Record, Text};
 
 use crate::entry::{write_gap, write_record};
-use crate::segment::BlockHeader;
+use crate::segment::{BlockHeader, Places};
 
 /// Entry lines in their order, and a table of the runs in them.
 ///
@@ -24,7 +24,7 @@ pub struct Batch {
     pub(crate) memories: Vec<Arc<Memory>>,
     pub(crate) checkpoint: bool,
     pub(crate) urgent: bool,
-    hint: usize,
+    places: Places,
 }
 
 /// A run whose line belongs at an offset of a text.
@@ -54,7 +54,7 @@ impl Batch {
     pub fn push_record(&mut self, run: RunId, received: WallTime, record: &Record<'_>) {
         write_record(&mut self.text, run, received, record);
         let seq = record.seq.map(|seq| seq.0);
-        self.header.count_record(run, received, seq, &mut self.hint);
+        self.header.count_record(run, received, seq, &mut self.places);
         self.urgent |= is_urgent(record);
     }
 
@@ -66,7 +66,7 @@ impl Batch {
 
     /// Adds the state of a run, before its first record and whenever it changed.
     pub fn push_run(&mut self, run: &Run) {
-        let leads = self.header.runs.binary_search_by_key(&run.id, |span| span.run).is_err();
+        let leads = !self.places.holds(run.id);
         self.marks.push(Mark { at: self.text.len(), run: run.clone(), leads });
     }
 
@@ -91,6 +91,11 @@ impl Batch {
         self.memories.iter().rev().find(|memory| memory.key() == *key).map(Arc::as_ref)
     }
 
+    /// Whether it asks to be synced at once: a machine may be dying.
+    pub fn is_urgent(&self) -> bool {
+        self.urgent
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
@@ -113,7 +118,12 @@ impl Batch {
         self.memories.clear();
         self.checkpoint = false;
         self.urgent = false;
-        self.hint = 0;
+        self.places.clear();
+    }
+
+    /// Puts its table in order: nothing is pushed any more.
+    pub(crate) fn finish(&mut self) {
+        self.header.sort();
     }
 
     /// About what it takes in memory.
@@ -122,8 +132,8 @@ impl Batch {
     }
 }
 
-/// A quarter of a block, so that a few batches make one.
-const BATCH_TEXT: usize = 256 << 10;
+/// Half a block, so that few batches make one and a block waits for few.
+const BATCH_TEXT: usize = 512 << 10;
 /// Bounds what a flood of new senders puts into one batch.
 const BATCH_RUNS: usize = 4096;
 const MEMORY_WEIGHT: usize = 1024;

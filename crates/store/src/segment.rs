@@ -19,6 +19,7 @@ pub use index::Index;
 pub(crate) use name::list_all;
 pub use name::{Form, Listed, SegmentName, list};
 pub use scan::{BlockRef, Position, Scan, Tail};
+pub(crate) use tally::Places;
 
 /// The version of the format that this program writes, and the highest it reads.
 pub const FORMAT_VERSION: u16 = 1;

@@ -148,6 +148,7 @@ impl Writer {
                 Counters::add(&self.shared.counters.memories_dropped, 1);
             }
         }
+        batch.finish();
         let room = self.inbox.has_room();
         if room {
             self.tell_losses(&mut batch);

@@ -47,6 +47,7 @@ fn the_table_counts_what_the_lines_hold() {
         batch.push_record(RunId(run), WallTime(100 + seq), &record);
     }
     batch.push_gap(Some(RunId(5)), WallTime(50), Cause::DroppedBySender, 3);
+    batch.finish();
     let header = &batch.header;
     assert_eq!((header.entries, header.notes), (7, true));
     assert_eq!((header.first, header.last), (WallTime(50), WallTime(112)));

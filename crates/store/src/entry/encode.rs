@@ -8,16 +8,37 @@ use super::escape::{Place, escape_into, is_canonical, unescape};
 
 /// Appends the line of a record.
 pub fn write_record(line: &mut Vec<u8>, run: RunId, received: WallTime, record: &Record<'_>) {
-    number(line, run.0);
-    line.push(b' ');
-    number(line, received.0);
-    line.push(b' ');
-    line.push(letter(record.format));
+    let mut short = Short::new();
+    short.number(run.0);
+    short.byte(b' ');
+    short.number(received.0);
+    short.byte(b' ');
+    short.byte(letter(record.format));
     if record.incomplete {
-        line.push(b'!');
+        short.byte(b'!');
     }
-    line.push(b' ');
-    head(line, record);
+    short.byte(b' ');
+    if let Some(release) = record.release {
+        short.flush(line);
+        escape_into(release, Place::Head, line);
+    }
+    for number in [record.prefix.map(|p| u64::from(p.0)), record.seq.map(|s| s.0)] {
+        short.byte(b',');
+        short.optional(number);
+    }
+    short.byte(b',');
+    short.optional(record.time.map(|time| time.0));
+    short.byte(b',');
+    if record.continued {
+        short.byte(b'c');
+    }
+    short.byte(b',');
+    if let Some(caller) = record.caller {
+        short.flush(line);
+        escape_into(caller, Place::Head, line);
+    }
+    short.byte(b';');
+    short.flush(line);
     text(line, record.text);
     for field in record.fields.iter() {
         line.push(b'\t');
@@ -26,23 +47,6 @@ pub fn write_record(line: &mut Vec<u8>, run: RunId, received: WallTime, record: 
         text(line, field.value);
     }
     line.push(b'\n');
-}
-
-fn head(line: &mut Vec<u8>, record: &Record<'_>) {
-    escape_into(record.release.unwrap_or_default(), Place::Head, line);
-    line.push(b',');
-    optional_number(line, record.prefix.map(|prefix| u64::from(prefix.0)));
-    line.push(b',');
-    optional_number(line, record.seq.map(|seq| seq.0));
-    line.push(b',');
-    optional_number(line, record.time.map(|time| time.0));
-    line.push(b',');
-    if record.continued {
-        line.push(b'c');
-    }
-    line.push(b',');
-    escape_into(record.caller.unwrap_or_default(), Place::Head, line);
-    line.push(b';');
 }
 
 /// Text that printk escaped is already as the store wants it, but for forgeries.
@@ -135,23 +139,61 @@ fn named(line: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
     escape_into(value, Place::Text, line);
 }
 
-fn optional_number(line: &mut Vec<u8>, value: Option<u64>) {
-    if let Some(value) = value {
-        number(line, value);
-    }
+fn number(line: &mut Vec<u8>, value: u64) {
+    let mut short = Short::new();
+    short.number(value);
+    short.flush(line);
 }
 
-/// Decimal, without the machinery of `fmt`: it is written several times per record.
-fn number(line: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
+/// A few numbers and separators on their way into a line. Several stand in each record: put
+/// together here, they are copied once, and without the machinery of `fmt`.
+struct Short {
+    bytes: [u8; Short::ROOM],
+    len: usize,
+}
+
+impl Short {
+    /// A record's longest: five numbers of twenty digits, and less than twenty other bytes.
+    const ROOM: usize = 128;
+
+    fn new() -> Short {
+        Short { bytes: [0; Short::ROOM], len: 0 }
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    fn optional(&mut self, value: Option<u64>) {
+        if let Some(value) = value {
+            self.number(value);
         }
     }
-    line.extend_from_slice(&digits[at..]);
+
+    /// Decimal; eight digits at a time, so that most of the divisions are of 32 bits.
+    fn number(&mut self, value: u64) {
+        const EIGHT: u64 = 100_000_000;
+        if value < EIGHT {
+            let low = value as u32;
+            return self.digits(low, low.checked_ilog10().unwrap_or(0) as usize + 1);
+        }
+        self.number(value / EIGHT);
+        self.digits((value % EIGHT) as u32, 8);
+    }
+
+    /// The last `count` digits of `value`.
+    fn digits(&mut self, mut value: u32, count: usize) {
+        let end = self.len + count;
+        for place in self.bytes[self.len..end].iter_mut().rev() {
+            *place = b'0' + (value % 10) as u8;
+            value /= 10;
+        }
+        self.len = end;
+    }
+
+    fn flush(&mut self, line: &mut Vec<u8>) {
+        line.extend_from_slice(&self.bytes[..self.len]);
+        self.len = 0;
+    }
 }

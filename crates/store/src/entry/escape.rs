@@ -24,6 +24,9 @@ impl Place {
 
 /// Appends `bytes` to `line`, escaped for `place`.
 pub fn escape_into(bytes: &[u8], place: Place, line: &mut Vec<u8>) {
+    if place == Place::Text && is_plain(bytes) {
+        return line.extend_from_slice(bytes);
+    }
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|&b| place.must_escape(b)) {
         line.extend_from_slice(&rest[..at]);
@@ -36,13 +39,19 @@ pub fn escape_into(bytes: &[u8], place: Place, line: &mut Vec<u8>) {
 /// Whether `escaped` is just what [`escape_into`] makes of the bytes it stands for, as a
 /// [`Place::Text`].
 pub fn is_canonical(escaped: &[u8]) -> bool {
+    is_plain(escaped)
+        || escaped.iter().all(|b| (0x20..0x7f).contains(b))
+            && memchr::memchr_iter(b'\\', escaped).all(|at| {
+                let Some(byte) = escape_at(&escaped[at..]) else { return false };
+                Place::Text.must_escape(byte) && hex_escape(byte) == escaped[at..at + 4]
+            })
+}
+
+/// Whether nothing in a text has to be escaped: so it is with almost all of them.
+fn is_plain(text: &[u8]) -> bool {
     // Folded without a branch so that the compiler makes vector code of it.
-    let printable = escaped.iter().fold(true, |ok, &b| ok & (b.wrapping_sub(0x20) < 0x5f));
-    printable
-        && memchr::memchr_iter(b'\\', escaped).all(|at| {
-            let Some(byte) = escape_at(&escaped[at..]) else { return false };
-            Place::Text.must_escape(byte) && hex_escape(byte) == escaped[at..at + 4]
-        })
+    let plain = |b: u8| (b.wrapping_sub(0x20) < 0x5f) & (b != b'\\');
+    text.iter().fold(true, |ok, &b| ok & plain(b))
 }
 
 /// The exact bytes that `escaped` stands for. A backslash that begins no escape stays one.

@@ -1,26 +1,66 @@
 //! Counting into a block header what its block will hold.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use bedside_stream::{RunId, WallTime};
+use foldhash::fast::RandomState;
 
 use super::{BlockHeader, RunSpan};
 
+/// Where the spans of runs stand in a header that is being counted, in order of their coming.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// The last record's: most come in trains.
+    last: Option<(RunId, usize)>,
+    of_run: HashMap<RunId, usize, RandomState>,
+}
+
+impl Places {
+    /// Whether the run has a span.
+    pub(crate) fn holds(&self, run: RunId) -> bool {
+        self.of_run.contains_key(&run)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.last = None;
+        self.of_run.clear();
+    }
+}
+
 impl BlockHeader {
-    /// Counts a record. `hint` is where the last one's run stood: most records come in trains.
+    /// Counts a record. The spans stand as they come until [`BlockHeader::sort`].
     pub(crate) fn count_record(
         &mut self,
         run: RunId,
         received: WallTime,
         seq: Option<u64>,
-        hint: &mut usize,
+        places: &mut Places,
     ) {
         self.entries += 1;
         self.count_time(received, received);
         let seq = seq.map(|seq| (seq, seq));
         let one = RunSpan { run, records: 1, first: received, last: received, seq };
-        if self.runs.get(*hint).is_none_or(|span| span.run != run) {
-            *hint = self.runs.partition_point(|span| span.run < run);
+        let place = match places.last {
+            Some((last, place)) if last == run => place,
+            _ => match places.of_run.entry(run) {
+                Entry::Occupied(place) => *place.get(),
+                Entry::Vacant(vacant) => {
+                    vacant.insert(self.runs.len());
+                    places.last = Some((run, self.runs.len()));
+                    return self.runs.push(one);
+                }
+            },
+        };
+        places.last = Some((run, place));
+        if let Some(span) = self.runs.get_mut(place) {
+            *span = span.sum(&one);
         }
-        self.add_span(*hint, &one);
+    }
+
+    /// Puts the spans into the order of their runs.
+    pub(crate) fn sort(&mut self) {
+        self.runs.sort_unstable_by_key(|span| span.run);
     }
 
     /// Counts a line that is no record; a gap has a receive time.
@@ -32,17 +72,30 @@ impl BlockHeader {
         }
     }
 
-    /// Counts all that another block holds.
+    /// Counts all that another block holds; both have their spans in order.
     pub(crate) fn absorb(&mut self, other: &BlockHeader) {
         self.entries += other.entries;
         self.notes |= other.notes;
         if other.has_times() {
             self.count_time(other.first, other.last);
         }
-        for span in &other.runs {
-            let at = self.runs.partition_point(|known| known.run < span.run);
-            self.add_span(at, span);
+        if self.runs.last().is_none_or(|last| other.runs.first().is_none_or(|f| last.run < f.run)) {
+            self.runs.extend_from_slice(&other.runs);
+            return;
         }
+        let own = std::mem::take(&mut self.runs);
+        self.runs.reserve(own.len() + other.runs.len());
+        let mut own = own.into_iter().peekable();
+        for span in &other.runs {
+            while let Some(before) = own.next_if(|known| known.run < span.run) {
+                self.runs.push(before);
+            }
+            self.runs.push(match own.next_if(|known| known.run == span.run) {
+                Some(known) => known.sum(span),
+                None => *span,
+            });
+        }
+        self.runs.extend(own);
     }
 
     /// How many records it holds.
@@ -65,20 +118,20 @@ impl BlockHeader {
         self.first = if self.has_times() { self.first.min(first) } else { first };
         self.last = self.last.max(last);
     }
+}
 
-    /// Adds to the span at `at`, or puts one there when that is another run's.
-    fn add_span(&mut self, at: usize, new: &RunSpan) {
-        match self.runs.get_mut(at) {
-            Some(span) if span.run == new.run => {
-                span.records += new.records;
-                span.first = span.first.min(new.first);
-                span.last = span.last.max(new.last);
-                span.seq = match (span.seq, new.seq) {
-                    (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
-                    (one, other) => one.or(other),
-                };
-            }
-            _ => self.runs.insert(at, *new),
+impl RunSpan {
+    /// What this and another span of the same run hold together.
+    fn sum(&self, other: &RunSpan) -> RunSpan {
+        RunSpan {
+            run: self.run,
+            records: self.records + other.records,
+            first: self.first.min(other.first),
+            last: self.last.max(other.last),
+            seq: match (self.seq, other.seq) {
+                (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+                (one, other) => one.or(other),
+            },
         }
     }
 }

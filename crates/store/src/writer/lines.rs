@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use bedside_stream::RunId;
+use foldhash::fast::RandomState;
 
 use crate::batch::Batch;
 use crate::segment::BlockHeader;
@@ -10,7 +11,7 @@ use crate::segment::BlockHeader;
 /// Lines of runs, and in which segment each was written last.
 #[derive(Debug)]
 pub(crate) struct RunLines {
-    runs: HashMap<RunId, Held>,
+    runs: HashMap<RunId, Held, RandomState>,
     max: usize,
 }
 
@@ -25,7 +26,7 @@ struct Held {
 
 impl RunLines {
     pub(crate) fn new(max: usize) -> RunLines {
-        RunLines { runs: HashMap::new(), max }
+        RunLines { runs: HashMap::default(), max }
     }
 
     /// Takes a line over that an earlier life wrote.
