@@ -28,8 +28,8 @@ pub struct Datagram<'a> {
 /// Preallocated room for datagrams of any size.
 ///
 /// Each slot is 64 KiB of address space, of which only the pages that datagrams touched take up
-/// memory: a batch of 128 that has heard nothing but netconsole (at most 1000 bytes) holds
-/// 128 pages, half a MiB, or at most two pages each where a slot's start straddles them.
+/// memory: a batch of 64 that has heard nothing but netconsole (at most 1000 bytes) holds
+/// 64 pages, a quarter of a MiB, or at most two pages each where a slot's start straddles them.
 pub struct Batch {
     payloads: Vec<u8>,
     beside: Box<[Beside]>,
