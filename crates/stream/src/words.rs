@@ -19,7 +19,9 @@ pub(crate) fn hash(text: Text<'_>) -> u32 {
             for pair in pairs {
                 mix.pair(pair);
             }
-            rest.iter().for_each(|byte| mix.byte(*byte));
+            for byte in rest {
+                mix.byte(*byte);
+            }
             mix.finish()
         }
     }
