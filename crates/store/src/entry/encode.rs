@@ -201,10 +201,10 @@ impl Short {
 /// rounded-up reciprocal, exact in the lane's range.
 fn eight_digits(value: u32) -> u64 {
     let value = u64::from(value);
-    let fours = value / 10_000 | (value % 10_000) << 32;
-    let hundreds = (fours * 5_243 >> 19) & 0x0000_007f_0000_007f;
-    let pairs = hundreds | (fours - hundreds * 100) << 16;
-    let tens = (pairs * 103 >> 10) & 0x000f_000f_000f_000f;
-    let digits = tens | (pairs - tens * 10) << 8;
+    let fours = (value / 10_000) | ((value % 10_000) << 32);
+    let hundreds = ((fours * 5_243) >> 19) & 0x0000_007f_0000_007f;
+    let pairs = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    let digits = tens | ((pairs - tens * 10) << 8);
     digits | 0x3030_3030_3030_3030
 }

@@ -50,8 +50,8 @@ pub fn is_canonical(escaped: &[u8]) -> bool {
 /// Whether nothing in a text has to be escaped: so it is with almost all of them.
 fn is_plain(text: &[u8]) -> bool {
     // Folded without a branch so that the compiler makes vector code of it.
-    let plain = |b: u8| (b.wrapping_sub(0x20) < 0x5f) & (b != b'\\');
-    text.iter().fold(true, |ok, &b| ok & plain(b))
+    let odd = |b: u8| u8::from(b.wrapping_sub(0x20) >= 0x5f) | u8::from(b == b'\\');
+    text.iter().fold(0, |any, &b| any | odd(b)) == 0
 }
 
 /// The exact bytes that `escaped` stands for. A backslash that begins no escape stays one.
