@@ -1,13 +1,16 @@
 //! How a running doctor is, told to whoever runs `bedside check` on its store.
 //!
 //! The file `health` in the store's directory is given its room once, at the start, and written
-//! over in place from then on, so that "the disk is full" can be said on a full disk.
+//! over in place from then on, so that "the disk is full" can be said on a full disk. A thread of
+//! its own writes it: a disk that hangs must not keep the doctor from hearing.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use bedside_store::{Counters, Health, Trouble, Writer};
 use serde::{Deserialize, Serialize};
@@ -31,32 +34,60 @@ struct Told {
 /// The doctor's end of the file.
 #[derive(Debug)]
 pub(crate) struct HealthFile {
-    file: File,
-    last: Option<Told>,
+    told: SyncSender<Told>,
 }
 
 impl HealthFile {
     /// Makes the file. A doctor without one goes on all the same.
     pub(crate) fn make(data: &Path) -> io::Result<HealthFile> {
-        let mut options = OpenOptions::new();
-        let mut file =
-            options.write(true).create(true).truncate(false).mode(0o640).open(path(data))?;
-        file.write_all(&[b' '; LENGTH])?;
-        Ok(HealthFile { file, last: None })
+        let path = path(data);
+        let file = make(&path)?;
+        let (told, news) = sync_channel(1);
+        thread::Builder::new()
+            .name("bedside-health".to_owned())
+            .spawn(move || keep(file, &path, &news))?;
+        Ok(HealthFile { told })
     }
 
-    /// Says how the writer is, if that has changed.
-    pub(crate) fn tell(&mut self, writer: &Writer) -> io::Result<()> {
-        let told = Told::of(&writer.health(), writer.counters());
-        if self.last.as_ref() == Some(&told) {
-            return Ok(());
-        }
-        let mut text = serde_json::to_vec(&told)?;
-        text.resize(LENGTH, b' ');
-        self.file.write_all_at(&text, 0)?;
-        self.last = Some(told);
-        Ok(())
+    /// Says how the writer is. What cannot be said at once is said the next time.
+    pub(crate) fn tell(&self, writer: &Writer) {
+        drop(self.told.try_send(Told::of(&writer.health(), writer.counters())));
     }
+}
+
+/// Writes what has changed, as long as somebody tells.
+fn keep(mut file: File, path: &Path, news: &Receiver<Told>) {
+    let (mut last, mut failing) = (None, false);
+    for told in news {
+        let written = update(&mut file, path, &told, &mut last);
+        if let Err(error) = &written
+            && !failing
+        {
+            tracing::warn!(%error, "cannot write the file `health` of the store");
+        }
+        failing = written.is_err();
+    }
+}
+
+fn update(file: &mut File, path: &Path, told: &Told, last: &mut Option<Told>) -> io::Result<()> {
+    if file.metadata()?.nlink() == 0 {
+        *file = make(path)?;
+        *last = None;
+    }
+    if last.as_ref() != Some(told) {
+        let mut text = serde_json::to_vec(told)?;
+        text.resize(LENGTH, b' ');
+        file.write_all_at(&text, 0)?;
+        *last = Some(told.clone());
+    }
+    Ok(())
+}
+
+fn make(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(false).mode(0o640).open(path)?;
+    file.write_all(&[b' '; LENGTH])?;
+    Ok(file)
 }
 
 impl Told {
@@ -104,7 +135,7 @@ pub(crate) fn verdicts(data: &Path, running: bool) -> Vec<Verdict> {
     told.map_or_else(Vec::new, |told: Told| told.verdicts())
 }
 
-fn path(data: &Path) -> std::path::PathBuf {
+fn path(data: &Path) -> PathBuf {
     data.join("health")
 }
 

@@ -168,8 +168,8 @@ impl Ward {
 
     /// What is to be done now and then.
     fn keep_house(&mut self) -> anyhow::Result<()> {
-        if let Some(health) = &mut self.health {
-            health.tell(self.doctor.writer()).unwrap_or_else(|error| not_told(&error));
+        if let Some(health) = &self.health {
+            health.tell(self.doctor.writer());
         }
         let core = self.doctor.core();
         let (streams, records) = (core.streams(), core.counters().records);

@@ -58,10 +58,20 @@ impl Catalogue {
         Catalogue::prepared(Connection::open_in_memory().map_err(failed("open"))?)
     }
 
-    /// Takes its file out of the way: the next who opens the store makes it anew.
-    pub(crate) fn set_aside(&self) -> std::io::Result<()> {
-        let path = self.connection.path().filter(|path| !path.is_empty()).map(Path::new);
-        path.map_or(Ok(()), |path| std::fs::rename(path, path.with_extension("sqlite.damaged")))
+    /// One in a new file, in place of this one whose file is gone or makes no sense; with what
+    /// this one can still tell that the segments can't.
+    pub(crate) fn renewed(&self) -> Result<Catalogue, Error> {
+        let path = self.connection.path().map_or(Path::new(""), Path::new);
+        if let Err(error) = std::fs::rename(path, path.with_extension("sqlite.damaged"))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(Error::io("rename", path.display().to_string(), error));
+        }
+        let mut fresh = Catalogue::open(path)?;
+        if let Err(error) = fresh.adopt(self) {
+            tracing::warn!(%error, "what the catalogue remembered of streams is gone");
+        }
+        Ok(fresh)
     }
 
     /// Lets a test break things.

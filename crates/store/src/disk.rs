@@ -5,13 +5,14 @@ pub(crate) mod faulty;
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One directory of files with plain names.
 pub trait Disk: Send + Sync + std::fmt::Debug {
-    /// Makes a new empty file; an error when the name is taken.
+    /// Makes a new empty file, and the directory where that is gone; an error when the name is
+    /// taken.
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file for reading.
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
@@ -31,7 +32,8 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
 pub trait DiskFile: Send + Sync + std::fmt::Debug {
     /// Writes all of `bytes` at the end. After an error the end may hold any part of them.
     fn append(&self, bytes: &[u8]) -> io::Result<()>;
-    /// Makes sure that what was appended so far stays.
+    /// Makes sure that what was appended so far stays; an error when the file has no name any
+    /// more.
     fn sync(&self) -> io::Result<()>;
     /// Reads at `offset`; fewer bytes than asked for only at the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
@@ -72,7 +74,17 @@ impl Disk for Directory {
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create_new(true).mode(0o640);
-        Ok(Arc::new(options.open(self.path.join(name))?))
+        let open = || options.open(self.path.join(name));
+        let file = open().or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                return Err(error);
+            }
+            // Somebody has removed the directory. If what it stood in is gone too, that is not
+            // made: it may be the place of a disk that is not mounted.
+            DirBuilder::new().mode(0o750).create(&self.path)?;
+            open()
+        });
+        Ok(Arc::new(file?))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
@@ -109,8 +121,13 @@ impl DiskFile for File {
         io::Write::write_all(&mut &*self, bytes)
     }
 
+    /// A file that was removed takes all that is written to it, and keeps nothing.
     fn sync(&self) -> io::Result<()> {
-        self.sync_data()
+        self.sync_data()?;
+        if self.metadata()?.nlink() == 0 {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "somebody has removed it"));
+        }
+        Ok(())
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

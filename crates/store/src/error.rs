@@ -76,6 +76,15 @@ impl Error {
         }
     }
 
+    /// Whether the catalogue's file makes no sense, or is no longer where it was opened: no
+    /// attempt with it will ever work again.
+    pub(crate) fn needs_new_catalogue(&self) -> bool {
+        /// SQLITE_READONLY_DBMOVED in sqlite3.h.
+        const MOVED: i32 = 8 | (4 << 8);
+        let Error::Catalogue { source, .. } = self else { return false };
+        self.is_damaged() || source.sqlite_error().is_some_and(|e| e.extended_code == MOVED)
+    }
+
     /// Whether the file is simply not there (any more).
     pub fn is_not_found(&self) -> bool {
         matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)

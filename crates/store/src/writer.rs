@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use bedside_stream::{Memory, Run, RunId, StreamKey, Verdict};
+use bedside_stream::{Memory, Run, RunId, StreamKey, Verdict, WallTime};
 
 use crate::batch::{Batch, Mark};
 use crate::catalogue::{Catalogue, FILE_NAME, MemoryRow};
@@ -72,7 +72,6 @@ pub struct Writer {
     rescued_memories: Vec<Arc<Memory>>,
     memories_max: usize,
     preface: Vec<u8>,
-    _lock: Lock,
 }
 
 /// What a store held when it was opened.
@@ -116,7 +115,7 @@ impl Writer {
         }
         let recall = Catalogue::open_read_only(&path).ok().filter(|_| trouble.is_none());
         let (inbox, threads) =
-            Threads::start(parts.engine, parts.keeper, &parts.shared, options.queue_bytes)?;
+            Threads::start(parts.engine, parts.keeper, &parts.shared, lock, &options)?;
         let writer = Writer {
             shared: parts.shared,
             inbox,
@@ -130,7 +129,6 @@ impl Writer {
             rescued_memories: Vec::new(),
             memories_max: options.memory_rows,
             preface: Vec::new(),
-            _lock: lock,
         };
         Ok((writer, parts.recovered))
     }
@@ -195,10 +193,15 @@ impl Writer {
 
     /// How the store is.
     pub fn health(&self) -> Health {
+        if let Some(stalled) = self.inbox.stalled() {
+            let micros = stalled.as_micros() as u64;
+            self.shared.disk_stalls(WallTime(wall_now().0.saturating_sub(micros)));
+        }
         self.shared.health()
     }
 
-    /// Writes and syncs all that was appended, and lets go of the store.
+    /// Writes and syncs all that was appended, and lets go of the store. An error when the disk
+    /// did not take all, or did not answer within [`Options::close_within`].
     pub fn close(mut self) -> Result<(), Error> {
         self.threads.end(&self.inbox)
     }

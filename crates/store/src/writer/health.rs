@@ -85,7 +85,15 @@ impl Shared {
     }
 
     pub(crate) fn disk_failed(&self, now: WallTime, what: &str) {
-        fail(&mut self.lock().disk, now, what, "the segments can't be written");
+        fail(&mut self.lock().disk, now, what, WRITING);
+    }
+
+    /// Nothing failed, but nothing is answered either.
+    pub(crate) fn disk_stalls(&self, since: WallTime) {
+        let mut health = self.lock();
+        if health.disk.is_none() {
+            fail(&mut health.disk, since, "the disk does not answer", WRITING);
+        }
     }
 
     pub(crate) fn disk_works(&self) {
@@ -109,6 +117,8 @@ impl Shared {
         self.health.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
+
+const WRITING: &str = "the segments can't be written";
 
 fn fail(trouble: &mut Option<Trouble>, now: WallTime, what: &str, message: &str) {
     if trouble.is_none() {

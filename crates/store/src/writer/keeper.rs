@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use crate::catalogue::{Catalogue, MemoryRow, News, Place, Summary};
 use crate::disk::Disk;
 use crate::error::Error;
-use crate::segment::{Form, Listed, Position, SegmentFile, SegmentName};
+use crate::segment::{Form, Listed, Position, SegmentFile, SegmentName, list};
 use bedside_stream::{Monotonic, RunId};
 
 use super::engine::{Now, Outcome};
@@ -134,14 +134,16 @@ impl Keeper {
     /// Brings the catalogue up to what is durable.
     pub(crate) fn commit(&mut self, now: Now) {
         self.commit_due = Some(Monotonic(now.mono.0 + self.limits.commit_every));
-        match self.try_commit() {
+        let committed = self.try_commit().or_else(|error| {
+            if !error.needs_new_catalogue() {
+                return Err(error);
+            }
+            tracing::warn!(%error, "the catalogue is made anew from the segments");
+            self.renew().and_then(|()| self.try_commit())
+        });
+        match committed {
             Ok(()) => self.shared.catalogue_works(),
             Err(error) => {
-                if error.is_damaged()
-                    && let Err(error) = self.catalogue.set_aside()
-                {
-                    tracing::debug!(%error, "the damaged catalogue is out of the way already");
-                }
                 self.shared.catalogue_failed(now.wall, &error.to_string());
                 self.bound_memories();
             }
@@ -164,6 +166,20 @@ impl Keeper {
         self.memories.clear();
         self.checkpoint = None;
         self.advance(&reached);
+        Ok(())
+    }
+
+    /// Begins a new catalogue, which has all segments before it.
+    fn renew(&mut self) -> Result<(), Error> {
+        self.catalogue = self.catalogue.renewed()?;
+        for listed in list(self.disk.as_ref())? {
+            let number = listed.name.number;
+            let seal = self.seals.iter().find(|job| job.number == number);
+            let sealing = seal.map(|job| job.cut.map_or(u64::MAX, |cut| cut.entries));
+            let known = self.targets.get(&number).map(|target| target.limit);
+            let limit = sealing.or(known).unwrap_or_default();
+            self.targets.insert(number, Target { limit, ..Target::default() });
+        }
         Ok(())
     }
 

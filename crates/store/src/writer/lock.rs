@@ -2,8 +2,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -17,7 +17,8 @@ pub const LOCK_NAME: &str = "lock";
 /// Held as long as the store is written; the system lets go of it however the process ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: Flock<File>,
+    file: Flock<File>,
+    dir: PathBuf,
 }
 
 impl Lock {
@@ -35,7 +36,7 @@ impl Lock {
                     if let Err(error) = tell_pid(&mut locked) {
                         tracing::warn!(%error, "cannot write the pid into {}", object());
                     }
-                    return Ok(Lock { _file: locked });
+                    return Ok(Lock { file: locked, dir: dir.to_owned() });
                 }
                 Err((back, Errno::EWOULDBLOCK)) => file = back,
                 Err((_, errno)) => return Err(Error::io("lock", object(), errno.into())),
@@ -43,6 +44,15 @@ impl Lock {
             std::thread::sleep(PAUSE);
         }
         Err(Error::Locked { dir: dir.to_owned(), pid: holder(&mut file) })
+    }
+
+    /// Takes it again where its file was removed: a lock that nobody can find keeps nobody out.
+    pub(crate) fn renew(&mut self) {
+        if self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+            && let Ok(lock) = Lock::take(&self.dir)
+        {
+            *self = lock;
+        }
     }
 }
 

@@ -26,6 +26,10 @@ pub struct Options {
     pub unsynced_bytes: usize,
     /// How long after a failure the disk is tried again (1 s).
     pub retry_after: Duration,
+    /// A disk that has not answered for so long counts as failing (10 s).
+    pub stalled_after: Duration,
+    /// How long [`Writer::close`](crate::Writer::close) waits for the disk (30 s).
+    pub close_within: Duration,
     /// How often the catalogue is brought up to date (5 s).
     pub commit_every: Duration,
     /// What is kept.
@@ -58,6 +62,8 @@ impl Default for Options {
             queue_bytes: 64 << 20,
             unsynced_bytes: 32 << 20,
             retry_after: Duration::from_secs(1),
+            stalled_after: Duration::from_secs(10),
+            close_within: Duration::from_secs(30),
             commit_every: Duration::from_secs(5),
             retention: Retention::default(),
             live_level: 1,

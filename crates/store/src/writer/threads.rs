@@ -14,6 +14,8 @@ use crate::error::Error;
 use super::engine::{Engine, Now, Outcome, Ticket};
 use super::health::Shared;
 use super::keeper::Keeper;
+use super::lock::Lock;
+use super::options::Options;
 
 /// What waits for the store thread.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub(crate) struct StoreInbox {
     /// Some of what waited was taken.
     taken: Condvar,
     max_bytes: usize,
+    stalled_after: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +35,9 @@ struct Inbox {
     spares: Vec<Batch>,
     runs: Vec<(RunId, Box<[u8]>)>,
     sync: Option<(Ticket, std::io::Result<()>)>,
+    /// Since when the store thread, and the sync thread, are at work with the disk.
+    writing: Option<Instant>,
+    syncing: Option<Instant>,
     closing: bool,
     /// The store thread knows that it is closing.
     told: bool,
@@ -39,9 +45,17 @@ struct Inbox {
 }
 
 impl StoreInbox {
-    fn new(max_bytes: usize) -> StoreInbox {
+    fn new(options: &Options) -> StoreInbox {
         let (news, taken) = (Condvar::new(), Condvar::new());
-        StoreInbox { state: Mutex::default(), news, taken, max_bytes }
+        let (max_bytes, stalled_after) = (options.queue_bytes, options.stalled_after);
+        StoreInbox { state: Mutex::default(), news, taken, max_bytes, stalled_after }
+    }
+
+    /// How long the disk has not answered, if that is too long.
+    pub(crate) fn stalled(&self) -> Option<Duration> {
+        let inbox = lock(&self.state);
+        let since = [inbox.writing, inbox.syncing].into_iter().flatten().min()?;
+        Some(since.elapsed()).filter(|stalled| *stalled >= self.stalled_after)
     }
 
     /// Whether another batch is taken.
@@ -84,13 +98,17 @@ impl StoreInbox {
     }
 
     fn synced(&self, ticket: Ticket, result: std::io::Result<()>) {
-        lock(&self.state).sync = Some((ticket, result));
+        let mut inbox = lock(&self.state);
+        inbox.sync = Some((ticket, result));
+        inbox.syncing = None;
+        drop(inbox);
         self.news.notify_one();
     }
 
     /// Waits for something to do, until `due` at most. Batches stay while there is no `room`.
     fn wait(&self, due: Option<Monotonic>, room: bool) -> Inbox {
         let mut inbox = lock(&self.state);
+        inbox.writing = None;
         loop {
             let batches = room && !inbox.batches.is_empty();
             // Told once; after that only what is under way is waited for.
@@ -110,6 +128,7 @@ impl StoreInbox {
         let closing = inbox.closing && inbox.batches.is_empty();
         inbox.told |= closing;
         let (runs, sync) = (std::mem::take(&mut inbox.runs), inbox.sync.take());
+        inbox.writing = Some(Instant::now());
         Inbox { batches, runs, sync, closing, ..Inbox::default() }
     }
 
@@ -149,9 +168,18 @@ struct KeeperInbox {
 /// The three threads.
 #[derive(Debug)]
 pub(crate) struct Threads {
-    store: Option<JoinHandle<Result<(), Error>>>,
-    keeper: Option<JoinHandle<()>>,
+    store: Option<Worker<Result<(), Error>>>,
+    keeper: Option<Worker<()>>,
     keeper_inbox: Arc<KeeperInbox>,
+    close_within: Duration,
+}
+
+/// A thread whose end can be waited for, but not for ever.
+#[derive(Debug)]
+struct Worker<T> {
+    thread: JoinHandle<T>,
+    /// Nothing is ever sent: the other end goes with the thread.
+    ended: mpsc::Receiver<()>,
 }
 
 impl Threads {
@@ -159,14 +187,15 @@ impl Threads {
         engine: Engine,
         keeper: Keeper,
         shared: &Arc<Shared>,
-        queue_bytes: usize,
+        lock: Lock,
+        options: &Options,
     ) -> Result<(Arc<StoreInbox>, Threads), Error> {
-        let inbox = Arc::new(StoreInbox::new(queue_bytes));
+        let inbox = Arc::new(StoreInbox::new(options));
         let to_keeper = Arc::new(KeeperInbox::default());
         let (tickets, due) = mpsc::channel();
         let alarm = || Alarm::new(shared, &inbox);
         let keeper_inbox = Arc::clone(&to_keeper);
-        let keeper = spawn("bedside-keeper", alarm(), move || keep(keeper, &keeper_inbox))?;
+        let keeper = spawn("bedside-keeper", alarm(), move || keep(keeper, lock, &keeper_inbox))?;
         let sync_inbox = Arc::clone(&inbox);
         // It ends when the store thread lets go of the other end.
         drop(spawn("bedside-sync", alarm(), move || sync(&due, &sync_inbox))?);
@@ -175,20 +204,39 @@ impl Threads {
         let store = spawn("bedside-store", alarm(), move || {
             store(engine, &store_inbox, &tickets, &keeper_inbox, &shared)
         })?;
-        let threads = Threads { store: Some(store), keeper: Some(keeper), keeper_inbox: to_keeper };
+        let threads = Threads {
+            store: Some(store),
+            keeper: Some(keeper),
+            keeper_inbox: to_keeper,
+            close_within: options.close_within,
+        };
         Ok((inbox, threads))
     }
 
-    /// Ends them, everything written. Does nothing the second time.
+    /// Ends them, everything written, but waits no longer than is allowed: a disk may never
+    /// answer. Does nothing the second time.
     pub(crate) fn end(&mut self, inbox: &StoreInbox) -> Result<(), Error> {
         inbox.close();
-        let dead = || Error::io("end", "the store thread", std::io::Error::other("it panicked"));
-        let stored = self.store.take().map_or(Ok(()), |t| t.join().unwrap_or_else(|_| Err(dead())));
+        let deadline = Instant::now() + self.close_within;
+        let stored = self.store.take().map_or(Ok(()), |store| store.join_by(deadline).flatten());
         self.keeper_inbox.stop.store(true, Ordering::Relaxed);
         lock(&self.keeper_inbox.state).1 = true;
         self.keeper_inbox.news.notify_one();
-        let kept = self.keeper.take().map_or(Ok(()), |t| t.join().map_err(|_| dead()));
+        let kept = self.keeper.take().map_or(Ok(()), |keeper| keeper.join_by(deadline));
         stored.and(kept)
+    }
+}
+
+impl<T> Worker<T> {
+    /// Waits for its end, until `deadline` at most: then it is left to itself.
+    fn join_by(self, deadline: Instant) -> Result<T, Error> {
+        let ended = |why| Error::io("end", "a thread of the store", why);
+        let left = deadline.saturating_duration_since(Instant::now());
+        if self.ended.recv_timeout(left) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let why = "the disk does not answer; what it has not taken is lost";
+            return Err(ended(std::io::Error::new(std::io::ErrorKind::TimedOut, why)));
+        }
+        self.thread.join().map_err(|_| ended(std::io::Error::other("it panicked")))
     }
 }
 
@@ -214,6 +262,9 @@ fn store(
         inbox.give_back(work.carry_out(&mut engine));
         let last = closing && !engine.is_settled();
         let ticket = if last { engine.begin_sync() } else { engine.next_sync(now().mono) };
+        if ticket.is_some() {
+            lock(&inbox.state).syncing = Some(Instant::now());
+        }
         if let Some(ticket) = ticket
             && let Err(mpsc::SendError(ticket)) = tickets.send(ticket)
         {
@@ -250,8 +301,8 @@ fn ended(engine: &Engine, shared: &Shared) -> Result<(), Error> {
     Err(Error::io("write", "the last records", std::io::Error::other(what)))
 }
 
-/// The keeper's thread.
-fn keep(mut keeper: Keeper, inbox: &KeeperInbox) {
+/// The keeper's thread. The store is locked as long as it lives.
+fn keep(mut keeper: Keeper, mut store_lock: Lock, inbox: &KeeperInbox) {
     loop {
         let mut state = lock(&inbox.state);
         loop {
@@ -269,6 +320,7 @@ fn keep(mut keeper: Keeper, inbox: &KeeperInbox) {
         if closing {
             return keeper.commit(now());
         }
+        store_lock.renew();
         keeper.work(now(), &inbox.stop);
     }
 }
@@ -312,13 +364,17 @@ fn spawn<T: Send + 'static>(
     name: &str,
     alarm: Alarm,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>, Error> {
+) -> Result<Worker<T>, Error> {
+    let (end, ended) = mpsc::channel();
     let work = move || {
+        let _end = end;
         let answer = work();
         alarm.disarm();
         answer
     };
-    Builder::new().name(name.to_owned()).spawn(work).map_err(|e| Error::io("start", name, e))
+    let thread = Builder::new().name(name.to_owned()).spawn(work);
+    let thread = thread.map_err(|e| Error::io("start", name, e))?;
+    Ok(Worker { thread, ended })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

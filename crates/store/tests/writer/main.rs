@@ -1,13 +1,15 @@
 //! A writer with its threads, on a real directory.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io;
+mod hung;
+mod vanished;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 
-use bedside_store::disk::{Directory, Disk, DiskFile};
+use bedside_store::disk::Directory;
 use bedside_store::segment::{SegmentFile, list};
 use bedside_store::{Batch, Entry, Error, Options, Retention, Writer, maintain};
 use bedside_stream::{Cause, Run, RunId, StreamKey, Verdict, WallTime};
@@ -149,138 +151,6 @@ fn the_tap_hears_every_line_with_the_numbers_of_boots() {
     assert!(heard.lines().next().unwrap().contains("\tboot=1\thost=web1"), "{heard}");
     assert!(heard.lines().nth(1).unwrap().starts_with("1 1000007 e ,6,7,"), "{heard}");
     writer.close().unwrap();
-}
-
-/// A directory whose writes wait until the gate is opened.
-#[derive(Clone, Debug)]
-struct Gated {
-    directory: Directory,
-    gate: Arc<(Mutex<bool>, Condvar)>,
-}
-
-#[derive(Debug)]
-struct GatedFile(Arc<dyn DiskFile>, Gated);
-
-impl Gated {
-    fn pass(&self) {
-        let open = self.gate.0.lock().unwrap();
-        drop(self.gate.1.wait_while(open, |open| !*open).unwrap());
-    }
-
-    fn set(&self, open: bool) {
-        *self.gate.0.lock().unwrap() = open;
-        self.gate.1.notify_all();
-    }
-}
-
-impl Disk for Gated {
-    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(GatedFile(self.directory.create(name)?, self.clone())))
-    }
-    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.directory.open(name)
-    }
-    fn reopen(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.directory.reopen(name)
-    }
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.directory.rename(from, to)
-    }
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.directory.remove(name)
-    }
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.directory.list()
-    }
-    fn sync_dir(&self) -> io::Result<()> {
-        self.directory.sync_dir()
-    }
-}
-
-impl DiskFile for GatedFile {
-    fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        self.1.pass();
-        self.0.append(bytes)
-    }
-    fn sync(&self) -> io::Result<()> {
-        self.0.sync()
-    }
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.read_at(buffer, offset)
-    }
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-}
-
-/// Opens the gate when a test fails: nothing could end otherwise.
-struct Opened(Gated);
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        self.0.set(true);
-    }
-}
-
-#[test]
-fn a_disk_that_hangs_never_holds_up_the_receiver_and_what_was_lost_is_told() {
-    let dir = tempfile::tempdir().unwrap();
-    let directory = Directory::create(dir.path().join("segments")).unwrap();
-    let gated = Gated { directory, gate: Arc::new((Mutex::new(true), Condvar::new())) };
-    let lines = Arc::new(Mutex::new(0));
-    let tap = {
-        let lines = Arc::clone(&lines);
-        Box::new(move |text: &[u8]| {
-            let records = text.split(|&b| b == b'\n').filter(|line| line.starts_with(b"1 "));
-            *lines.lock().unwrap() += records.count();
-        })
-    };
-    let options = Options {
-        storage: Some(Arc::new(gated.clone())),
-        queue_bytes: 64 << 10,
-        tap: Some(tap),
-        ..Options::default()
-    };
-    let (mut writer, _) = Writer::open(dir.path(), options).unwrap();
-    let _opened_in_the_end = Opened(gated.clone());
-    gated.set(false);
-    let mut seq = 0;
-    let mut batch = Batch::new();
-    // The run is told in a batch that is kept, its name in one that is lost.
-    batch.push_run(&Run { host: None, ..run(1) });
-    let mut named = false;
-    while writer.counters().lost_queue.load(Ordering::Relaxed) < 500 {
-        for _ in 0..50 {
-            push(&mut batch, 1, seq);
-            seq += 1;
-        }
-        if !named && writer.counters().lost_queue.load(Ordering::Relaxed) > 0 {
-            named = true;
-            batch.push_run(&run(1));
-        }
-        batch = writer.append(batch).unwrap_or_default();
-        assert!(seq < 1_000_000);
-    }
-    assert_eq!(*lines.lock().unwrap() as u64, seq, "all of it was shown");
-    gated.set(true);
-    // Room comes when the store thread has taken what waits.
-    let lost = loop {
-        let lost = writer.counters().lost_queue.load(Ordering::Relaxed);
-        push(&mut batch, 1, seq);
-        seq += 1;
-        batch = writer.append(batch).unwrap_or_default();
-        if writer.counters().lost_queue.load(Ordering::Relaxed) == lost {
-            break lost;
-        }
-    };
-    writer.close().unwrap();
-    let (seqs, missing) = held(dir.path());
-    assert_eq!(missing, lost);
-    assert_eq!(seqs.len() as u64 + missing, seq);
-    assert!(seqs.is_sorted_by(|a, b| a < b));
-    let summary = maintain::rebuild(dir.path()).unwrap();
-    assert_eq!(summary.runs[&RunId(1)].stored.host_label(), b"web1");
-    assert_eq!(summary.tally(RunId(1)).limited, missing);
 }
 
 #[test]
