@@ -318,7 +318,7 @@ impl Track {
             Judgement::Repeats
         } else if time > last {
             let closer = newer.is_same_boot()
-                || last > 0 && (since == 0 || 2 * (time - last) <= time - since);
+                || last > 0 && (since == 0 || time - last <= time.abs_diff(since) / 2);
             if closer { Judgement::GoesOn } else { Judgement::New }
         } else if self.marks.dense_at(time) || newer.strange > 2 * self.marks.stride() + FEW_LINES {
             Judgement::New

@@ -343,3 +343,17 @@ fn a_restart_in_the_middle_of_a_boot_goes_on_with_it() {
         assert_eq!((boots.len(), boots[0].len()), (1, 260), "checkpoint after {checkpoint}");
     }
 }
+
+/// Found by fuzzing: of an unfinished message only its head is there, and a line of the other
+/// format has a time between the two runs.
+#[test]
+fn a_time_between_those_of_two_runs_is_no_trap() {
+    let mut doctor = Doctor::new();
+    doctor.hear(stream(1), "6,2,8,-;");
+    doctor.hear(stream(1), "6,1,0,-;");
+    doctor.hear(stream(1), "4,4,7509442,-,ncfrag=2/9;");
+    doctor.pass(500_000);
+    doctor.hear(stream(1), "[    1.000000] x");
+    doctor.pass(500_000);
+    assert_eq!(doctor.book.boots().iter().map(Vec::len).sum::<usize>(), 4);
+}

@@ -1,6 +1,7 @@
 //! Somebody removes a store that is being written.
 
 use std::fs;
+use std::time::Duration;
 
 use bedside_store::read::Reader;
 use bedside_store::{Batch, Options, Writer, maintain};
@@ -30,7 +31,7 @@ fn wait_for(writer: &Writer, syncs: u64, failures: u64) {
 #[test]
 fn what_is_in_a_removed_store_is_gone_and_the_rest_is_kept_in_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { retry_after: std::time::Duration::ZERO, ..Options::default() };
+    let options = Options { retry_after: RETRY, ..Options::default() };
     let (mut writer, _) = Writer::open(dir.path(), options).unwrap();
     append(&mut writer, 1);
     wait_for(&writer, 1, 0);
@@ -42,16 +43,18 @@ fn what_is_in_a_removed_store_is_gone_and_the_rest_is_kept_in_a_new_one() {
     wait_for(&writer, 2, 1);
     append(&mut writer, 3);
     writer.close().unwrap();
-    assert_eq!(held(dir.path()), (vec![2, 3], 0));
+    // The first was synced and is gone with its file, or was not and stands in the new one.
+    let (seqs, missing) = held(dir.path());
+    assert!(seqs.ends_with(&[2, 3]) && missing == 0, "{seqs:?}, {missing} missing");
     let boots = Reader::open(dir.path()).unwrap().boots(bedside_stream::WallTime(9));
     assert_eq!((boots.len(), &*boots[0].host), (1, "web1"), "the run is told again");
-    assert_eq!(maintain::rebuild(dir.path()).unwrap().tally(RunId(1)).records, 2);
+    assert_eq!(maintain::rebuild(dir.path()).unwrap().tally(RunId(1)).records, seqs.len() as u64);
 }
 
 #[test]
 fn a_catalogue_that_was_removed_is_made_anew_and_so_is_the_lock() {
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { commit_every: std::time::Duration::ZERO, ..Options::default() };
+    let options = Options { commit_every: Duration::ZERO, ..Options::default() };
     let (mut writer, _) = Writer::open(dir.path(), options).unwrap();
     append(&mut writer, 1);
     wait_for(&writer, 1, 0);
@@ -76,13 +79,20 @@ fn a_catalogue_that_was_removed_is_made_anew_and_so_is_the_lock() {
 fn a_store_whose_place_is_gone_too_is_not_made_elsewhere() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");
-    let (mut writer, _) = Writer::open(&store, Options::default()).unwrap();
+    let options = Options { retry_after: RETRY, ..Options::default() };
+    let (mut writer, _) = Writer::open(&store, options).unwrap();
     append(&mut writer, 1);
     wait_for(&writer, 1, 0);
-    fs::remove_dir_all(&store).unwrap();
+    // Out of the way first: what is just being made in it must not keep it from being removed.
+    let gone = dir.path().join("gone");
+    fs::rename(&store, &gone).unwrap();
+    fs::remove_dir_all(&gone).unwrap();
     append(&mut writer, 2);
-    wait_for(&writer, 1, 1);
-    let trouble = writer.health().disk.unwrap().what;
+    let trouble = loop {
+        if let Some(trouble) = writer.health().disk {
+            break trouble.what;
+        }
+    };
     assert!(
         trouble.contains("No such file or directory") || trouble.contains("removed"),
         "{trouble}"
@@ -90,8 +100,13 @@ fn a_store_whose_place_is_gone_too_is_not_made_elsewhere() {
     assert!(!store.exists(), "it may be the place of a disk that is not mounted");
     // It comes back, and nothing that was heard meanwhile is lost.
     fs::create_dir(&store).unwrap();
-    wait_for(&writer, 2, 1);
-    assert!(writer.health().is_well());
+    while writer.health().disk.is_some() {
+        std::thread::yield_now();
+    }
     writer.close().unwrap();
-    assert_eq!(held(&store), (vec![2], 0));
+    let (seqs, missing) = held(&store);
+    assert!(seqs.ends_with(&[2]) && missing == 0, "{seqs:?}, {missing} missing");
 }
+
+/// Soon, for a test; not at once, for a machine with two processors.
+const RETRY: Duration = Duration::from_millis(20);
