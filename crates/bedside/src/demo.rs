@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use crate::capture::Capture;
 use crate::cli::{DataArg, ListArgs};
 use crate::config::{Config, Listen, Live};
-use crate::serve::{Orders, serve};
+use crate::serve::{Again, Orders, serve};
 use crate::{Exit, boots, hosts};
 
 /// Shows a recorded death.
@@ -48,9 +48,9 @@ fn hear(store: &TemporaryStore) -> anyhow::Result<()> {
     let (tell, told) = mpsc::channel();
     thread::scope(|scope| {
         let doctor = scope.spawn(|| {
-            serve(config, &orders, &|| anyhow::bail!("a demo is not reloaded"), |at, waker| {
-                Ok(tell.send((at, waker))?)
-            })
+            let read = &|| anyhow::bail!("a demo is not reloaded");
+            let again = Again { read, file: None };
+            serve(config, &orders, &again, |at, waker| Ok(tell.send((at, waker))?))
         });
         // Without an address the doctor has ended, and says why.
         if let Ok((addresses, waker)) = told.recv() {

@@ -8,6 +8,7 @@ pub mod capture;
 pub mod check;
 pub mod cli;
 pub mod config;
+mod confine;
 pub mod demo;
 pub mod doctor;
 mod exit;

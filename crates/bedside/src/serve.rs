@@ -15,6 +15,7 @@ use nix::libc::{SIGHUP, SIGINT, SIGTERM};
 use crate::Exit;
 use crate::cli::ServeArgs;
 use crate::config::{Config, Listen, Live, Network};
+use crate::confine::confine;
 use crate::doctor::{Doctor, Found};
 use crate::health::HealthFile;
 use crate::listen::{self, Allow};
@@ -29,21 +30,32 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
         Err(error) => return Ok(exit::tell(Exit::Usage, &format!("{error:#}"))),
     };
     let orders = Orders::from_signals()?;
-    serve(config, &orders, &|| configuration(args), |_, waker| Orders::wake_on_signals(&waker))?;
+    let again = Again { read: &|| configuration(args), file: args.config.as_deref() };
+    serve(config, &orders, &again, |_, waker| Orders::wake_on_signals(&waker))?;
     Ok(Exit::Well)
 }
 
-/// Hears until `orders` say stop. `again` reads the configuration again; `ready` is told the
-/// addresses, once they hear, and what ends a wait.
+/// How the configuration is read again.
+pub(crate) struct Again<'a> {
+    pub(crate) read: &'a dyn Fn() -> anyhow::Result<Config>,
+    /// The file that it is read from.
+    pub(crate) file: Option<&'a Path>,
+}
+
+/// Hears until `orders` say stop. `ready` is told the addresses, once they hear, and what ends a
+/// wait.
 pub(crate) fn serve(
     config: Config,
     orders: &Orders,
-    again: &dyn Fn() -> anyhow::Result<Config>,
+    again: &Again<'_>,
     ready: impl FnOnce(Vec<SocketAddr>, Waker) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let data = config.data()?;
     let listening = listen::open(&config)?;
-    let screen = shows(&config).then(|| Screen::start(Look::live(), io::stdout()));
+    // It knows the time zone, which lies in a file elsewhere.
+    let look = shows(&config).then(Look::live);
+    confine(&data, again.file);
+    let screen = look.map(|look| Screen::start(look, io::stdout()));
     let screen = screen.transpose().context("cannot show lines")?;
     let tap = screen.as_ref().map(Screen::tap);
     let (doctor, found) = Doctor::open(&data, &config, tap, false)?;
@@ -136,7 +148,7 @@ impl Ward {
         &mut self,
         receiver: &mut Receiver,
         orders: &Orders,
-        again: &dyn Fn() -> anyhow::Result<Config>,
+        again: &Again<'_>,
     ) -> anyhow::Result<()> {
         while !orders.stop() {
             self.look(receiver, self.wait(HOUSEKEEPING))?;
@@ -225,9 +237,9 @@ impl Ward {
     }
 
     /// Takes over what can be taken over while hearing: the allow-list and the patience.
-    fn reload(&mut self, again: &dyn Fn() -> anyhow::Result<Config>, receiver: &mut Receiver) {
+    fn reload(&mut self, again: &Again<'_>, receiver: &mut Receiver) {
         told(notify::tell(State::Reloading));
-        match again() {
+        match (again.read)() {
             Ok(new) => {
                 for key in self.config.needs_restart(&new) {
                     tracing::warn!(key, "changed in the configuration; takes effect at a restart");

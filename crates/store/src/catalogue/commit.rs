@@ -94,7 +94,8 @@ impl Catalogue {
 
     /// Gives unused room back to the file system.
     pub(crate) fn optimize(&self) -> Result<(), Error> {
-        self.connection.execute_batch("VACUUM").map_err(failed("compact"))
+        let compact = "PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY";
+        self.connection.execute_batch(compact).map_err(failed("compact"))
     }
 
     fn write<T>(

@@ -72,6 +72,8 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), Error> {
     // A reader without write permission can't do anything with a write-ahead log.
     connection.pragma_update(None, "journal_mode", "TRUNCATE").map_err(&failed)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(&failed)?;
+    // A doctor that is confined to its store has no other place.
+    connection.pragma_update(None, "temp_store", "MEMORY").map_err(&failed)?;
     if version(connection)? == 0 {
         let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
         connection.execute_batch(&make).map_err(&failed)?;
