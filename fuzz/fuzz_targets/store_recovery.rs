@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bedside_store::Entry;
 use bedside_store::disk::DiskFile;
 use bedside_store::segment::{
-    BlockHeader, BlockRef, Index, Position, SegmentFile, SegmentHeader, SegmentName,
+    BlockHeader, BlockRef, Filters, Index, Position, SegmentFile, SegmentHeader, SegmentName,
 };
 use bedside_stream::WallTime;
 use libfuzzer_sys::fuzz_target;
@@ -68,12 +68,12 @@ fn written(name: SegmentName, texts: &[&[u8]]) -> (Vec<u8>, Vec<usize>) {
         header.emit(&mut file);
         file.extend_from_slice(&frame);
         ends.push(file.len());
-        let block = BlockRef { offset: end.offset, first_entry: end.entries, header };
+        let block = BlockRef::new(end, header);
         end = block.end();
         blocks.push(block);
     }
     if sealed {
-        file.extend_from_slice(&Index::new(blocks, end).emit());
+        file.extend_from_slice(&Index::new(blocks, end).emit(&Filters::default()));
     }
     (file, ends)
 }

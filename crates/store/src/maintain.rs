@@ -154,7 +154,7 @@ impl Verified {
             self.unknown_lines += u64::from(crate::Entry::decode(line).is_none());
         }
         if entries != block.header.entries {
-            let object = format!("{} at {}", segment.name(), block.offset);
+            let object = format!("{} at {}", segment.name(), block.start.offset);
             let problem = "it has not as many lines as its header says";
             self.faults.push(Error::damaged(object, problem));
         }

@@ -3,23 +3,34 @@
 //! [`list`] names what a directory holds, [`SegmentFile`] reads one: [`SegmentFile::scan`] finds
 //! its blocks, [`SegmentFile::read_block`] gives the lines of one.
 
+mod arrival;
+mod filter;
 mod header;
 mod index;
 mod name;
+mod order;
 mod scan;
+mod span;
 mod tally;
+mod unpack;
 
 use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 
-pub use header::{BlockHeader, Replaced, RunSpan, SegmentHeader};
-pub use index::Index;
+pub use arrival::stretch;
+pub(crate) use filter::Filter;
+pub use filter::{Gram, fold};
+pub use header::{BlockHeader, Order, Replaced, RunSpan, SegmentHeader};
+pub use index::{Chapter, Filters, Index};
 pub(crate) use name::list_all;
 pub use name::{Form, Listed, SegmentName, list};
+pub use order::Entries;
+pub use order::emit as emit_order;
 pub use scan::{BlockRef, Position, Scan, Tail};
 pub(crate) use tally::Places;
+pub(crate) use unpack::Unpacker;
 
 /// The version of the format that this program writes, and the highest it reads.
 pub const FORMAT_VERSION: u16 = 1;
@@ -75,12 +86,43 @@ impl SegmentFile {
         &self.header
     }
 
-    /// All its blocks: from the index when sealed, by walking them when live.
+    /// All its blocks, with the runs in each: by the index when sealed, by walking them when live.
     pub fn scan(&self) -> Result<Scan, Error> {
-        match self.name.form {
-            Form::Sealed => Index::read(self.file.as_ref(), self.name).map(Scan::from),
-            Form::Live => self.scan_from(self.start()),
+        if self.name.form == Form::Live {
+            return self.scan_from(self.start());
         }
+        let Index { mut blocks, end, .. } = self.index()?;
+        for block in &mut blocks {
+            block.header.runs = self.read_runs(block)?;
+        }
+        Ok(Scan { blocks, end, tail: None })
+    }
+
+    /// The runs of a block that is known in outline: by its header, else by its lines.
+    fn read_runs(&self, block: &BlockRef) -> Result<Vec<RunSpan>, Error> {
+        let order = block.header.order.map_or(0, |order| u64::from(order.len));
+        let left = self.bytes()?.saturating_sub(block.start.offset);
+        let mut bytes = vec![0; block.lead.saturating_sub(order).min(left) as usize];
+        let read = self.file.read_at(&mut bytes, block.start.offset);
+        read.map_err(|e| Error::io("read", self.name.to_string(), e))?;
+        if let Some((header, _)) = BlockHeader::parse(&bytes) {
+            return Ok(header.runs);
+        }
+        let mut text = Vec::new();
+        match self.read_block(block, &mut text) {
+            Err(Error::Damaged { .. }) | Ok(()) => Ok(tally::count(&text).runs),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Of a sealed segment, what its index says.
+    pub fn index(&self) -> Result<Index, Error> {
+        Index::read(self.file.as_ref(), self.name)
+    }
+
+    /// The filters of a sealed segment.
+    pub fn filters(&self, index: &Index) -> Result<Filters, Error> {
+        index.read_filters(self.file.as_ref(), self.name)
     }
 
     /// How many entries it holds; cheap when it is sealed.
@@ -96,7 +138,7 @@ impl SegmentFile {
         self.file.len().map_err(|e| Error::io("measure", self.name.to_string(), e))
     }
 
-    /// The blocks of a live segment from `from` on, which [`SegmentFile::start`] or an earlier
+    /// The blocks from `from` on, which [`SegmentFile::start`] or an earlier
     /// scan's `end` gave.
     pub fn scan_from(&self, from: Position) -> Result<Scan, Error> {
         scan::walk(self.file.as_ref(), self.name, from, self.cut)
@@ -109,23 +151,44 @@ impl SegmentFile {
 
     /// Puts the lines of a block into `text`, in place of what it held.
     pub fn read_block(&self, block: &BlockRef, text: &mut Vec<u8>) -> Result<(), Error> {
-        let frame = self.read_frame(block)?;
         text.clear();
-        text.reserve(block.header.text_len as usize);
+        self.append_block(block, &mut Unpacker::new()?, text)
+    }
+
+    /// Puts the lines of a block behind what `text` holds, which after an error is as before.
+    pub(crate) fn append_block(
+        &self,
+        block: &BlockRef,
+        unpacker: &mut Unpacker,
+        text: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let frame = self.read_frame(block)?;
         let damaged =
-            |problem| Error::damaged(format!("{} at {}", self.name, block.offset), problem);
-        let length = zstd::bulk::Decompressor::new()
-            .and_then(|mut decoder| decoder.decompress_to_buffer(&frame, text))
-            .map_err(|_| damaged("the zstd frame cannot be read"))?;
-        if length != block.header.text_len as usize {
-            return Err(damaged("the text is not as long as the header says"));
+            |problem| Error::damaged(format!("{} at {}", self.name, block.start.offset), problem);
+        let length = block.header.text_len as usize;
+        match unpacker.unpack(&frame, length, text) {
+            Ok(count) if count == length => Ok(()),
+            Ok(_) => Err(damaged("the text is not as long as the header says")),
+            Err(_) => Err(damaged("the zstd frame cannot be read")),
         }
-        Ok(())
+    }
+
+    /// The numbers of a block's entries.
+    pub fn read_entries(&self, block: &BlockRef) -> Result<Entries, Error> {
+        let Some(order) = block.header.order else { return Ok(Entries::From(block.start.entries)) };
+        let object = || format!("{} at {}", self.name, block.start.offset);
+        let mut bytes = vec![0; order.len.min(ORDER_MAX) as usize];
+        let at = block.frame_offset().saturating_sub(u64::from(order.len));
+        let count =
+            self.file.read_at(&mut bytes, at).map_err(|e| Error::io("read", object(), e))?;
+        let entries = order::parse(bytes.get(..count).unwrap_or_default(), block, order);
+        let damaged = || Error::damaged(object(), "the order of its entries cannot be read");
+        entries.map(Entries::Listed).ok_or_else(damaged)
     }
 
     /// The compressed frame of a block, its CRC checked.
     pub fn read_frame(&self, block: &BlockRef) -> Result<Vec<u8>, Error> {
-        let object = || format!("{} at {}", self.name, block.offset);
+        let object = || format!("{} at {}", self.name, block.start.offset);
         // No length that a file claims is believed beyond what the file has.
         if block.end().offset > self.bytes()? {
             return Err(Error::damaged(object(), "the block is cut short"));
@@ -144,3 +207,6 @@ impl SegmentFile {
         Ok(frame)
     }
 }
+
+/// The longest order of a block's entries that is read.
+const ORDER_MAX: u32 = BLOCK_TEXT_MAX;

@@ -16,7 +16,7 @@ use crate::disk::faulty::FaultyDisk;
 use crate::entry::{Entry, StoredGap, StoredRun};
 use crate::error::Error;
 use crate::recovery::{Torn, recover};
-use crate::segment::{Listed, SegmentFile, list};
+use crate::segment::{Listed, SegmentFile, list, stretch};
 use crate::writer::{Now, Options, Parts, Ticket};
 
 pub(crate) fn key(last: u8, port: u16) -> StreamKey {
@@ -73,7 +73,8 @@ pub(crate) fn memory(key: StreamKey, first_run: u64, datagrams: u64) -> Memory {
 }
 
 pub(crate) fn options() -> Options {
-    Options { segment_max_bytes: 4096, ..Options::default() }
+    let shape = Options { chapter_text: 800, sealed_block_text: 300, ..Options::default() };
+    Options { segment_max_bytes: 4096, ..shape }
 }
 
 /// One life of a store: what the threads do, done step by step.
@@ -119,11 +120,21 @@ impl Life {
 
     /// Puts a record of run `id` into a batch, the run in front when it is new.
     pub(crate) fn push(&mut self, batch: &mut Batch, id: u64, seq: u64) {
+        self.push_text(batch, id, seq, format!("record {seq} of run {id}").as_bytes());
+    }
+
+    fn push_text(&mut self, batch: &mut Batch, id: u64, seq: u64, text: &[u8]) {
         if self.started.insert(id) {
             batch.push_run(&run(id));
         }
-        let text = format!("record {seq} of run {id}");
-        batch.push_record(RunId(id), WallTime(2_000_000 + seq), &record(seq, text.as_bytes()));
+        batch.push_record(RunId(id), WallTime(2_000_000 + seq), &record(seq, text));
+    }
+
+    /// Writes one record with this text as a batch of its own.
+    pub(crate) fn say_text(&mut self, id: u64, seq: u64, text: &[u8]) {
+        let mut batch = Batch::new();
+        self.push_text(&mut batch, id, seq, text);
+        self.write(&mut batch);
     }
 
     pub(crate) fn write(&mut self, batch: &mut Batch) {
@@ -189,46 +200,45 @@ impl Held {
 /// Reads all that counts, and checks that every segment stands alone.
 pub(crate) fn held(disk: &FaultyDisk) -> Held {
     let mut held = Held::default();
-    for (segment, block) in good_blocks(disk) {
-        let mut text = Vec::new();
-        segment.read_block(&block, &mut text).expect("its frame is good");
-        for line in text.split_inclusive(|&b| b == b'\n') {
-            match Entry::decode(line).expect("the store writes entries only") {
-                Entry::Record(record) => {
-                    held.records.push((record.run.0, record.seq.map_or(0, |seq| seq.0)));
-                }
-                Entry::Run(stored) => held.runs.push(stored),
-                Entry::Gap(gap) => held.gaps.push(gap),
-            }
+    each_line(disk, |_, line| match Entry::decode(line).expect("the store writes entries only") {
+        Entry::Record(record) => {
+            held.records.push((record.run.0, record.seq.map_or(0, |seq| seq.0)));
         }
-    }
+        Entry::Run(stored) => held.runs.push(stored),
+        Entry::Gap(gap) => held.gaps.push(gap),
+    });
     held
 }
 
 /// Checks that in every segment the first record of a run comes after a line of it: in those, at
 /// least, in which no power loss left a hole.
 pub(crate) fn assert_self_contained(disk: &FaultyDisk) {
-    let mut told = BTreeMap::<u64, BTreeSet<u64>>::new();
-    for (segment, block) in good_blocks(disk) {
-        if !is_whole(&segment) {
-            continue;
-        }
-        let told = told.entry(segment.name().number).or_default();
-        let mut text = Vec::new();
-        segment.read_block(&block, &mut text).expect("its frame is good");
-        for line in text.split_inclusive(|&b| b == b'\n') {
-            match Entry::decode(line) {
-                Some(Entry::Record(record)) => {
-                    assert!(
-                        told.contains(&record.run.0),
-                        "run {} in {}",
-                        record.run.0,
-                        segment.name()
-                    );
-                }
-                Some(Entry::Run(stored)) => drop(told.insert(stored.run.id.0)),
-                _ => {}
+    let mut told = BTreeMap::<u64, Option<BTreeSet<u64>>>::new();
+    each_line(disk, |segment, line| {
+        let number = segment.name().number;
+        let told = told.entry(number).or_insert_with(|| is_whole(segment).then(BTreeSet::new));
+        let Some(told) = told else { return };
+        match Entry::decode(line) {
+            Some(Entry::Record(record)) => {
+                let run = record.run.0;
+                assert!(told.contains(&run), "run {run} in {}", segment.name());
             }
+            Some(Entry::Run(stored)) => drop(told.insert(stored.run.id.0)),
+            _ => {}
+        }
+    });
+}
+
+/// All lines that can be read, by arrival.
+fn each_line(disk: &FaultyDisk, mut visit: impl FnMut(&SegmentFile, &[u8])) {
+    for listed in list(disk).expect("the disk works") {
+        let Ok(segment) = SegmentFile::open(disk, listed) else { continue };
+        let mut blocks = segment.scan().expect("the disk works").blocks;
+        while !blocks.is_empty() {
+            let rest = blocks.split_off(stretch(&blocks));
+            let visit = |_, line: &[u8]| visit(&segment, line);
+            segment.by_arrival(&blocks, |_, _| Ok(()), visit).expect("the disk works");
+            blocks = rest;
         }
     }
 }

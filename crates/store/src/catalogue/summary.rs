@@ -7,7 +7,7 @@ use bedside_stream::{Cause, RunId, WallTime};
 
 use crate::entry::{Entry, Head, StoredRun, decode_head};
 use crate::error::Error;
-use crate::segment::{BlockRef, SegmentFile};
+use crate::segment::{BlockRef, Form, SegmentFile};
 
 /// What some segments hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,12 +106,13 @@ impl Summary {
         let number = segment.name().number;
         let mut text = Vec::new();
         let mut damaged = 0;
+        self.begin_again_if_sealed(segment, blocks);
         let applied = self.applied(number);
         let behind = blocks.iter().skip_while(|block| block.end().entries <= applied);
         for block in behind.take_while(|block| block.end().entries <= limit) {
             text.clear();
             // The headers tell all there is to count of records.
-            if block.header.notes || block.first_entry < applied {
+            if block.header.notes || block.start.entries < applied {
                 match segment.read_block(block, &mut text) {
                     Ok(()) => {}
                     Err(Error::Damaged { .. }) => {
@@ -126,11 +127,22 @@ impl Summary {
         Ok(damaged)
     }
 
+    /// Sealing sorts: what was counted of a part of a live segment is no beginning of the sealed
+    /// one. That is counted as a whole.
+    fn begin_again_if_sealed(&mut self, segment: &SegmentFile, blocks: &[BlockRef]) {
+        let number = segment.name().number;
+        let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else { return };
+        let whole = segment.name().form == Form::Sealed && first.start.entries == 0;
+        if whole && self.applied(number) < last.end().entries {
+            self.segments.remove(&number);
+        }
+    }
+
     /// Counts one block, or the part of it behind what is counted already. `text` may be empty
     /// when the block holds records only and none of them is counted yet.
     fn fold_block(&mut self, number: u64, block: &BlockRef, text: &[u8]) {
         let summary = self.segments.entry(number).or_default();
-        let skip = summary.entries.saturating_sub(block.first_entry);
+        let skip = summary.entries.saturating_sub(block.start.entries);
         summary.entries = block.end().entries;
         if skip == 0 {
             for span in &block.header.runs {

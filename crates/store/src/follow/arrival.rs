@@ -10,9 +10,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::disk::Disk;
 use crate::read::Error;
-use crate::read::segments::lines;
 use crate::read::view::View;
-use crate::segment::{BlockRef, Form, Listed, Position, SegmentFile, list};
+use crate::segment::{BlockRef, Form, Listed, Position, SegmentFile, list, stretch};
 
 /// Where a follower stands.
 #[derive(Debug)]
@@ -24,11 +23,10 @@ pub(super) struct Arrival {
     current: Option<Current>,
     /// So many lines, those of runs not counted, were given out, and lie in front.
     ///
-    /// Sealing doesn't change the order of lines, and a tail that is written again comes in the
+    /// Sealing keeps the order of arrival, and a tail that is written again comes in the
     /// same order: so what was given out from a tail that then was replaced is known again.
     given: u64,
     passed: u64,
-    text: Vec<u8>,
 }
 
 /// The segment that is being read.
@@ -37,9 +35,12 @@ struct Current {
     file: Arc<SegmentFile>,
     end: Position,
     blocks: VecDeque<BlockRef>,
-    /// Offset of each block that was read, and what was passed in front of it.
+    /// Offset of each block that was read, or of the first of some that belong together, and what was passed in front of it.
     read: Vec<(u64, u64)>,
 }
+
+/// Blocks whose lines come next, and where they are.
+type Buffered = (Vec<BlockRef>, Arc<SegmentFile>);
 
 impl Arrival {
     /// Begins behind the last entry that the view shows.
@@ -57,7 +58,7 @@ impl Arrival {
             read: Vec::new(),
         });
         let view = Arc::clone(view);
-        Ok(Arrival { view, inotify, number, current, given: 0, passed: 0, text: Vec::new() })
+        Ok(Arrival { view, inotify, number, current, given: 0, passed: 0 })
     }
 
     /// Waits until something may have changed, at most for `timeout`.
@@ -84,36 +85,39 @@ impl Arrival {
         }
     }
 
-    /// Gives the lines of the next block out. `false`: there is none yet.
+    /// Gives the lines of the next block out; of a sealed segment, of the next that belong together. `false`: there is none yet.
     pub(super) fn block(&mut self, mut line: impl FnMut(u64, &[u8])) -> Result<bool, crate::Error> {
-        let Some((block, file)) = self.next_block()? else { return Ok(false) };
+        let Some((blocks, file)) = self.next_blocks()? else { return Ok(false) };
         let number = file.name().number;
-        self.view.segments().read(&file, &block, &mut self.text)?;
-        for text in lines(&self.text) {
+        let segments = self.view.segments();
+        let (passed, given) = (&mut self.passed, self.given);
+        let skip = |block: &BlockRef, error| segments.skip(number, block.start.offset, error);
+        file.by_arrival(&blocks, skip, |_, text| {
+            let text = text.strip_suffix(b"\n").unwrap_or(text);
             let counted = text.first() != Some(&b'R');
-            if !counted || self.passed >= self.given {
+            if !counted || *passed >= given {
                 line(number, text);
             }
-            self.passed += u64::from(counted);
-        }
+            *passed += u64::from(counted);
+        })?;
         self.given = self.given.max(self.passed);
         Ok(true)
     }
 
-    fn next_block(&mut self) -> Result<Option<(BlockRef, Arc<SegmentFile>)>, crate::Error> {
+    fn next_blocks(&mut self) -> Result<Option<Buffered>, crate::Error> {
         loop {
-            if let Some(block) = self.buffered() {
-                return Ok(Some(block));
+            if let Some(blocks) = self.buffered() {
+                return Ok(Some(blocks));
             }
             self.scan()?;
-            if let Some(block) = self.buffered() {
-                return Ok(Some(block));
+            if let Some(blocks) = self.buffered() {
+                return Ok(Some(blocks));
             }
             let Some(later) = self.later()? else { return Ok(None) };
             // Now that there is a later one, what this one holds is all that it ever will.
             self.scan()?;
-            if let Some(block) = self.buffered() {
-                return Ok(Some(block));
+            if let Some(blocks) = self.buffered() {
+                return Ok(Some(blocks));
             }
             if !self.begin(later)? {
                 return Ok(None);
@@ -121,11 +125,12 @@ impl Arrival {
         }
     }
 
-    fn buffered(&mut self) -> Option<(BlockRef, Arc<SegmentFile>)> {
+    fn buffered(&mut self) -> Option<Buffered> {
         let current = self.current.as_mut()?;
-        let block = current.blocks.pop_front()?;
-        current.read.push((block.offset, self.passed));
-        Some((block, Arc::clone(&current.file)))
+        let first = current.blocks.front()?.start.offset;
+        current.read.push((first, self.passed));
+        let blocks = current.blocks.drain(..stretch(&current.blocks)).collect();
+        Some((blocks, Arc::clone(&current.file)))
     }
 
     /// Looks what the current segment got.

@@ -9,7 +9,7 @@ use bedside_stream::RunId;
 use super::segments::{At, Segment, Segments, lines, lock};
 use crate::entry::{Head, decode_head};
 use crate::error::Error;
-use crate::segment::BlockRef;
+use crate::segment::{BlockRef, Entries};
 
 /// A block's text, and where each run's lines are in it.
 #[derive(Debug, Default)]
@@ -23,8 +23,8 @@ pub(super) struct Split {
 /// A line of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BlockLine {
-    /// Its number, from the block's first entry.
-    pub(super) entry: u32,
+    /// The number of the entry.
+    pub(super) entry: u64,
     pub(super) kind: Kind,
     pub(super) text: Range<u32>,
 }
@@ -41,11 +41,12 @@ pub(super) enum Kind {
 }
 
 impl Split {
-    fn new(text: Vec<u8>) -> Split {
+    fn new(text: Vec<u8>, entries: &Entries) -> Split {
         let mut runs: Vec<(RunId, Vec<BlockLine>)> = Vec::new();
         let mut places: HashMap<RunId, usize> = HashMap::new();
         let (mut start, mut last, mut unread) = (0, 0, 0);
-        for (entry, line) in (0..).zip(lines(&text)) {
+        for (place, line) in (0..).zip(lines(&text)) {
+            let entry = entries.of_line(place);
             let text = start..start + line.len() as u32;
             start = text.end + 1;
             let Some((run, kind)) = head(line) else {
@@ -103,12 +104,12 @@ impl Blocks {
             return Ok(Arc::clone(split));
         }
         let mut text = Vec::new();
-        segments.read(&segment.file, block, &mut text)?;
-        let split = Arc::new(Split::new(text));
+        let entries = segments.read_numbered(&segment.file, block, &mut text)?;
+        let split = Arc::new(Split::new(text, &entries));
         if split.unread > 0 {
             segments.note(
                 at.segment,
-                block.offset,
+                block.start.offset,
                 format!("{} lines make no sense", split.unread),
             );
         }

@@ -20,9 +20,9 @@ use crate::segment::{BlockRef, RunSpan};
 pub(super) struct Place {
     /// Index of the block in its segment.
     pub(super) block: usize,
-    /// Its first entry.
+    /// Its entry with the lowest number.
     pub(super) first: At,
-    /// Its last entry.
+    /// That with the highest.
     pub(super) last: At,
     /// First and last receive time of its records and gaps.
     pub(super) received: (WallTime, WallTime),
@@ -31,14 +31,14 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn new(segment: &Segment, block: usize) -> Place {
         let at = &segment.blocks[block];
-        let first = segment.at(at);
-        let last = At { entry: at.end().entries.saturating_sub(1).max(first.entry), ..first };
+        let first = At { entry: at.first_entry(), ..segment.at(at) };
+        let last = At { entry: at.last_entry(), ..first };
         Place { block, first, last, received: (at.header.first, at.header.last) }
     }
 
-    /// The place of the block's entry number `entry`.
-    pub(super) fn entry(&self, entry: u32) -> At {
-        At { entry: self.first.entry + u64::from(entry), ..self.first }
+    /// The place of the segment's entry number `entry`.
+    pub(super) fn entry(&self, entry: u64) -> At {
+        At { entry, ..self.first }
     }
 }
 
@@ -49,15 +49,15 @@ pub(super) struct Part {
     pub(super) seen: Vec<Seen>,
 }
 
-/// What a block holds of one run. Entries are counted from the block's first.
+/// What a block holds of one run. Entries are told by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) run: RunId,
     pub(super) numbered: Option<Numbered>,
     /// The first record without a number.
-    pub(super) plain: Option<u32>,
+    pub(super) plain: Option<u64>,
     /// The first gap.
-    pub(super) gap: Option<u32>,
+    pub(super) gap: Option<u64>,
 }
 
 /// The records with numbers.
@@ -66,13 +66,13 @@ pub(super) struct Numbered {
     pub(super) low: u64,
     pub(super) high: u64,
     /// The first of them by arrival.
-    pub(super) first: u32,
+    pub(super) first: u64,
 }
 
 impl Seen {
-    /// A run of which only records without numbers are there.
-    fn plain(run: RunId) -> Seen {
-        Seen { run, numbered: None, plain: Some(0), gap: None }
+    /// A run of which only records without numbers are there, the first of them not before `at`.
+    fn plain(run: RunId, at: u64) -> Seen {
+        Seen { run, numbered: None, plain: Some(at), gap: None }
     }
 
     fn of(run: RunId, lines: &[BlockLine]) -> Seen {
@@ -111,7 +111,8 @@ impl Finder<'_> {
             for block in 0..segment.blocks.len() {
                 let seen = self.seen(&segment, &segment.blocks[block], &search)?;
                 if !seen.is_empty() {
-                    search.met.extend(seen.iter().map(|seen| seen.run));
+                    let plain = seen.iter().filter(|seen| seen.plain.is_some());
+                    search.met.extend(plain.map(|seen| seen.run));
                     parts.push(Part { place: Place::new(&segment, block), seen });
                 }
             }
@@ -133,7 +134,10 @@ impl Finder<'_> {
         // Where a run begins decides the order of groups, so it is looked at closely.
         let told = |span: &&RunSpan| span.seq.is_none() && search.met.contains(&span.run);
         if !maybe_gaps && spans.iter().all(told) {
-            return Ok(spans.iter().map(|span| Seen::plain(span.run)).collect());
+            return Ok(spans
+                .iter()
+                .map(|span| Seen::plain(span.run, block.last_entry()))
+                .collect());
         }
         let seen = self.examined.block(self.source, segment, block)?;
         Ok(seen.iter().filter(|seen| search.wanted.contains(&seen.run)).copied().collect())
@@ -142,7 +146,7 @@ impl Finder<'_> {
 
 struct Search {
     wanted: BTreeSet<RunId>,
-    /// Those that an earlier block held.
+    /// Those of which an earlier block held records without numbers.
     met: HashSet<RunId>,
     /// Whether this segment has gaps of them.
     gaps: bool,

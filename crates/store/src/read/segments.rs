@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Damage;
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
-use crate::segment::{BlockRef, Form, Listed, Position, Scan, SegmentFile, list};
+use crate::segment::{BlockRef, Entries, Form, Listed, Position, Scan, SegmentFile, list};
 
 /// A place in the order of arrival. It stays valid when the segment is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -38,9 +38,9 @@ impl Segment {
         Ok(Segment { file: Arc::new(file), blocks, end })
     }
 
-    /// The place of the first entry of a block.
+    /// What a block is known by: the segment, and how many entries stand in front of it.
     pub(crate) fn at(&self, block: &BlockRef) -> At {
-        At { segment: self.file.name().number, entry: block.first_entry }
+        At { segment: self.file.name().number, entry: block.start.entries }
     }
 }
 
@@ -132,9 +132,24 @@ impl Segments {
     ) -> Result<(), Error> {
         if let Err(error) = file.read_block(block, text) {
             text.clear();
-            self.skip(file.name().number, block.offset, error)?;
+            self.skip(file.name().number, block.start.offset, error)?;
         }
         Ok(())
+    }
+
+    /// The same with the numbers of the entries.
+    pub(crate) fn read_numbered(
+        &self,
+        file: &SegmentFile,
+        block: &BlockRef,
+        text: &mut Vec<u8>,
+    ) -> Result<Entries, Error> {
+        self.read(file, block, text)?;
+        file.read_entries(block).or_else(|error| {
+            text.clear();
+            self.skip(file.name().number, block.start.offset, error)?;
+            Ok(Entries::From(block.start.entries))
+        })
     }
 
     /// The last segment that can be read, none being 0, and what it held while it grows.

@@ -46,11 +46,13 @@ fn catch_up_segment(
         return Ok(());
     }
     let mut scan = segment.scan()?;
-    // Only a disk that lied about a sync leaves less than the catalogue was told.
-    if known > scan.end.entries {
+    // A part of it was counted while it was live, and in another order. Or there is less than
+    // the catalogue was told: only a disk that lied about a sync leaves that.
+    let sorted = segment.name().form == Form::Sealed && known > 0;
+    if sorted || known > scan.end.entries {
         forget(catalogue, applied, &[number].into())?;
     }
-    scan.blocks.retain(|block| !damaged.contains(&block.offset));
+    scan.blocks.retain(|block| !damaged.contains(&block.start.offset));
     let mut summary = Summary::default();
     let from = applied.get(&number).copied().unwrap_or_default();
     summary.segments.entry(number).or_default().entries = from;

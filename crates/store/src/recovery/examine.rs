@@ -133,8 +133,8 @@ impl Examined {
             match segment.read_frame(block) {
                 Ok(_) => {}
                 Err(Error::Damaged { .. }) => {
-                    self.damaged.entry(number).or_default().insert(block.offset);
-                    torn.bytes += block.end().offset - block.offset;
+                    self.damaged.entry(number).or_default().insert(block.start.offset);
+                    torn.bytes += block.end().offset - block.start.offset;
                     torn.add(&block.header);
                 }
                 Err(error) => return Err(error),

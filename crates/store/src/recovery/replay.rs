@@ -9,7 +9,7 @@ use crate::catalogue::{MemoryRow, Place};
 use crate::disk::Disk;
 use crate::entry::{Entry, StoredRecord, StoredRun};
 use crate::error::Error;
-use crate::segment::{BlockRef, Listed, SegmentFile};
+use crate::segment::{BlockRef, Listed, SegmentFile, stretch};
 
 use super::{Resume, recent};
 
@@ -60,16 +60,16 @@ impl Replay {
         let mut runs = HashMap::new();
         for listed in self.listed.iter().filter(|l| l.name.number >= self.start.segment) {
             let segment = SegmentFile::open(self.disk.as_ref(), *listed)?;
-            let scan = segment.scan()?;
             let number = segment.name().number;
-            let wanted = scan.blocks.iter().filter(|block| self.wants(number, block));
-            let mut text = Vec::new();
-            for block in wanted {
-                match segment.read_block(block, &mut text) {
-                    Ok(()) => self.block(number, block, &text, &mut runs, &mut visit),
-                    Err(Error::Damaged { .. }) => {}
-                    Err(error) => return Err(error),
-                }
+            let mut blocks = segment.scan()?.blocks;
+            while !blocks.is_empty() {
+                let rest = blocks.split_off(stretch(&blocks));
+                blocks.retain(|block| self.wants(number, block));
+                let passed_over = |_: &BlockRef, _| Ok(());
+                segment.by_arrival(&blocks, passed_over, |entries, line| {
+                    self.line(Place { segment: number, entries }, line, &mut runs, &mut visit);
+                })?;
+                blocks = rest;
             }
         }
         Ok(())
@@ -77,37 +77,34 @@ impl Replay {
 
     /// In front of the start only the runs are of interest.
     fn wants(&self, number: u64, block: &BlockRef) -> bool {
-        let end = Place { segment: number, entries: block.end().entries };
-        block.header.notes || end > self.start
+        let last = Place { segment: number, entries: block.last_entry() };
+        block.header.notes || last >= self.start
     }
 
-    fn block(
+    fn line(
         &self,
-        number: u64,
-        block: &BlockRef,
-        text: &[u8],
+        place: Place,
+        line: &[u8],
         runs: &mut HashMap<RunId, Run>,
         visit: &mut impl FnMut(Replayed<'_>),
     ) {
-        let lines = text.split_inclusive(|&b| b == b'\n').zip(block.first_entry..);
-        let places = lines.map(|(line, entries)| (line, Place { segment: number, entries }));
-        let ours = |place| self.end.is_none_or(|end| place < end);
-        for (line, place) in places.take_while(|(_, place)| ours(*place)) {
-            match Entry::decode(line) {
-                Some(Entry::Run(stored)) => {
-                    if self.is_news(&stored.run.key, place) {
-                        visit(Replayed::Run(&stored));
-                    }
-                    runs.insert(stored.run.id, stored.run);
+        if self.end.is_some_and(|end| place >= end) {
+            return;
+        }
+        match Entry::decode(line) {
+            Some(Entry::Run(stored)) => {
+                if self.is_news(&stored.run.key, place) {
+                    visit(Replayed::Run(&stored));
                 }
-                Some(Entry::Record(record)) => {
-                    let run = runs.get(&record.run).filter(|run| self.is_news(&run.key, place));
-                    if let Some(run) = run.filter(|_| place >= self.start) {
-                        visit(Replayed::Record(&record, run));
-                    }
-                }
-                Some(Entry::Gap(_)) | None => {}
+                runs.insert(stored.run.id, stored.run);
             }
+            Some(Entry::Record(record)) => {
+                let run = runs.get(&record.run).filter(|run| self.is_news(&run.key, place));
+                if let Some(run) = run.filter(|_| place >= self.start) {
+                    visit(Replayed::Record(&record, run));
+                }
+            }
+            Some(Entry::Gap(_)) | None => {}
         }
     }
 

@@ -56,7 +56,7 @@ fn a_store_cut_at_every_byte_opens_and_says_what_is_missing() {
         let end = whole.clone().next_back().map_or(0, |block| block.end().offset as usize);
         assert_eq!(held(&cut_disk).seqs(), all[..kept], "cut at {cut}");
         let torn: u64 = life.torn().iter().map(|torn| torn.bytes).sum();
-        let header = blocks[0].offset as usize;
+        let header = blocks[0].start.offset as usize;
         let expected = if cut < header { cut } else { cut - end.max(header) };
         assert_eq!(torn, expected as u64, "cut at {cut}");
         // A header that is whole says what its frame would have held.
@@ -82,7 +82,7 @@ fn any_bit_turned_in_the_last_segment_costs_its_block_only() {
     let disk = store();
     let all: BTreeSet<u64> = held(&disk).seqs().into_iter().collect();
     let (name, blocks, len) = last_segment(&disk);
-    for at in blocks[0].offset as usize..len {
+    for at in blocks[0].start.offset as usize..len {
         let hurt = disk.with_cut(&name, len);
         hurt.turn_bit(&name, at);
         let life = Life::open(&hurt, &options()).unwrap();
@@ -106,7 +106,7 @@ fn a_torn_tail_is_told_with_its_hosts_and_times() {
     let cut = disk.with_cut(&name, len - 1);
     let life = Life::open(&cut, &options()).unwrap();
     let [torn] = life.torn() else { panic!("{:?}", life.torn()) };
-    assert_eq!((torn.records, torn.bytes), (1, (len as u64 - 1) - last.offset));
+    assert_eq!((torn.records, torn.bytes), (1, (len as u64 - 1) - last.start.offset));
     assert_eq!(torn.received, Some((last.header.first, last.header.last)));
     assert_eq!(torn.hosts, [b"192.0.2.2"]);
     let text = torn.to_string();

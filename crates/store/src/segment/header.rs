@@ -2,7 +2,7 @@
 
 use bedside_stream::{RunId, WallTime};
 
-use super::{BLOCK_TEXT_MAX, FORMAT_VERSION, SegmentName};
+use super::{BLOCK_TEXT_MAX, FORMAT_VERSION, SegmentName, span};
 use crate::disk::DiskFile;
 use crate::error::Error;
 
@@ -10,16 +10,15 @@ const SEGMENT_MAGIC: u32 = 0x184D_2A5A;
 const BLOCK_MAGIC: u32 = 0x184D_2A5B;
 const TAG: &[u8; 8] = b"bedside\n";
 const SEALED: u16 = 1;
-const HAS_SEQ: u32 = 1;
 const HAS_NOTES: u32 = 1;
+const HAS_ORDER: u32 = 2;
 
 /// The longest block header that is read: more runs than a block of 64 MiB can have lines.
 const BLOCK_HEADER_MAX: usize = 256 << 20;
 /// The longest segment header that is read.
 const SEGMENT_HEADER_MAX: usize = 1 << 20;
-/// Bytes of a block header's payload without spans and CRC.
+/// Bytes of a block header's payload without order, spans and CRC.
 const BLOCK_FIXED: usize = 40;
-const SPAN: usize = 48;
 
 /// What stands at the beginning of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +59,22 @@ pub struct BlockHeader {
     pub last: WallTime,
     /// Whether it holds lines that are no records: of runs, of gaps, of kinds yet unknown.
     pub notes: bool,
+    /// The numbers of its entries, where they do not just follow those of the block in front.
+    pub order: Option<Order>,
     /// The runs with records in it, sorted by number.
     pub runs: Vec<RunSpan>,
+}
+
+/// That a block's lines do not stand in the order of their arrival: the number of each is in a
+/// column between the header and the frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The lowest number of an entry.
+    pub first: u64,
+    /// The highest.
+    pub last: u64,
+    /// Length of the column on disk.
+    pub len: u32,
 }
 
 /// What a block holds of one run.
@@ -77,6 +90,9 @@ pub struct RunSpan {
     pub last: WallTime,
     /// Lowest and highest sequence number.
     pub seq: Option<(u64, u64)>,
+    /// Each record has a number, the one after that of the record before it: nothing is missing
+    /// here, nothing stands twice.
+    pub dense: bool,
 }
 
 impl SegmentHeader {
@@ -140,43 +156,40 @@ fn parse_segment(payload: &[u8], name: SegmentName) -> Result<SegmentHeader, Err
 }
 
 impl BlockHeader {
-    /// Its length on disk.
-    pub fn len_on_disk(&self) -> u64 {
-        (8 + BLOCK_FIXED + SPAN * self.runs.len() + 4) as u64
-    }
-
     /// Appends its bytes.
     pub fn emit(&self, out: &mut Vec<u8>) {
-        let mut payload = Vec::with_capacity(BLOCK_FIXED + SPAN * self.runs.len());
-        self.emit_payload(&mut payload);
+        let mut payload = Vec::with_capacity(BLOCK_FIXED + 16 * self.runs.len());
+        self.emit_outline(&mut payload);
+        payload.extend_from_slice(&(self.runs.len() as u32).to_le_bytes());
+        span::emit(&self.runs, self.first, &mut payload);
         emit_checked(BLOCK_MAGIC, &payload, out);
     }
 
-    pub(super) fn emit_payload(&self, payload: &mut Vec<u8>) {
+    /// Appends what is known without the runs.
+    pub(super) fn emit_outline(&self, out: &mut Vec<u8>) {
         for number in [self.entries, self.text_len, self.frame_len, self.frame_crc] {
-            payload.extend_from_slice(&number.to_le_bytes());
+            out.extend_from_slice(&number.to_le_bytes());
         }
-        payload.extend_from_slice(&self.first.0.to_le_bytes());
-        payload.extend_from_slice(&self.last.0.to_le_bytes());
-        payload.extend_from_slice(&(self.runs.len() as u32).to_le_bytes());
-        let flags = if self.notes { HAS_NOTES } else { 0 };
-        payload.extend_from_slice(&flags.to_le_bytes());
-        for span in &self.runs {
-            let flags = if span.seq.is_some() { HAS_SEQ } else { 0 };
-            let (low, high) = span.seq.unwrap_or_default();
-            payload.extend_from_slice(&span.run.0.to_le_bytes());
-            payload.extend_from_slice(&span.records.to_le_bytes());
-            payload.extend_from_slice(&flags.to_le_bytes());
-            for number in [span.first.0, span.last.0, low, high] {
-                payload.extend_from_slice(&number.to_le_bytes());
-            }
+        out.extend_from_slice(&self.first.0.to_le_bytes());
+        out.extend_from_slice(&self.last.0.to_le_bytes());
+        let notes = if self.notes { HAS_NOTES } else { 0 };
+        let order = if self.order.is_some() { HAS_ORDER } else { 0 };
+        out.extend_from_slice(&(notes | order).to_le_bytes());
+        if let Some(order) = self.order {
+            out.extend_from_slice(&order.first.to_le_bytes());
+            out.extend_from_slice(&order.last.to_le_bytes());
+            out.extend_from_slice(&order.len.to_le_bytes());
         }
     }
 
-    /// Reads a header that begins `bytes`. `None`: it is cut or damaged.
-    pub(super) fn parse(bytes: &[u8]) -> Option<BlockHeader> {
+    /// Reads a header that begins `bytes`, and how long it is. `None`: it is cut or damaged.
+    pub(super) fn parse(bytes: &[u8]) -> Option<(BlockHeader, u64)> {
         let length = BlockHeader::payload_len(bytes)?;
-        BlockHeader::parse_payload(&mut Bytes(checked(bytes.get(8..8 + length))?))
+        let mut payload = Bytes(checked(bytes.get(8..8 + length))?);
+        let mut header = BlockHeader::parse_outline(&mut payload)?;
+        let count = payload.u32()?;
+        header.runs = span::parse(&mut payload, count, header.first)?;
+        Some((header, 8 + length as u64))
     }
 
     /// The length of the payload, by the first eight bytes.
@@ -184,27 +197,35 @@ impl BlockHeader {
         skippable(bytes, BLOCK_MAGIC).filter(|&length| length <= BLOCK_HEADER_MAX)
     }
 
-    pub(super) fn parse_payload(bytes: &mut Bytes<'_>) -> Option<BlockHeader> {
+    /// What is known without the runs.
+    pub(super) fn parse_outline(bytes: &mut Bytes<'_>) -> Option<BlockHeader> {
         let (entries, text_len) = (bytes.u32()?, bytes.u32()?);
         let (frame_len, frame_crc) = (bytes.u32()?, bytes.u32()?);
         let (first, last) = (WallTime(bytes.u64()?), WallTime(bytes.u64()?));
-        let (count, notes) = (bytes.u32()?, bytes.u32()? & HAS_NOTES != 0);
-        let runs = (0..count).map(|_| parse_span(bytes)).collect::<Option<Vec<_>>>()?;
-        (text_len <= BLOCK_TEXT_MAX).then_some(())?;
-        Some(BlockHeader { entries, text_len, frame_len, frame_crc, first, last, notes, runs })
+        let flags = bytes.u32()?;
+        let notes = flags & HAS_NOTES != 0;
+        let order = match flags & HAS_ORDER {
+            0 => None,
+            _ => Some(Order { first: bytes.u64()?, last: bytes.u64()?, len: bytes.u32()? }),
+        };
+        (text_len <= BLOCK_TEXT_MAX && entries <= text_len).then_some(())?;
+        let runs = Vec::new();
+        Some(BlockHeader {
+            entries,
+            text_len,
+            frame_len,
+            frame_crc,
+            first,
+            last,
+            notes,
+            order,
+            runs,
+        })
     }
 }
 
-fn parse_span(bytes: &mut Bytes<'_>) -> Option<RunSpan> {
-    let (run, records, flags) = (RunId(bytes.u64()?), bytes.u32()?, bytes.u32()?);
-    let (first, last) = (WallTime(bytes.u64()?), WallTime(bytes.u64()?));
-    let seq = (bytes.u64()?, bytes.u64()?);
-    let seq = (flags & HAS_SEQ != 0).then_some(seq);
-    Some(RunSpan { run, records, first, last, seq })
-}
-
 /// A skippable frame with the CRC of its payload at its end.
-fn emit_checked(magic: u32, payload: &[u8], out: &mut Vec<u8>) {
+pub(super) fn emit_checked(magic: u32, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&magic.to_le_bytes());
     out.extend_from_slice(&(payload.len() as u32 + 4).to_le_bytes());
     out.extend_from_slice(payload);
@@ -212,14 +233,14 @@ fn emit_checked(magic: u32, payload: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The length of the payload of the skippable frame that begins `bytes`.
-fn skippable(bytes: &[u8], magic: u32) -> Option<usize> {
+pub(super) fn skippable(bytes: &[u8], magic: u32) -> Option<usize> {
     let mut bytes = Bytes(bytes);
     (bytes.u32()? == magic).then_some(())?;
     bytes.u32().map(|length| length as usize)
 }
 
 /// The payload without its CRC, if that is right.
-fn checked(payload: Option<&[u8]>) -> Option<&[u8]> {
+pub(super) fn checked(payload: Option<&[u8]>) -> Option<&[u8]> {
     let (payload, crc) = payload?.split_last_chunk::<4>()?;
     (crc32fast::hash(payload) == u32::from_le_bytes(*crc)).then_some(payload)
 }
@@ -245,4 +266,27 @@ impl Bytes<'_> {
     pub(super) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
+
+    /// A number in as many bytes as it needs, seven bits in each, the lowest first.
+    pub(super) fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let (&byte, rest) = self.0.split_first()?;
+            self.0 = rest;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
+/// Appends a number that [`Bytes::varint`] reads.
+pub(super) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
 }

@@ -1,49 +1,77 @@
-//! The index at the end of a sealed segment.
+//! The end of a sealed segment: filters of its chapters, and an index of its blocks.
 
-use super::header::Bytes;
+use super::filter::{Filter, Gram};
+use super::header::{Bytes, checked, emit_checked, skippable};
 use super::{BlockHeader, BlockRef, Position, SegmentName};
 use crate::disk::DiskFile;
 use crate::error::Error;
 
 const MAGIC: u32 = 0x184D_2A5C;
+const FILTERS_MAGIC: u32 = 0x184D_2A5E;
 const TAG: &[u8; 4] = b"bsix";
 const FOOTER: usize = 32;
 const DAMAGED: &str = "the index at its end is damaged";
 
-/// The blocks of a sealed segment.
+/// The blocks of a sealed segment, in outline: of their headers all but the runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Index {
     /// In their order.
     pub blocks: Vec<BlockRef>,
-    /// Where the blocks end and the index begins.
+    /// The stretches of blocks that were sorted together; blocks behind the last belong to none.
+    pub chapters: Vec<Chapter>,
+    /// Where the blocks end and the filters begin.
     pub end: Position,
     /// Length of all texts together.
     pub text_len: u64,
 }
 
+/// A stretch of blocks, and what texts it may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chapter {
+    /// How many blocks.
+    pub blocks: u32,
+    /// Its filter's length in bytes; 0: it has none.
+    pub filter_len: u32,
+}
+
+/// The filters of a segment's chapters.
+#[derive(Clone, Debug, Default)]
+pub struct Filters {
+    bytes: Vec<u8>,
+}
+
 impl Index {
-    /// The index of `blocks` that were written from the segment's start to `end`.
+    /// The index of `blocks` that were written from the segment's start to `end`, in no chapters.
     pub fn new(blocks: Vec<BlockRef>, end: Position) -> Index {
         let text_len = blocks.iter().map(|block| u64::from(block.header.text_len)).sum();
-        Index { blocks, end, text_len }
+        Index { blocks, chapters: Vec::new(), end, text_len }
     }
 
-    /// Its bytes, footer included.
-    pub fn emit(&self) -> Vec<u8> {
-        let mut out = vec![0; 8];
+    /// Its bytes, filters and footer included.
+    pub fn emit(&self, filters: &Filters) -> Vec<u8> {
+        let mut out = Vec::new();
+        emit_checked(FILTERS_MAGIC, &filters.bytes, &mut out);
+        let start = out.len();
+        out.extend_from_slice(&[0; 8]);
         out.extend_from_slice(&(self.blocks.len() as u32).to_le_bytes());
-        out.extend_from_slice(&0u32.to_le_bytes());
+        out.extend_from_slice(&(self.chapters.len() as u32).to_le_bytes());
         for block in &self.blocks {
-            out.extend_from_slice(&block.offset.to_le_bytes());
-            block.header.emit_payload(&mut out);
+            out.extend_from_slice(&block.start.offset.to_le_bytes());
+            out.extend_from_slice(&block.lead.to_le_bytes());
+            block.header.emit_outline(&mut out);
         }
-        for number in [self.end.offset, self.end.entries, self.text_len] {
+        for chapter in &self.chapters {
+            out.extend_from_slice(&chapter.blocks.to_le_bytes());
+            out.extend_from_slice(&chapter.filter_len.to_le_bytes());
+        }
+        let offset = self.end.offset + start as u64;
+        for number in [offset, self.end.entries, self.text_len] {
             out.extend_from_slice(&number.to_le_bytes());
         }
-        let length = (out.len() - 8 + 8) as u32;
-        out[..4].copy_from_slice(&MAGIC.to_le_bytes());
-        out[4..8].copy_from_slice(&length.to_le_bytes());
-        let crc = crc32fast::hash(&out[8..]);
+        let length = (out.len() - start) as u32;
+        out[start..start + 4].copy_from_slice(&MAGIC.to_le_bytes());
+        out[start + 4..start + 8].copy_from_slice(&length.to_le_bytes());
+        let crc = crc32fast::hash(&out[start + 8..]);
         out.extend_from_slice(&crc.to_le_bytes());
         out.extend_from_slice(TAG);
         out
@@ -69,6 +97,55 @@ impl Index {
         file.read_at(&mut bytes, start).map_err(io)?;
         parse(&bytes).ok_or_else(damaged)
     }
+
+    /// Reads the filters, which stand between the blocks and the index.
+    pub(super) fn read_filters(
+        &self,
+        file: &dyn DiskFile,
+        name: SegmentName,
+    ) -> Result<Filters, Error> {
+        let io = |e| Error::io("read", name.to_string(), e);
+        let wanted: u64 = self.chapters.iter().map(|chapter| u64::from(chapter.filter_len)).sum();
+        let left = file.len().map_err(io)?.saturating_sub(self.end.offset);
+        let mut bytes = vec![0; (wanted + 12).min(left) as usize];
+        file.read_at(&mut bytes, self.end.offset).map_err(io)?;
+        let found = skippable(&bytes, FILTERS_MAGIC)
+            .and_then(|length| checked(bytes.get(8..8 + length)))
+            .filter(|filters| filters.len() as u64 == wanted);
+        match found {
+            Some(filters) => Ok(Filters { bytes: filters.to_vec() }),
+            None => Err(Error::damaged(name.to_string(), "the filters at its end are damaged")),
+        }
+    }
+
+    /// The blocks of the chapters that may hold a text with all of one of these sets of grams,
+    /// and those of no chapter.
+    pub fn blocks_with<'a>(
+        &'a self,
+        filters: &'a Filters,
+        sets: &'a [Vec<Gram>],
+    ) -> impl Iterator<Item = &'a BlockRef> {
+        let (mut first, mut offset) = (0, 0);
+        let chapters = self.chapters.iter().filter_map(move |chapter| {
+            let blocks = first..(first + chapter.blocks as usize).min(self.blocks.len());
+            let bits = filters.bytes.get(offset..offset + chapter.filter_len as usize);
+            (first, offset) = (blocks.end, offset + chapter.filter_len as usize);
+            let may = bits.is_none_or(|bits| Filter::may_hold(bits, sets));
+            may.then(|| self.blocks.get(blocks).unwrap_or_default())
+        });
+        let told: usize = self.chapters.iter().map(|chapter| chapter.blocks as usize).sum();
+        let rest = self.blocks.get(told..).unwrap_or_default();
+        chapters.flatten().chain(rest)
+    }
+}
+
+impl Filters {
+    /// Adds a chapter's filter; answers its length.
+    pub(crate) fn push(&mut self, filter: &Filter) -> u32 {
+        let before = self.bytes.len();
+        filter.emit(&mut self.bytes);
+        (self.bytes.len() - before) as u32
+    }
 }
 
 fn read_footer(file: &dyn DiskFile, name: SegmentName) -> Result<[u8; FOOTER], Error> {
@@ -91,17 +168,21 @@ fn parse(bytes: &[u8]) -> Option<Index> {
     }
     let mut rest = Bytes(checked);
     (rest.u32()? == MAGIC).then_some(())?;
-    let (_, count, _) = (rest.u32()?, rest.u32()?, rest.u32()?);
-    let mut first_entry = 0;
+    let (_, count, chapters) = (rest.u32()?, rest.u32()?, rest.u32()?);
+    let mut entries = 0;
     let mut blocks = Vec::new();
     for _ in 0..count {
-        let offset = rest.u64()?;
-        let block =
-            BlockRef { offset, first_entry, header: BlockHeader::parse_payload(&mut rest)? };
-        first_entry = block.end().entries;
+        let (offset, lead) = (rest.u64()?, rest.u64()?);
+        let header = BlockHeader::parse_outline(&mut rest)?;
+        let block = BlockRef { start: Position { offset, entries }, lead, header };
+        entries = block.end().entries;
         blocks.push(block);
     }
-    let (offset, entries, text_len) = (rest.u64()?, rest.u64()?, rest.u64()?);
-    (entries == first_entry).then_some(())?;
-    Some(Index { blocks, end: Position { offset, entries }, text_len })
+    let chapter = |_| Some(Chapter { blocks: rest.u32()?, filter_len: rest.u32()? });
+    let chapters = (0..chapters).map(chapter).collect::<Option<Vec<_>>>()?;
+    let (_, held, text_len) = (rest.u64()?, rest.u64()?, rest.u64()?);
+    (held == entries).then_some(())?;
+    let last = blocks.last().map(BlockRef::end);
+    let offset = last.map_or(0, |end| end.offset);
+    Some(Index { blocks, chapters, end: Position { offset, entries }, text_len })
 }

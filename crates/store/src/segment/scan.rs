@@ -1,6 +1,5 @@
 //! Finding the blocks of a segment that has no index.
 
-use super::index::Index;
 use super::{BlockHeader, SegmentName};
 use crate::disk::DiskFile;
 use crate::error::Error;
@@ -17,26 +16,50 @@ pub struct Position {
 /// A block and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockRef {
-    /// Offset of its header in the file.
-    pub offset: u64,
-    /// Number of its first entry in the segment, from 0.
-    pub first_entry: u64,
+    /// Where its header begins; the entries are those of all blocks in front of it.
+    pub start: Position,
+    /// Length of what stands in front of its frame: the header and the order of its entries.
+    pub lead: u64,
     /// Its header.
     pub header: BlockHeader,
 }
 
 impl BlockRef {
+    /// A block whose header begins at `start`.
+    pub fn new(start: Position, header: BlockHeader) -> BlockRef {
+        let mut bytes = Vec::new();
+        header.emit(&mut bytes);
+        BlockRef::with_header_of(start, header, bytes.len() as u64)
+    }
+
+    /// The same for who knows how long the header is on disk.
+    pub(crate) fn with_header_of(start: Position, header: BlockHeader, length: u64) -> BlockRef {
+        let order = header.order.map_or(0, |order| u64::from(order.len));
+        BlockRef { start, lead: length + order, header }
+    }
+
     /// Offset of its zstd frame.
     pub fn frame_offset(&self) -> u64 {
-        self.offset.saturating_add(self.header.len_on_disk())
+        self.start.offset.saturating_add(self.lead)
     }
 
     /// The place behind it.
     pub fn end(&self) -> Position {
         Position {
             offset: self.frame_offset().saturating_add(u64::from(self.header.frame_len)),
-            entries: self.first_entry + u64::from(self.header.entries),
+            entries: self.start.entries.saturating_add(u64::from(self.header.entries)),
         }
+    }
+
+    /// The lowest number of its entries.
+    pub fn first_entry(&self) -> u64 {
+        self.header.order.map_or(self.start.entries, |order| order.first)
+    }
+
+    /// The highest number of its entries; the first one's of a block without entries.
+    pub fn last_entry(&self) -> u64 {
+        let consecutive = || self.end().entries.saturating_sub(1).max(self.start.entries);
+        self.header.order.map_or_else(consecutive, |order| order.last)
     }
 }
 
@@ -49,12 +72,6 @@ pub struct Scan {
     pub end: Position,
     /// What follows it in a live segment: a block that is just being written, or a torn one.
     pub tail: Option<Tail>,
-}
-
-impl From<Index> for Scan {
-    fn from(index: Index) -> Scan {
-        Scan { blocks: index.blocks, end: index.end, tail: None }
-    }
 }
 
 /// Bytes at the end of a live segment that are no whole block.
@@ -79,9 +96,9 @@ pub(super) fn walk(
     let mut window = Window { file, offset: 0, bytes: Vec::new() };
     let mut scan = Scan { blocks: Vec::new(), end: from, tail: None };
     while scan.end.offset < limit {
-        let (offset, first_entry) = (scan.end.offset, scan.end.entries);
-        let header = window.header(offset).map_err(io)?;
-        let block = header.map(|header| BlockRef { offset, first_entry, header });
+        let header = window.header(scan.end.offset).map_err(io)?;
+        let block =
+            header.map(|(header, length)| BlockRef::with_header_of(scan.end, header, length));
         match block {
             Some(block) if block.end().offset <= len => {
                 scan.end = block.end();
@@ -89,7 +106,7 @@ pub(super) fn walk(
             }
             torn => {
                 let header = torn.map(|block| block.header);
-                scan.tail = Some(Tail { bytes: limit - offset, header });
+                scan.tail = Some(Tail { bytes: limit - scan.end.offset, header });
                 break;
             }
         }
@@ -107,7 +124,8 @@ struct Window<'a> {
 impl Window<'_> {
     const STEP: usize = 128 << 10;
 
-    fn header(&mut self, offset: u64) -> std::io::Result<Option<BlockHeader>> {
+    /// The header at `offset`, and how long it is.
+    fn header(&mut self, offset: u64) -> std::io::Result<Option<(BlockHeader, u64)>> {
         let Some(length) = BlockHeader::payload_len(self.at(offset, 8)?) else { return Ok(None) };
         Ok(BlockHeader::parse(self.at(offset, 8 + length)?))
     }

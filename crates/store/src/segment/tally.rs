@@ -7,6 +7,7 @@ use bedside_stream::{RunId, WallTime};
 use foldhash::fast::RandomState;
 
 use super::{BlockHeader, RunSpan};
+use crate::entry::{Head, decode_head};
 
 /// Where the spans of runs stand in a header that is being counted, in order of their coming.
 #[derive(Debug, Default)]
@@ -39,8 +40,8 @@ impl BlockHeader {
     ) {
         self.entries += 1;
         self.count_time(received, received);
-        let seq = seq.map(|seq| (seq, seq));
-        let one = RunSpan { run, records: 1, first: received, last: received, seq };
+        let (seq, dense) = (seq.map(|seq| (seq, seq)), seq.is_some());
+        let one = RunSpan { run, records: 1, first: received, last: received, seq, dense };
         let place = match places.last {
             Some((last, place)) if last == run => place,
             _ => match places.of_run.entry(run) {
@@ -69,6 +70,17 @@ impl BlockHeader {
         self.notes = true;
         if let Some(received) = received {
             self.count_time(received, received);
+        }
+    }
+
+    /// Counts a line by its head.
+    pub(crate) fn count_line(&mut self, head: Option<Head>, places: &mut Places) {
+        match head {
+            Some(Head::Record { run, received, seq }) => {
+                self.count_record(run, received, seq, places);
+            }
+            Some(Head::Gap(gap)) => self.count_note(Some(gap.received)),
+            Some(Head::Run(_)) | None => self.count_note(None),
         }
     }
 
@@ -120,9 +132,23 @@ impl BlockHeader {
     }
 }
 
+/// Counts the lines of a block.
+pub(crate) fn count(text: &[u8]) -> BlockHeader {
+    let (mut header, mut places) = (BlockHeader::default(), Places::default());
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        header.count_line(decode_head(line), &mut places);
+    }
+    header.sort();
+    header
+}
+
 impl RunSpan {
-    /// What this and another span of the same run hold together.
+    /// What this and another span of the same run, of what came behind it, hold together.
     fn sum(&self, other: &RunSpan) -> RunSpan {
+        let follows = match (self.seq, other.seq) {
+            (Some((_, high)), Some((low, _))) => high.checked_add(1) == Some(low),
+            _ => false,
+        };
         RunSpan {
             run: self.run,
             records: self.records + other.records,
@@ -132,6 +158,7 @@ impl RunSpan {
                 (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
                 (one, other) => one.or(other),
             },
+            dense: self.dense && other.dense && follows,
         }
     }
 }

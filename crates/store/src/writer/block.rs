@@ -5,7 +5,7 @@ use std::io;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
-use crate::segment::BlockHeader;
+use crate::segment::{BlockHeader, Order};
 
 /// Collects lines and makes a block of them.
 pub(crate) struct BlockMaker {
@@ -30,6 +30,16 @@ impl BlockMaker {
     /// Appends the block's header and frame to `out`, and begins the next block. Answers the
     /// header. After an error all is as before.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<BlockHeader> {
+        self.finish_ordered(&[], None, out)
+    }
+
+    /// The same with the order of its entries, as `column` has it, between header and frame.
+    pub(crate) fn finish_ordered(
+        &mut self,
+        column: &[u8],
+        order: Option<Order>,
+        out: &mut Vec<u8>,
+    ) -> io::Result<BlockHeader> {
         self.frame.clear();
         self.frame.reserve(zstd::zstd_safe::compress_bound(self.text.len()));
         self.compressor.compress_to_buffer(&self.text, &mut self.frame)?;
@@ -37,7 +47,9 @@ impl BlockMaker {
         header.text_len = self.text.len() as u32;
         header.frame_len = self.frame.len() as u32;
         header.frame_crc = crc32fast::hash(&self.frame);
+        header.order = order;
         header.emit(out);
+        out.extend_from_slice(column);
         out.extend_from_slice(&self.frame);
         self.clear();
         Ok(header)

@@ -1,7 +1,7 @@
 //! What the keeper's thread does, without the thread: brings the catalogue up to date, seals,
 //! deletes. Nothing of it is urgent, all of it may fail and is tried again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -15,7 +15,7 @@ use super::engine::{Now, Outcome};
 use super::health::{Counters, Shared};
 use super::options::{Options, Retention};
 use super::retention::prune;
-use super::seal::{SealJob, Sealed, seal};
+use super::seal::{SealJob, Sealed, Shape, seal};
 use super::shelf::Shelf;
 
 /// The keeping half of the store.
@@ -51,7 +51,7 @@ struct Target {
 /// The keeper's part of the [`Options`]; times in microseconds.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    level: i32,
+    shape: Shape,
     commit_every: u64,
     memory_rows: usize,
     retention: Retention,
@@ -69,7 +69,7 @@ impl Keeper {
         shelf: &Arc<Shelf>,
     ) -> Keeper {
         let limits = Limits {
-            level: options.sealed_level,
+            shape: Shape::from(options),
             commit_every: options.commit_every.as_micros() as u64,
             memory_rows: options.memory_rows,
             retention: options.retention,
@@ -118,6 +118,8 @@ impl Keeper {
             self.commit(now);
         }
         if !self.seals.is_empty() && self.seal_due <= now.mono {
+            // What is counted before it is sealed need not be counted again.
+            self.commit(now);
             self.seal_all(now, stop);
             self.prune(now);
         } else if self.prune_due <= now.mono {
@@ -151,7 +153,13 @@ impl Keeper {
     }
 
     fn try_commit(&mut self) -> Result<(), Error> {
-        let (summary, reached) = self.fold(&self.catalogue.applied()?);
+        let mut applied = self.catalogue.applied()?;
+        let sealed = self.sealed_since(&applied);
+        if !sealed.is_empty() {
+            self.catalogue.forget_segments(&sealed)?;
+            applied.retain(|number, _| !sealed.contains(number));
+        }
+        let (summary, reached) = self.fold(&applied);
         let next_run = summary.next_run().max(self.next_run);
         let news = News {
             summary,
@@ -181,6 +189,19 @@ impl Keeper {
             self.targets.insert(number, Target { limit, ..Target::default() });
         }
         Ok(())
+    }
+
+    /// Segments that were sealed when only a part of them was counted: sealing sorts, so that
+    /// they are counted again as a whole.
+    fn sealed_since(&self, applied: &BTreeMap<u64, u64>) -> BTreeSet<u64> {
+        let pending = self.targets.iter().filter(|(_, target)| !target.done);
+        let counted = pending.filter_map(|(number, _)| Some((*number, *applied.get(number)?)));
+        let since = |(number, known): &(u64, u64)| {
+            let name = SegmentName::sealed(*number);
+            let segment = SegmentFile::open(self.disk.as_ref(), Listed { name, cut: None });
+            *known > 0 && segment.and_then(|s| s.entries()).is_ok_and(|held| held != *known)
+        };
+        counted.filter(since).map(|(number, _)| number).collect()
     }
 
     /// The catalogue, which survives when all else is dropped.
@@ -237,7 +258,7 @@ impl Keeper {
 
     fn seal_all(&mut self, now: Now, stop: &AtomicBool) {
         while let Some(job) = self.seals.front().copied() {
-            match seal(self.disk.as_ref(), job, self.limits.level, stop) {
+            match seal(self.disk.as_ref(), job, self.limits.shape, stop) {
                 Ok(Sealed::Stopped) => return,
                 Ok(Sealed::Nothing) => {}
                 Ok(Sealed::Done { damaged }) => {

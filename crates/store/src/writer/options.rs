@@ -36,8 +36,13 @@ pub struct Options {
     pub retention: Retention,
     /// zstd level of a live segment (1).
     pub live_level: i32,
-    /// zstd level of a sealed segment (6).
+    /// zstd level of a sealed segment (2).
     pub sealed_level: i32,
+    /// So much text is sorted together when a segment is sealed, in bytes (8 MiB): it is memory
+    /// that sealing takes. The more, the closer together stand the lines of a machine.
+    pub chapter_text: usize,
+    /// Text of a sealed block, in bytes (512 KiB): so much is unpacked for a line of it.
+    pub sealed_block_text: usize,
     /// Streams remembered in the catalogue (131,072; about 1 KiB each).
     pub memory_rows: usize,
     /// Host labels whose boots are counted (1,048,576; 16 bytes each). Beyond it those with the
@@ -67,7 +72,9 @@ impl Default for Options {
             commit_every: Duration::from_secs(5),
             retention: Retention::default(),
             live_level: 1,
-            sealed_level: 6,
+            sealed_level: 2,
+            chapter_text: 8 << 20,
+            sealed_block_text: 512 << 10,
             memory_rows: 131_072,
             labels: 1 << 20,
             active_runs: 262_144,

@@ -1,13 +1,20 @@
-//! Sealing: the lines of a live segment, in larger blocks, better compressed, with an index.
+//! Sealing: the lines of a live segment once more, sorted, in larger blocks, with filters and an
+//! index.
+
+mod chapter;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
-use crate::segment::{BlockRef, Index, Position, SegmentFile, SegmentHeader, SegmentName};
+use crate::segment::{
+    BlockRef, Chapter, Filters, Index, Position, SegmentFile, SegmentHeader, SegmentName,
+    emit_order,
+};
 
 use super::block::BlockMaker;
-use super::engine::BLOCK_TEXT;
+use super::options::Options;
+use chapter::Lines;
 
 /// A segment that will not grow any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +22,24 @@ pub(crate) struct SealJob {
     pub(crate) number: u64,
     /// What lies here or behind it stands in a later segment.
     pub(crate) cut: Option<Position>,
+}
+
+/// What a sealed segment is made like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// zstd's.
+    pub(crate) level: i32,
+    /// Text of a chapter.
+    pub(crate) chapter: usize,
+    /// Text of a block.
+    pub(crate) block: usize,
+}
+
+impl From<&Options> for Shape {
+    fn from(options: &Options) -> Shape {
+        let (chapter, block) = (options.chapter_text, options.sealed_block_text);
+        Shape { level: options.sealed_level, chapter, block }
+    }
 }
 
 /// How a seal ended.
@@ -35,7 +60,7 @@ pub(crate) enum Sealed {
 pub(crate) fn seal(
     disk: &dyn Disk,
     job: SealJob,
-    level: i32,
+    shape: Shape,
     stop: &AtomicBool,
 ) -> Result<Sealed, Error> {
     let live = SegmentName::live(job.number);
@@ -52,7 +77,7 @@ pub(crate) fn seal(
     let temporary = temporary_name(job.number);
     // Left over from a seal that failed; if it can't be removed, `create` says so.
     drop(disk.remove(&temporary));
-    let copied = copy(disk, &segment, &scan.blocks, level, stop);
+    let copied = copy(disk, &segment, &scan.blocks, shape, stop);
     if let Ok(Sealed::Done { .. }) = copied {
         put_in_place(disk, job.number)?;
         remove(disk, live);
@@ -68,7 +93,7 @@ fn copy(
     disk: &dyn Disk,
     segment: &SegmentFile,
     blocks: &[BlockRef],
-    level: i32,
+    shape: Shape,
     stop: &AtomicBool,
 ) -> Result<Sealed, Error> {
     let temporary = temporary_name(segment.header().number);
@@ -77,7 +102,8 @@ fn copy(
         move |e| Error::io(operation, object, e)
     };
     let file = disk.create(&temporary).map_err(io("create"))?;
-    let mut copy = Copy::begin(file.as_ref(), segment.header(), level).map_err(io("write"))?;
+    let begun = Copy::begin(file.as_ref(), segment.header(), Lines::new(shape)?, shape.level);
+    let mut copy = begun.map_err(io("write"))?;
     for block in blocks {
         if stop.load(Ordering::Relaxed) {
             return Ok(Sealed::Stopped);
@@ -120,28 +146,43 @@ fn remove(disk: &dyn Disk, live: SegmentName) {
 struct Copy<'a> {
     file: &'a dyn DiskFile,
     maker: BlockMaker,
+    /// The lines of the chapter in the making.
+    lines: Lines,
     blocks: Vec<BlockRef>,
+    chapters: Vec<Chapter>,
+    filters: Filters,
     end: Position,
     damaged: usize,
-    text: Vec<u8>,
     bytes: Vec<u8>,
 }
 
 impl<'a> Copy<'a> {
-    fn begin(file: &'a dyn DiskFile, live: &SegmentHeader, level: i32) -> std::io::Result<Self> {
+    fn begin(
+        file: &'a dyn DiskFile,
+        live: &SegmentHeader,
+        lines: Lines,
+        level: i32,
+    ) -> std::io::Result<Self> {
         let header = SegmentHeader { sealed: true, ..live.clone() };
         let mut bytes = Vec::new();
         header.emit(&mut bytes);
         file.append(&bytes)?;
-        let end = Position { offset: bytes.len() as u64, entries: 0 };
-        let maker = BlockMaker::new(level)?;
-        let (blocks, text) = (Vec::new(), Vec::new());
-        Ok(Copy { file, maker, blocks, end, damaged: 0, text, bytes })
+        Ok(Copy {
+            file,
+            maker: BlockMaker::new(level)?,
+            lines,
+            blocks: Vec::new(),
+            chapters: Vec::new(),
+            filters: Filters::default(),
+            end: Position { offset: bytes.len() as u64, entries: 0 },
+            damaged: 0,
+            bytes,
+        })
     }
 
     /// Adds the lines of a block; one that a power loss damaged is left out.
     fn take(&mut self, from: &SegmentFile, block: &BlockRef) -> Result<(), Error> {
-        match from.read_block(block, &mut self.text) {
+        match self.lines.read(from, block) {
             Ok(()) => {}
             Err(Error::Damaged { object, problem }) => {
                 tracing::warn!(
@@ -149,36 +190,48 @@ impl<'a> Copy<'a> {
                     block.header.records()
                 );
                 self.damaged += 1;
-                return Ok(());
             }
             Err(error) => return Err(error),
         }
-        if self.maker.text.len() + self.text.len() > BLOCK_TEXT {
-            self.flush()
+        if self.lines.are_enough() {
+            self.chapter()
                 .map_err(|e| Error::io("write", temporary_name(from.header().number), e))?;
         }
-        self.maker.text.extend_from_slice(&self.text);
-        self.maker.header.absorb(&block.header);
         Ok(())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        if self.maker.is_empty() {
+    /// Writes the lines that were taken, as a chapter.
+    fn chapter(&mut self) -> std::io::Result<()> {
+        if self.lines.is_empty() {
             return Ok(());
         }
-        self.bytes.clear();
-        let header = self.maker.finish(&mut self.bytes)?;
-        self.file.append(&self.bytes)?;
-        let (offset, first_entry) = (self.end.offset, self.end.entries);
-        let block = BlockRef { offset, first_entry, header };
-        self.end = block.end();
-        self.blocks.push(block);
+        let before = self.blocks.len();
+        self.lines.sort();
+        let mut part = self.lines.part(0);
+        while !part.is_empty() {
+            let next = part.end;
+            let entries = self.lines.put(part, &mut self.maker);
+            let (mut column, before) = (Vec::new(), self.end.entries);
+            let order = emit_order(&entries, before, &mut column)?;
+            self.bytes.clear();
+            let header = self.maker.finish_ordered(&column, order, &mut self.bytes)?;
+            self.file.append(&self.bytes)?;
+            let block = BlockRef::new(self.end, header);
+            self.end = block.end();
+            self.blocks.push(block);
+            part = self.lines.part(next);
+        }
+        let blocks = (self.blocks.len() - before) as u32;
+        let filter_len = self.filters.push(self.lines.filter());
+        self.chapters.push(Chapter { blocks, filter_len });
+        self.lines.clear();
         Ok(())
     }
 
     fn end(mut self) -> std::io::Result<()> {
-        self.flush()?;
-        self.file.append(&Index::new(self.blocks, self.end).emit())
+        self.chapter()?;
+        let index = Index { chapters: self.chapters, ..Index::new(self.blocks, self.end) };
+        self.file.append(&index.emit(&self.filters))
     }
 }
 

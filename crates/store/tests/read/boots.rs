@@ -342,7 +342,14 @@ fn raw_block(text: &[u8]) -> Vec<u8> {
         frame_len: frame.len() as u32,
         frame_crc: crc32fast::hash(&frame),
         notes: true,
-        runs: vec![RunSpan { run: RunId(1), records: 2, first: time, last: time, seq }],
+        runs: vec![RunSpan {
+            run: RunId(1),
+            records: 2,
+            first: time,
+            last: time,
+            seq,
+            dense: false,
+        }],
         ..BlockHeader::default()
     }
     .emit(&mut bytes);

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use bedside_store::entry::{write_gap, write_record, write_run};
 use bedside_store::segment::{
-    BlockHeader, BlockRef, Index, Position, Replaced, RunSpan, SegmentHeader, SegmentName,
+    BlockHeader, BlockRef, Filters, Index, Position, Replaced, RunSpan, SegmentHeader, SegmentName,
+    emit_order,
 };
 use bedside_store::{StoredGap, StoredRun};
 use bedside_stream::{Cause, LastWord, Run, RunId, StreamKey, Verdict, WallTime};
@@ -115,6 +116,15 @@ impl Line {
         }
     }
 
+    /// The run that sealing sorts it by.
+    fn run(&self) -> u64 {
+        match self {
+            Line::Run(_) => 0,
+            Line::Gap(gap) => gap.run.map_or(0, |run| run.0),
+            Line::Said(said) => said.run,
+        }
+    }
+
     fn received(&self) -> Option<WallTime> {
         match self {
             Line::Run(_) => None,
@@ -150,7 +160,7 @@ fn header(lines: &[Line]) -> BlockHeader {
     for line in lines {
         let Line::Said(said) = line else { continue };
         let (run, at) = (RunId(said.run), WallTime(said.received));
-        let span = RunSpan { run, records: 0, first: at, last: at, seq: None };
+        let span = RunSpan { run, records: 0, first: at, last: at, seq: None, dense: false };
         let span = spans.entry(said.run).or_insert(span);
         span.records += 1;
         (span.first, span.last) = (span.first.min(at), span.last.max(at));
@@ -172,6 +182,15 @@ fn header(lines: &[Line]) -> BlockHeader {
 
 /// A block's bytes, and its header.
 pub(crate) fn block(lines: &[Line]) -> (Vec<u8>, BlockHeader) {
+    let (frame, header) = frame(lines);
+    let mut bytes = Vec::new();
+    header.emit(&mut bytes);
+    bytes.extend(frame);
+    (bytes, header)
+}
+
+/// A block's frame, and its header.
+fn frame(lines: &[Line]) -> (Vec<u8>, BlockHeader) {
     let mut text = Vec::new();
     for line in lines {
         line.write(&mut text);
@@ -183,10 +202,7 @@ pub(crate) fn block(lines: &[Line]) -> (Vec<u8>, BlockHeader) {
         frame_crc: crc32fast::hash(&frame),
         ..header(lines)
     };
-    let mut bytes = Vec::new();
-    header.emit(&mut bytes);
-    bytes.extend(frame);
-    (bytes, header)
+    (frame, header)
 }
 
 /// A store that a test writes.
@@ -260,19 +276,30 @@ impl SegmentWriter {
     /// Seals it: the same lines in blocks of `per_block`.
     pub(crate) fn seal(self, per_block: usize) {
         let lines: Vec<Line> = self.written.concat();
+        let mut lines: Vec<(u64, Line)> = (0..).zip(lines).collect();
+        // Sorted by run in chapters, some of which have a single block.
+        for chapter in lines.chunks_mut(3 * per_block) {
+            chapter.sort_by_key(|(entry, line)| (line.run(), *entry));
+        }
         let mut bytes = Vec::new();
         let number = self.number;
         let header = SegmentHeader { number, created: WallTime(0), sealed: true, replaced: vec![] };
         header.emit(&mut bytes);
-        let (mut blocks, mut first_entry) = (Vec::new(), 0);
+        let mut blocks = Vec::new();
+        let mut end = Position { offset: bytes.len() as u64, entries: 0 };
         for lines in lines.chunks(per_block) {
-            let (block, header) = block(lines);
-            blocks.push(BlockRef { offset: bytes.len() as u64, first_entry, header });
-            bytes.extend(block);
-            first_entry += lines.len() as u64;
+            let (entries, lines): (Vec<u64>, Vec<Line>) = lines.iter().cloned().unzip();
+            let mut column = Vec::new();
+            let (frame, mut header) = frame(&lines);
+            header.order = emit_order(&entries, end.entries, &mut column).unwrap();
+            header.emit(&mut bytes);
+            bytes.extend(column);
+            bytes.extend(frame);
+            blocks.push(BlockRef::new(end, header));
+            end = blocks[blocks.len() - 1].end();
         }
-        let end = Position { offset: bytes.len() as u64, entries: first_entry };
-        bytes.extend(Index::new(blocks, end).emit());
+        assert_eq!(end.offset, bytes.len() as u64);
+        bytes.extend(Index::new(blocks, end).emit(&Filters::default()));
         let name = self.dir.join(format!("{number:08}.tmp"));
         std::fs::write(&name, bytes).unwrap();
         std::fs::rename(name, self.dir.join(SegmentName::sealed(number).to_string())).unwrap();

@@ -1,0 +1,63 @@
+//! Lines in the order of their arrival, whatever order they stand in.
+
+use super::{BlockRef, Entries, SegmentFile};
+use crate::error::Error;
+
+/// How many of `blocks`, the first ones, hold all entries from the first block's place up to the
+/// place behind the last of them. 0: there are no blocks.
+pub fn stretch<'a>(blocks: impl IntoIterator<Item = &'a BlockRef>) -> usize {
+    let (mut count, mut highest) = (0, 0);
+    for block in blocks {
+        count += 1;
+        highest = block.last_entry().max(highest);
+        if highest < block.end().entries {
+            break;
+        }
+    }
+    count
+}
+
+impl SegmentFile {
+    /// Gives the lines of a [`stretch`] of blocks out by arrival, each with its number. Blocks
+    /// that can't be read are passed to `damaged`, which may make an error of it.
+    pub fn by_arrival(
+        &self,
+        blocks: &[BlockRef],
+        mut damaged: impl FnMut(&BlockRef, Error) -> Result<(), Error>,
+        mut visit: impl FnMut(u64, &[u8]),
+    ) -> Result<(), Error> {
+        let mut lines = Vec::new();
+        let mut texts = Vec::new();
+        for block in blocks {
+            let mut text = Vec::new();
+            let read = self.read_block(block, &mut text).and_then(|()| self.read_entries(block));
+            let Some(entries) = keep(read, |error| damaged(block, error))? else { continue };
+            if let ([_], Entries::From(first)) = (blocks, &entries) {
+                text.split_inclusive(|&b| b == b'\n').zip(*first..).for_each(|(l, n)| visit(n, l));
+                return Ok(());
+            }
+            let mut start = 0;
+            for (line, place) in text.split_inclusive(|&b| b == b'\n').zip(0..) {
+                lines.push((entries.of_line(place), texts.len(), start..start + line.len()));
+                start += line.len();
+            }
+            texts.push(text);
+        }
+        lines.sort_unstable_by_key(|(entry, ..)| *entry);
+        for (entry, text, line) in lines {
+            visit(entry, &texts[text][line]);
+        }
+        Ok(())
+    }
+}
+
+fn keep<T>(
+    read: Result<T, Error>,
+    damaged: impl FnOnce(Error) -> Result<(), Error>,
+) -> Result<Option<T>, Error> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(error @ Error::Damaged { .. }) => damaged(error).map(|()| None),
+        Err(error) => Err(error),
+    }
+}

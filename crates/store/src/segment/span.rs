@@ -1,0 +1,116 @@
+//! Spans of runs in a block header: some ten bytes each, as there may be one for each record.
+
+use bedside_stream::{RunId, WallTime};
+
+use super::RunSpan;
+use super::header::{Bytes, push_varint};
+
+const HAS_SEQ: u64 = 1;
+const DENSE: u64 = 2;
+
+/// Appends `runs`, which are sorted, of a block whose first record was received at `origin`.
+pub(super) fn emit(runs: &[RunSpan], origin: WallTime, out: &mut Vec<u8>) {
+    let mut before = 0;
+    for span in runs {
+        // Wrapping, so that any numbers come back as they were.
+        let dense = span.dense && span.seq.is_some();
+        let flags = if span.seq.is_some() { HAS_SEQ } else { 0 } | if dense { DENSE } else { 0 };
+        push_varint(out, span.run.0.wrapping_sub(before));
+        push_varint(out, u64::from(span.records) << 2 | flags);
+        push_varint(out, span.first.0.wrapping_sub(origin.0));
+        push_varint(out, span.last.0.wrapping_sub(span.first.0));
+        if let Some((low, high)) = span.seq {
+            push_varint(out, low);
+            if !dense {
+                push_varint(out, high.wrapping_sub(low));
+            }
+        }
+        before = span.run.0;
+    }
+}
+
+/// Reads `count` spans.
+pub(super) fn parse(bytes: &mut Bytes<'_>, count: u32, origin: WallTime) -> Option<Vec<RunSpan>> {
+    let mut before = 0u64;
+    let mut runs = Vec::with_capacity((count as usize).min(bytes.0.len() / SHORTEST));
+    for _ in 0..count {
+        let run = before.wrapping_add(bytes.varint()?);
+        let records = bytes.varint()?;
+        let (flags, records) = (records & 3, u32::try_from(records >> 2).ok()?);
+        let first = origin.0.wrapping_add(bytes.varint()?);
+        let last = first.wrapping_add(bytes.varint()?);
+        let dense = flags & DENSE != 0;
+        let seq = if flags & HAS_SEQ == 0 {
+            None
+        } else {
+            let low = bytes.varint()?;
+            let width = if dense { u64::from(records.checked_sub(1)?) } else { bytes.varint()? };
+            Some((low, low.wrapping_add(width)))
+        };
+        let (first, last) = (WallTime(first), WallTime(last));
+        runs.push(RunSpan { run: RunId(run), records, first, last, seq, dense });
+        before = run;
+    }
+    Some(runs)
+}
+
+/// The bytes of the shortest span.
+const SHORTEST: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_span() -> impl Strategy<Value = RunSpan> {
+        let seq = proptest::option::of((any::<u64>(), any::<u64>()));
+        (any::<u64>(), any::<u32>(), any::<[u64; 2]>(), seq, any::<bool>()).prop_map(
+            |(run, records, [first, last], seq, dense)| {
+                let dense = dense && seq.is_some() && records > 0;
+                let upto = |low: u64| low.wrapping_add(u64::from(records.saturating_sub(1)));
+                let seq = seq.map(|(low, high)| (low, if dense { upto(low) } else { high }));
+                let (first, last) = (WallTime(first), WallTime(last));
+                RunSpan { run: RunId(run), records, first, last, seq, dense }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn any_spans_come_back(
+            spans in proptest::collection::vec(any_span(), 0..20),
+            origin in any::<u64>(),
+        ) {
+            let mut bytes = Vec::new();
+            emit(&spans, WallTime(origin), &mut bytes);
+            let mut rest = Bytes(&bytes);
+            let count = spans.len() as u32;
+            prop_assert_eq!(parse(&mut rest, count, WallTime(origin)), Some(spans));
+            prop_assert!(rest.0.is_empty());
+        }
+
+        #[test]
+        fn any_bytes_are_spans_or_refused(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            count in any::<u32>(),
+        ) {
+            drop(parse(&mut Bytes(&bytes), count, WallTime(7)));
+        }
+    }
+
+    #[test]
+    fn one_of_many_interleaved_runs_takes_a_dozen_bytes() {
+        let span = |run| RunSpan {
+            run: RunId(run),
+            records: 1,
+            first: WallTime(1_795_182_440_000_000 + 900_000),
+            last: WallTime(1_795_182_440_000_000 + 900_000),
+            seq: Some((100_000, 100_000)),
+            dense: true,
+        };
+        let mut bytes = Vec::new();
+        emit(&[span(9_999), span(10_000)], WallTime(1_795_182_440_000_000), &mut bytes);
+        assert!(bytes.len() <= 20, "{}", bytes.len());
+    }
+}
