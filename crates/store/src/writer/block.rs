@@ -12,6 +12,7 @@ pub(crate) struct BlockMaker {
     pub(crate) text: Vec<u8>,
     pub(crate) header: BlockHeader,
     compressor: Compressor<'static>,
+    level: i32,
     frame: Vec<u8>,
 }
 
@@ -20,7 +21,16 @@ impl BlockMaker {
         let mut compressor = Compressor::new(level)?;
         compressor.set_parameter(CParameter::ChecksumFlag(true))?;
         let (text, header) = (Vec::new(), BlockHeader::default());
-        Ok(BlockMaker { text, header, compressor, frame: Vec::new() })
+        Ok(BlockMaker { text, header, compressor, level, frame: Vec::new() })
+    }
+
+    /// Changes zstd's level from the block in the making on.
+    pub(crate) fn set_level(&mut self, level: i32) -> io::Result<()> {
+        if level != self.level {
+            self.compressor.set_compression_level(level)?;
+            self.level = level;
+        }
+        Ok(())
     }
 
     pub(crate) fn is_empty(&self) -> bool {

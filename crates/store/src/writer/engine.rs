@@ -93,6 +93,8 @@ struct Limits {
     segment_age: u64,
     unsynced_bytes: usize,
     retry_after: u64,
+    live_level: i32,
+    pressed_level: i32,
 }
 
 impl Limits {
@@ -105,12 +107,17 @@ impl Limits {
             segment_age: micros(options.segment_max_age),
             unsynced_bytes: options.unsynced_bytes,
             retry_after: micros(options.retry_after),
+            live_level: options.live_level,
+            pressed_level: options.pressed_level,
         }
     }
 }
 
 /// Text that a block is filled up to.
 pub(crate) const BLOCK_TEXT: usize = 1 << 20;
+
+/// So many segments may wait to be sealed before their blocks are compressed harder.
+const BACKLOG_MAX: u64 = 4;
 
 /// Memories kept while the disk fails.
 const RESCUED_MAX: usize = 16_384;
@@ -240,7 +247,9 @@ impl Engine {
         let mut bytes = Vec::new();
         let mut header = BlockHeader::default();
         if !self.maker.is_empty() {
-            match self.maker.finish(&mut bytes) {
+            let level = self.level();
+            let finished = self.maker.set_level(level).and_then(|()| self.maker.finish(&mut bytes));
+            match finished {
                 Ok(finished) => header = finished,
                 // zstd has no reason to fail; if it does, that is a loss like any other.
                 Err(_) => return self.lose(),
@@ -250,6 +259,18 @@ impl Engine {
         let checkpoint = std::mem::take(&mut self.checkpoint);
         if !bytes.is_empty() || !memories.is_empty() || checkpoint {
             self.keep(now, Waiting { bytes, header, memories, checkpoint, at: None });
+        }
+    }
+
+    /// How hard the next block is compressed: hardly, for sealing does it better and later; but
+    /// harder while the disk or the sealing can't keep up, or memory is all there is.
+    fn level(&self) -> i32 {
+        let crowded = self.unsynced.bytes() >= self.limits.unsynced_bytes / 2;
+        let behind = self.shared.backlog() >= BACKLOG_MAX;
+        if crowded || behind || self.files.is_empty() {
+            self.limits.pressed_level
+        } else {
+            self.limits.live_level
         }
     }
 

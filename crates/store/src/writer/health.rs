@@ -77,6 +77,8 @@ pub struct Trouble {
 pub(crate) struct Shared {
     pub(crate) counters: Counters,
     health: Mutex<Health>,
+    /// Segments that wait to be sealed.
+    backlog: AtomicU64,
 }
 
 impl Shared {
@@ -107,6 +109,14 @@ impl Shared {
 
     pub(crate) fn catalogue_works(&self) {
         recover(&mut self.lock().catalogue, "the catalogue is written again");
+    }
+
+    pub(crate) fn backlog(&self) -> u64 {
+        self.backlog.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_backlog(&self, segments: usize) {
+        self.backlog.store(segments as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn died(&self) {

@@ -108,6 +108,7 @@ impl Keeper {
         self.memories.append(&mut outcome.settled.memories);
         self.checkpoint = outcome.settled.checkpoint.or(self.checkpoint);
         self.seals.extend(outcome.seals);
+        self.shared.set_backlog(self.seals.len());
         let due = Monotonic(now.mono.0 + self.limits.commit_every);
         self.commit_due.get_or_insert(due);
     }
@@ -276,6 +277,7 @@ impl Keeper {
                 }
             }
             self.seals.pop_front();
+            self.shared.set_backlog(self.seals.len());
         }
     }
 

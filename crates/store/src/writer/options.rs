@@ -21,7 +21,7 @@ pub struct Options {
     pub segment_max_age: Duration,
     /// Batches that wait for the store thread, in bytes (64 MiB). More is lost, and counted.
     pub queue_bytes: usize,
-    /// Blocks kept in memory until they are synced, in bytes (32 MiB): they are written again
+    /// Blocks kept in memory until they are synced, in bytes (64 MiB): they are written again
     /// after a failure.
     pub unsynced_bytes: usize,
     /// How long after a failure the disk is tried again (1 s).
@@ -34,8 +34,11 @@ pub struct Options {
     pub commit_every: Duration,
     /// What is kept.
     pub retention: Retention,
-    /// zstd level of a live segment (1).
+    /// zstd level of a live segment while the disk and the sealing keep up (-131,072, zstd's
+    /// lowest: text is stored nearly as it is, at the speed of copying).
     pub live_level: i32,
+    /// zstd level of a live segment while they don't (1).
+    pub pressed_level: i32,
     /// zstd level of a sealed segment (2).
     pub sealed_level: i32,
     /// So much text is sorted together when a segment is sealed, in bytes (8 MiB): it is memory
@@ -65,13 +68,14 @@ impl Default for Options {
             segment_max_bytes: 64 << 20,
             segment_max_age: Duration::from_hours(24),
             queue_bytes: 64 << 20,
-            unsynced_bytes: 32 << 20,
+            unsynced_bytes: 64 << 20,
             retry_after: Duration::from_secs(1),
             stalled_after: Duration::from_secs(10),
             close_within: Duration::from_secs(30),
             commit_every: Duration::from_secs(5),
             retention: Retention::default(),
-            live_level: 1,
+            live_level: -131_072,
+            pressed_level: 1,
             sealed_level: 2,
             chapter_text: 8 << 20,
             sealed_block_text: 512 << 10,
