@@ -208,7 +208,7 @@ impl Core {
         if let Some(line) = line {
             self.pending_bytes -= line.bytes.len();
             let received = line.received;
-            Desk { core: self, slot, now: at, received, world }.line(&line.bytes, true, false);
+            Desk { core: self, slot, now: at, received, world }.whole_lines(&line.bytes, true);
         }
     }
 

@@ -96,66 +96,55 @@ impl<W: World> Desk<'_, W> {
 
     pub(crate) fn basic(&mut self, basic: Basic<'_>) {
         let bytes = basic.bytes;
-        let cut = self.take_cut_line();
-        let (head, rest) = match memchr::memchr(b'\n', bytes) {
-            Some(end) => bytes.split_at(end + 1),
-            None => (bytes, &[][..]),
+        let Some(mut cut) = self.take_cut_line() else {
+            return self.lines(bytes, basic.is_cut());
         };
-        match cut {
-            Some(line) if netconsole_wire::starts_like_a_line(bytes) => {
-                self.line(&line.bytes, true, false);
-                self.lines(bytes, basic.is_cut());
-            }
-            Some(mut line) => {
-                line.bytes.extend_from_slice(head);
-                if line.bytes.ends_with(b"\n") {
-                    self.line(&line.bytes, false, false);
-                    self.lines(rest, basic.is_cut());
-                } else if basic.is_cut() && line.bytes.len() <= self.core.limits.line_bytes {
-                    self.wait_for_rest(line.bytes);
-                } else {
-                    let incomplete = basic.is_cut();
-                    self.core.counters.pending_evicted += u64::from(incomplete);
-                    self.line(&line.bytes, incomplete, false);
-                }
-            }
-            None => self.lines(bytes, basic.is_cut()),
+        if netconsole_wire::starts_like_a_line(bytes) {
+            self.whole_lines(&cut.bytes, true);
+            return self.lines(bytes, basic.is_cut());
+        }
+        let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
+        let (head, rest) = bytes.split_at(end);
+        cut.bytes.extend_from_slice(head);
+        if cut.bytes.ends_with(b"\n") {
+            self.whole_lines(&cut.bytes, false);
+            self.lines(rest, basic.is_cut());
+        } else if basic.is_cut() && cut.bytes.len() <= self.core.limits.line_bytes {
+            self.wait_for_rest(cut.bytes);
+        } else {
+            let incomplete = basic.is_cut();
+            self.core.counters.pending_evicted += u64::from(incomplete);
+            self.whole_lines(&cut.bytes, incomplete);
         }
     }
 
     /// The lines of a basic datagram; the last one waits if the datagram was `cut`.
-    fn lines(&mut self, mut bytes: &[u8], cut: bool) {
-        let mut replaying = false;
-        while !bytes.is_empty() {
-            let (line, rest) = match memchr::memchr(b'\n', bytes) {
-                Some(end) => bytes.split_at(end + 1),
-                None if cut => return self.wait_for_rest(bytes.to_vec()),
-                None => (bytes, &[][..]),
-            };
-            replaying |= self.line(line, false, replaying);
-            bytes = rest;
+    fn lines(&mut self, bytes: &[u8], cut: bool) {
+        let end =
+            if cut { memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1) } else { bytes.len() };
+        let (whole, begun) = bytes.split_at(end);
+        self.whole_lines(whole, false);
+        if cut {
+            self.wait_for_rest(begun.to_vec());
         }
     }
 
-    /// One basic line, with or without its newline; `true` if it says that what follows is sent
-    /// again. `replaying`: such a notice came before it.
-    pub(crate) fn line(&mut self, line: &[u8], incomplete: bool, replaying: bool) -> bool {
+    /// Basic lines, each with its newline but for the last, which may be without.
+    pub(crate) fn whole_lines(&mut self, bytes: &[u8], incomplete: bool) {
         let mut replays = false;
-        // Old kernels glue a notice to the line that follows it: that makes two.
-        for line in netconsole_wire::lines(line) {
+        for line in netconsole_wire::lines(bytes) {
             if let Some(notice) = line.notice {
                 self.notice(notice);
                 replays |= notice == Notice::Replaying;
                 continue;
             }
             let record = line.record(incomplete);
-            if (replaying || replays) && self.was_just_heard(&record) {
+            if replays && self.was_just_heard(&record) {
                 self.core.counters.repeats += 1;
             } else {
                 self.record(&record);
             }
         }
-        replays
     }
 
     fn was_just_heard(&self, record: &Record<'_>) -> bool {

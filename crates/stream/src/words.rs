@@ -19,9 +19,8 @@ pub(crate) fn hash(text: Text<'_>) -> u32 {
             for pair in pairs {
                 mix.pair(pair);
             }
-            for byte in rest {
-                mix.byte(*byte);
-            }
+            mix.held = rest.len();
+            mix.partial[..rest.len()].copy_from_slice(rest);
             mix.finish()
         }
     }
@@ -37,11 +36,12 @@ struct Mix {
 }
 
 impl Mix {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / golden ratio
+
     fn pair(&mut self, pair: &[u8; 16]) {
-        const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / golden ratio
         let (words, _) = pair.as_chunks::<8>();
         for (lane, word) in self.lanes.iter_mut().zip(words) {
-            *lane = (*lane ^ u64::from_le_bytes(*word)).wrapping_mul(ODD);
+            *lane = (*lane ^ u64::from_le_bytes(*word)).wrapping_mul(Self::ODD);
             *lane ^= *lane >> 29;
         }
     }
@@ -60,15 +60,8 @@ impl Mix {
         let partial = self.partial;
         self.pair(&partial);
         let [even, odd] = self.lanes;
-        let ends = (even ^ odd.rotate_left(32)).to_le_bytes();
-        let held = (self.held as u64 + 1).to_le_bytes();
-        let mut last = [0; 16];
-        last[..8].copy_from_slice(&ends);
-        last[8..].copy_from_slice(&held);
-        self.lanes = [0; 2];
-        self.pair(&last);
-        let [even, odd] = self.lanes;
-        ((even ^ odd) >> 32) as u32
+        let ends = even ^ odd.rotate_left(32) ^ self.held as u64;
+        (ends.wrapping_mul(Self::ODD) >> 32) as u32
     }
 }
 

@@ -87,6 +87,9 @@ impl<'a> Fields<'a> {
     /// Only what stands in front of the first sysdata key counts: what follows can be forged by
     /// any task that the sender's administrator lets run.
     pub fn userdata(&self, key: &[u8]) -> Option<&'a [u8]> {
+        if self.dictionary().rest.is_empty() {
+            return None;
+        }
         self.dictionary()
             .take_while(|field| field.origin < Origin::Sysdata)
             .find(|field| field.origin == Origin::Userdata && field.key == key)

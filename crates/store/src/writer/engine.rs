@@ -244,7 +244,7 @@ impl Engine {
         if self.files.is_empty() && self.unsynced.bytes() >= self.limits.unsynced_bytes {
             return self.lose();
         }
-        let mut bytes = Vec::new();
+        let mut bytes = self.unsynced.spare();
         let mut header = BlockHeader::default();
         if !self.maker.is_empty() {
             let level = self.level();

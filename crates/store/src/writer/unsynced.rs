@@ -14,7 +14,12 @@ use crate::segment::{BlockHeader, Position};
 pub(crate) struct Unsynced {
     blocks: VecDeque<Waiting>,
     bytes: usize,
+    /// Room of blocks that are gone.
+    spares: Vec<Vec<u8>>,
 }
+
+/// More rooms than these are given back to the system.
+const SPARES_MAX: usize = 4;
 
 /// A block, and what must not become durable before it.
 #[derive(Debug)]
@@ -39,6 +44,11 @@ impl Unsynced {
     pub(crate) fn push(&mut self, block: Waiting) {
         self.bytes += block.weight();
         self.blocks.push_back(block);
+    }
+
+    /// Room for the next block's bytes.
+    pub(crate) fn spare(&mut self) -> Vec<u8> {
+        self.spares.pop().unwrap_or_default()
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -67,8 +77,12 @@ impl Unsynced {
                 return;
             };
             let place = Place { segment: number, entries: end.entries };
-            let Some(block) = self.blocks.pop_front() else { return };
+            let Some(mut block) = self.blocks.pop_front() else { return };
             self.bytes -= block.weight();
+            if self.spares.len() < SPARES_MAX {
+                block.bytes.clear();
+                self.spares.push(block.bytes);
+            }
             let rows = block.memories.into_iter().map(|memory| MemoryRow { memory, place });
             settled.memories.extend(rows);
             if block.checkpoint {
