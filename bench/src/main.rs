@@ -2,10 +2,11 @@
 
 mod generate;
 mod measure;
-mod net;
 mod process;
 mod receivers;
 mod send;
+mod site;
+mod stored;
 mod sys;
 
 use std::fmt::Display;
@@ -17,8 +18,10 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
-use measure::drain::{self, DrainArgs};
+use measure::drain::DrainArgs;
+use measure::full::FullArgs;
 use receivers::floor::{self, FloorArgs};
+use site::Site;
 
 /// Loads the doctor and its peers with datagrams whose counts are known, and measures them.
 #[derive(Debug, Parser)]
@@ -41,6 +44,10 @@ struct Cli {
 enum Measurement {
     /// CPU per datagram of a receiver that is stopped, its socket filled, and let go
     Drain(DrainArgs),
+    /// Loss when datagrams come as fast as they can be sent
+    Full(FullArgs),
+    /// Loss when 10,000 machines boot at once
+    PowerCut,
     /// Receive and count, nothing else
     #[command(hide = true)]
     Floor(FloorArgs),
@@ -62,17 +69,16 @@ fn run(cli: &Cli) -> Result<()> {
         return floor::run(*args);
     }
     let program = program(cli)?;
-    let temporary = tempfile::tempdir()?;
+    // Beside the program, for a folder for temporary files may lie in memory.
+    let temporary = tempfile::tempdir_in(std::env::current_exe()?.with_file_name(""))?;
     let dir = cli.work.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let network = net::enter()?;
+    let site = Site::enter(program, dir)?;
     match &cli.command {
-        Measurement::Drain(args) => {
-            let drain = drain::run(args, network, &program, &dir)?;
-            tell(cli.json, &drain)?;
-        }
-        Measurement::Floor(_) => {}
+        Measurement::Drain(args) => tell(cli.json, &args.run(&site)?),
+        Measurement::Full(args) => tell(cli.json, &args.run(&site)?),
+        Measurement::PowerCut => tell(cli.json, &FullArgs::power_cut().run(&site)?),
+        Measurement::Floor(_) => Ok(()),
     }
-    Ok(())
 }
 
 fn tell(json: bool, figures: &(impl Serialize + Display)) -> Result<()> {

@@ -2,3 +2,4 @@
 
 pub(crate) mod drain;
 pub(crate) mod figures;
+pub(crate) mod full;

@@ -2,6 +2,8 @@
 
 mod doctor;
 pub(crate) mod floor;
+mod kind;
+mod peers;
 
 use std::fs::File;
 use std::net::SocketAddrV4;
@@ -18,12 +20,12 @@ use nix::unistd::Pid;
 use crate::process::{Ear, Process};
 
 pub(crate) use doctor::Doctor;
+pub(crate) use kind::Kind;
 
-/// A process that hears on a port.
+/// A process that hears on a port, and perhaps another that it hands things on to.
 #[derive(Debug)]
 pub(crate) struct Receiver {
-    child: Child,
-    pub(crate) process: Process,
+    children: Vec<Child>,
     pub(crate) ear: Ear,
 }
 
@@ -31,23 +33,33 @@ impl Receiver {
     /// Starts a command that hears on `address`, and waits until it does. What it says goes to a
     /// file in `dir`.
     pub(crate) fn start(mut command: Command, address: SocketAddrV4, dir: &Path) -> Result<Self> {
+        command.stdout(Stdio::null());
+        Self::start_with(command, None, address, dir)
+    }
+
+    /// The same; `behind` belongs to it.
+    fn start_with(
+        mut command: Command,
+        behind: Option<Child>,
+        address: SocketAddrV4,
+        dir: &Path,
+    ) -> Result<Self> {
         let said = dir.join("said");
-        let file = File::create(&said)?;
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
-        let mut child = command.spawn().with_context(|| format!("{command:?} did not start"))?;
+        command.stdin(Stdio::null()).stderr(File::create(&said)?);
+        let child = command.spawn().with_context(|| format!("{command:?} did not start"))?;
         let process = Process::new(pid_of(&child)?);
+        let mut children: Vec<Child> = [child].into_iter().chain(behind).collect();
         let ear = wait::until(&format!("{command:?} to listen"), || {
-            if let Some(status) = child.try_wait()? {
+            if let Some(status) = children[0].try_wait()? {
                 let words = std::fs::read_to_string(&said)?;
                 bail!("{command:?} ended with {status}: {words}");
             }
             process.ear(address.port())
         });
         match ear {
-            Ok(ear) => Ok(Self { child, process, ear }),
+            Ok(ear) => Ok(Self { children, ear }),
             Err(error) => {
-                child.kill().ok();
-                child.wait().ok();
+                children.iter_mut().for_each(end);
                 Err(error)
             }
         }
@@ -56,7 +68,10 @@ impl Receiver {
     /// SIGSTOP, and waits until no thread runs.
     pub(crate) fn stop(&self) -> Result<()> {
         self.signal(Signal::SIGSTOP)?;
-        wait::until("it to stop", || Ok(self.process.is_stopped()?.then_some(())))
+        for process in self.processes()? {
+            wait::until("it to stop", || Ok(process.is_stopped()?.then_some(())))?;
+        }
+        Ok(())
     }
 
     /// SIGCONT.
@@ -67,19 +82,22 @@ impl Receiver {
     /// SIGTERM, and waits for the end, which must be a good one.
     pub(crate) fn terminate(mut self) -> Result<()> {
         self.signal(Signal::SIGTERM)?;
-        let status = wait::until("it to end", || Ok(self.child.try_wait()?))?;
+        let child = &mut self.children[0];
+        let patience = Duration::from_mins(5);
+        let status = wait::until_within(patience, "it to end", || Ok(child.try_wait()?))?;
         ensure!(status.success(), "SIGTERM ended it with {status}");
         Ok(())
     }
 
     /// CPU time of what can't be put off: of all threads but those that settle.
     pub(crate) fn own_cpu(&self) -> Result<Duration> {
-        Ok(self.process.cpu()?.saturating_sub(self.settling()?))
+        let all = self.processes()?.into_iter().map(Process::cpu).sum::<Result<Duration>>()?;
+        Ok(all.saturating_sub(self.settling()?))
     }
 
     /// CPU time of the doctor's threads that do what may be done later.
     pub(crate) fn settling(&self) -> Result<Duration> {
-        let threads = self.process.threads()?;
+        let threads = self.process()?.threads()?;
         Ok(SETTLING.iter().filter_map(|name| threads.get(*name)).sum())
     }
 
@@ -96,18 +114,47 @@ impl Receiver {
         })
     }
 
+    /// Waits until its socket is empty.
+    pub(crate) fn emptied(&self) -> Result<()> {
+        let patience = Duration::from_mins(3);
+        wait::until_within(patience, "it to take all", || {
+            Ok((self.ear.queued()? == 0).then_some(()))
+        })
+    }
+
+    /// Resident memory in bytes, or its peak: `VmRSS`, `VmHWM`.
+    pub(crate) fn memory(&self, key: &str) -> Result<u64> {
+        self.processes()?.into_iter().map(|process| process.memory(key)).sum()
+    }
+
+    /// The process that hears.
+    pub(crate) fn process(&self) -> Result<Process> {
+        Ok(Process::new(pid_of(&self.children[0])?))
+    }
+
+    fn processes(&self) -> Result<Vec<Process>> {
+        self.children.iter().map(|child| Ok(Process::new(pid_of(child)?))).collect()
+    }
+
     fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = pid_of(&self.child)?;
-        kill(pid, signal).with_context(|| format!("{signal} to {pid} failed"))
+        for child in &self.children {
+            let pid = pid_of(child)?;
+            kill(pid, signal).with_context(|| format!("{signal} to {pid} failed"))?;
+        }
+        Ok(())
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        // It may have ended already.
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.children.iter_mut().for_each(end);
     }
+}
+
+fn end(child: &mut Child) {
+    // It may have ended already.
+    child.kill().ok();
+    child.wait().ok();
 }
 
 /// The keeper seals segments (better compression, filters) and keeps the catalogue.

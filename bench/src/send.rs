@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use nix::ifaddrs::getifaddrs;
@@ -83,6 +84,31 @@ fn address_socket(target: SocketAddrV4) -> Result<UdpSocket> {
     socket.connect(target).with_context(|| format!("no way to {target}"))?;
     setsockopt(&socket, sockopt::SndBuf, &(1 << 20)).context("SO_SNDBUF")?;
     Ok(socket)
+}
+
+/// Keeps a rate: whoever is behind catches up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    began: Instant,
+    nanos: u64,
+    sent: u64,
+}
+
+impl Pace {
+    /// So many datagrams a second, from now on.
+    pub(crate) fn new(rate: u64) -> Self {
+        Self { began: Instant::now(), nanos: 1_000_000_000 / rate.max(1), sent: 0 }
+    }
+
+    /// Waits until the next `count` datagrams are due. It does not sleep: a sleep is longer than
+    /// the time between two datagrams.
+    pub(crate) fn wait_for(&mut self, count: usize) {
+        let due = Duration::from_nanos(self.nanos * self.sent);
+        while self.began.elapsed() < due {
+            std::hint::spin_loop();
+        }
+        self.sent += count as u64;
+    }
 }
 
 /// Datagrams of one system call.

@@ -24,4 +24,13 @@ impl Network {
         };
         Ipv4Addr::from_bits(base + number)
     }
+
+    /// The number of the source with this address.
+    pub(crate) fn number(self, address: Ipv4Addr) -> Option<u32> {
+        let number = address.to_bits().checked_sub(self.address(0).to_bits())?;
+        (number < SOURCES_MAX).then_some(number)
+    }
 }
+
+/// The most sources that a network has room for.
+const SOURCES_MAX: u32 = 0x00fe_0000;

@@ -1,5 +1,7 @@
 //! A lap of datagrams, ready to be sent.
 
+use std::ops::Range;
+
 use super::frame::{HEADERS, TARGET_PORT_AT, sum_up};
 
 /// Datagrams in order of sending, and what is true of them.
@@ -32,6 +34,10 @@ pub(crate) struct Slot {
     pub(crate) source: u32,
     pub(super) sequence: u64,
     pub(super) time_us: u64,
+    /// The number of its record in the lap, which a tag shows.
+    pub(crate) record: u32,
+    /// It is the last, or the only, datagram of its record.
+    pub(super) ends_record: bool,
 }
 
 impl Load {
@@ -43,6 +49,12 @@ impl Load {
     /// The datagrams in order.
     pub(crate) fn slots(&self) -> &[Slot] {
         &self.slots
+    }
+
+    /// The lap in parts of so many datagrams.
+    pub(crate) fn parts(&self, datagrams: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let length = self.slots.len();
+        (0..length).step_by(datagrams).map(move |at| at..length.min(at + datagrams))
     }
 
     /// A datagram with its headers.
@@ -76,23 +88,48 @@ impl Load {
 
     /// The next lap: each source goes on where it stopped.
     pub(crate) fn next_lap(&mut self) {
+        self.advance(0..self.slots.len());
         self.laps += 1;
-        for slot in &mut self.slots {
+    }
+
+    /// Moves part of the lap on to the next; who does so for all parts, one after the other, has
+    /// the next lap.
+    pub(crate) fn advance(&mut self, part: Range<usize>) {
+        for slot in &mut self.slots[part] {
             slot.sequence += u64::from(self.numbered[slot.source as usize]);
             slot.time_us += self.lap_us;
             let frame = &mut self.frames[slot.at..slot.at + usize::from(slot.length)];
-            let payload = &mut frame[HEADERS..];
-            let time = &mut payload[usize::from(slot.time_at)..];
-            if let Some(at) = slot.sequence_at {
-                write_digits(&mut time[..TIME_DIGITS], slot.time_us);
-                write_digits(&mut payload[usize::from(at)..][..SEQUENCE_DIGITS], slot.sequence);
-            } else {
-                // Basic: seconds, a dot, microseconds.
-                let (seconds, micros) = time.split_at_mut(TIME_DIGITS - 6);
-                write_digits(seconds, slot.time_us / 1_000_000);
-                write_digits(&mut micros[1..7], slot.time_us % 1_000_000);
-            }
+            slot.number(&mut frame[HEADERS..]);
             sum_up(frame);
+        }
+    }
+
+    /// Counts, per source, the records that a part of the lap brings to an end.
+    pub(crate) fn count(&self, part: Range<usize>, records: &mut Vec<u64>) {
+        records.resize(self.numbered.len().max(records.len()), 0);
+        for slot in &self.slots[part] {
+            records[slot.source as usize] += u64::from(slot.ends_record);
+        }
+    }
+
+    /// Records of a lap that are never sent.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.iter().map(|&count| u64::from(count)).sum()
+    }
+}
+
+impl Slot {
+    /// Writes number and time over those in the payload.
+    fn number(&self, payload: &mut [u8]) {
+        let time = &mut payload[usize::from(self.time_at)..];
+        if let Some(at) = self.sequence_at {
+            write_digits(&mut time[..TIME_DIGITS], self.time_us);
+            write_digits(&mut payload[usize::from(at)..][..SEQUENCE_DIGITS], self.sequence);
+        } else {
+            // Basic: seconds, a dot, microseconds.
+            let (seconds, micros) = time.split_at_mut(TIME_DIGITS - 6);
+            write_digits(seconds, self.time_us / 1_000_000);
+            write_digits(&mut micros[1..7], self.time_us % 1_000_000);
         }
     }
 }

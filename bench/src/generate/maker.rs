@@ -1,5 +1,6 @@
 //! Makes a lap.
 
+use std::fmt;
 use std::io::Write as _;
 use std::net::SocketAddrV4;
 
@@ -21,6 +22,15 @@ pub(crate) enum Format {
     Extended,
 }
 
+impl fmt::Display for Format {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Format::Basic => "basic",
+            Format::Extended => "extended",
+        })
+    }
+}
+
 /// What load to make.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Profile {
@@ -35,7 +45,19 @@ pub(crate) struct Profile {
     pub(crate) rate: u64,
     pub(crate) seed: u64,
     pub(crate) network: Network,
+    pub(crate) life: Life,
+    /// Begin each text with the number of its record, `#00000000 `.
+    pub(crate) tagged: bool,
     pub(crate) target: SocketAddrV4,
+}
+
+/// Where in their lives the sources are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// Booted long ago; laps can follow.
+    Going,
+    /// At the kernel's first line, whose clock stands still at first; one lap only.
+    Booting,
 }
 
 impl Profile {
@@ -57,7 +79,16 @@ struct Maker {
     /// Datagrams that wait for a later one to pass them.
     held: usize,
     now_us: u64,
+    /// Records so far.
+    made: u32,
     text: Vec<u8>,
+}
+
+/// A record's number and time, each with its place in the payload.
+#[derive(Clone, Copy, Debug)]
+struct Stamp {
+    sequence: Option<(u64, u16)>,
+    time: (u64, u16),
 }
 
 /// A machine that speaks.
@@ -73,15 +104,17 @@ struct Source {
 impl Maker {
     fn new(profile: Profile) -> Self {
         let mut chance = Chance::new(profile.seed);
-        let source = |_| Source {
-            uptime_us: FIRST_TIME + chance.within(0..FIRST_TIME),
-            sequence: FIRST_SEQUENCE,
-            held: Vec::new(),
+        let source = |_| match profile.life {
+            Life::Going => {
+                let uptime_us = FIRST_TIME + chance.within(0..FIRST_TIME);
+                Source { uptime_us, sequence: FIRST_SEQUENCE, held: Vec::new() }
+            }
+            Life::Booting => Source::default(),
         };
         let sources: Vec<Source> = (0..profile.sources).map(source).collect();
         let counts = vec![0; (profile.first + profile.sources) as usize];
         let load = Load { numbered: counts.clone(), dropped: counts, ..Load::default() };
-        Self { profile, chance, load, sources, held: 0, now_us: 0, text: Vec::new() }
+        Self { profile, chance, load, sources, held: 0, now_us: 0, made: 0, text: Vec::new() }
     }
 
     /// One record of one source.
@@ -89,6 +122,7 @@ impl Maker {
         let number = self.chance.within(0..u64::from(self.profile.sources)) as u32;
         let source = self.profile.first + number;
         self.now_us += 1_000_000 / self.profile.rate.max(1);
+        self.made += 1;
         self.load.numbered[source as usize] += 1;
         if self.one_in(1000) {
             self.sources[number as usize].sequence += 1;
@@ -125,23 +159,27 @@ impl Maker {
     }
 
     fn basic(&mut self, number: u32) -> Slot {
-        let time_us = self.sources[number as usize].uptime_us + self.now_us;
+        let (_, time_us) = self.next_number(number);
         let (seconds, micros) = (time_us / 1_000_000, time_us % 1_000_000);
         self.text.clear();
         push(&mut self.text, format_args!("[{seconds:>5}.{micros:06}] "));
+        self.tag();
         Kind::any(&mut self.chance).write(&mut self.text, &mut self.chance);
         self.text.push(b'\n');
         let payload = std::mem::take(&mut self.text);
-        let slot = self.push_datagram(number, &[&payload], None, 1, time_us);
+        let slot = self.push_datagram(
+            number,
+            &[&payload],
+            Stamp { sequence: None, time: (time_us, 1) },
+            true,
+        );
         self.text = payload;
         slot
     }
 
     fn extended(&mut self, number: u32) -> Vec<Slot> {
         let kind = Kind::any(&mut self.chance);
-        let source = &mut self.sources[number as usize];
-        let (sequence, time_us) = (source.sequence, source.uptime_us + self.now_us);
-        source.sequence += 1;
+        let (sequence, time_us) = self.next_number(number);
         let mut head = Vec::new();
         if number.is_multiple_of(2) {
             head.extend_from_slice(b"6.12.94+deb13-amd64,");
@@ -155,13 +193,34 @@ impl Maker {
             push(&mut head, format_args!(",caller=T{}", self.chance.within(1..100_000)));
         }
         let body = self.body(kind);
-        let numbers = (sequence, sequence_at, time_at, time_us);
-        self.pieces(number, &head, &body, numbers)
+        let stamp = Stamp { sequence: Some((sequence, sequence_at)), time: (time_us, time_at) };
+        self.pieces(number, &head, &body, stamp)
+    }
+
+    /// The number and the time of a source's next record.
+    fn next_number(&mut self, number: u32) -> (u64, u64) {
+        let source = &mut self.sources[number as usize];
+        let sequence = source.sequence;
+        source.sequence += 1;
+        let time_us = match self.profile.life {
+            Life::Going => source.uptime_us + self.now_us,
+            // The clock begins to run once the kernel has found one.
+            Life::Booting => sequence.saturating_sub(32) * 20_000,
+        };
+        (sequence, time_us)
+    }
+
+    fn tag(&mut self) {
+        if self.profile.tagged {
+            push(&mut self.text, format_args!("#{:08} ", self.made));
+        }
     }
 
     /// Text and dictionary: now and then too long for one datagram.
     fn body(&mut self, kind: &Kind) -> Vec<u8> {
-        let mut body = Vec::new();
+        self.text.clear();
+        self.tag();
+        let mut body = std::mem::take(&mut self.text);
         kind.write(&mut body, &mut self.chance);
         if self.one_in(50) {
             let length = self.chance.within(1000..1800) as usize;
@@ -178,22 +237,9 @@ impl Maker {
     }
 
     /// As `send_fragmented_body` in drivers/net/netconsole.c cuts it.
-    fn pieces(
-        &mut self,
-        number: u32,
-        head: &[u8],
-        body: &[u8],
-        (sequence, sequence_at, time_at, time_us): (u64, u16, u16, u64),
-    ) -> Vec<Slot> {
-        let numbered = Some((sequence, sequence_at));
+    fn pieces(&mut self, number: u32, head: &[u8], body: &[u8], stamp: Stamp) -> Vec<Slot> {
         if head.len() + 1 + body.len() <= DATAGRAM_MAX {
-            return vec![self.push_datagram(
-                number,
-                &[head, b";", body],
-                numbered,
-                time_at,
-                time_us,
-            )];
+            return vec![self.push_datagram(number, &[head, b";", body], stamp, true)];
         }
         let mut slots = Vec::new();
         let mut sent = 0;
@@ -203,7 +249,8 @@ impl Maker {
             let piece = &body[sent..body.len().min(sent + room)];
             sent += piece.len();
             let parts = [head, mark.as_bytes(), piece];
-            slots.push(self.push_datagram(number, &parts, numbered, time_at, time_us));
+            let last = sent == body.len();
+            slots.push(self.push_datagram(number, &parts, stamp, last));
         }
         slots
     }
@@ -212,9 +259,8 @@ impl Maker {
         &mut self,
         number: u32,
         parts: &[&[u8]],
-        numbered: Option<(u64, u16)>,
-        time_at: u16,
-        time_us: u64,
+        stamp: Stamp,
+        ends_record: bool,
     ) -> Slot {
         let frames = &mut self.load.frames;
         let at = frames.len();
@@ -229,11 +275,13 @@ impl Maker {
         Slot {
             at,
             length: (HEADERS + length) as u16,
-            sequence_at: numbered.map(|(_, at)| at),
-            time_at,
+            sequence_at: stamp.sequence.map(|(_, at)| at),
+            time_at: stamp.time.1,
             source,
-            sequence: numbered.map_or(0, |(sequence, _)| sequence),
-            time_us,
+            sequence: stamp.sequence.map_or(0, |(sequence, _)| sequence),
+            time_us: stamp.time.0,
+            record: self.made,
+            ends_record,
         }
     }
 

@@ -1,23 +1,20 @@
 //! *Drain*: a receiver is stopped, its socket filled, the receiver let go. What it costs until
 //! all is received and it is quiet is its own cost, with no wake-ups in it, and repeatable.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::path::Path;
-use std::{fmt, fs};
 
 use anyhow::{Context as _, Result, ensure};
-use bedside_lab::wait;
 use serde::Serialize;
 
-use super::figures::median;
-use crate::generate::address::Network;
-use crate::generate::{Format, Load, Profile};
-use crate::net;
-use crate::receivers::{Doctor, Receiver, floor};
+use super::figures::{Table, median};
+use crate::generate::{Format, Life, Load, Profile};
+use crate::receivers::{Doctor, Kind, Receiver};
 use crate::send::Sender;
+use crate::site::Site;
 
 /// What to drain.
-#[derive(clap::Args, Clone, Copy, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 pub(crate) struct DrainArgs {
     /// The format that the sources speak
     #[arg(long, value_enum, default_value = "basic")]
@@ -34,6 +31,9 @@ pub(crate) struct DrainArgs {
     /// Seed of all that is left to chance
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Measure the doctor's peers as well, where they are installed
+    #[arg(long)]
+    pub(crate) peers: bool,
 }
 
 /// What came out, in nanoseconds of CPU per datagram.
@@ -44,12 +44,14 @@ pub(crate) struct Drain {
     pub(crate) datagrams: usize,
     pub(crate) bytes_per_datagram: f64,
     pub(crate) receivers: Vec<Row>,
+    /// Receivers that are not installed here.
+    pub(crate) absent: Vec<&'static str>,
 }
 
 /// One receiver.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
-    pub(crate) receiver: String,
+    pub(crate) receiver: &'static str,
     /// Each round that counts.
     pub(crate) rounds: Vec<f64>,
     /// The first round, in which every source is new.
@@ -57,87 +59,42 @@ pub(crate) struct Row {
     pub(crate) median: f64,
     /// Median of the ratios to the floor's figure of the same round.
     pub(crate) ratio: f64,
-    /// What was done later, per datagram; the doctor only.
+    /// What was done later; the doctor only.
     pub(crate) settling: Option<f64>,
     /// Resident memory at the end, bytes.
     pub(crate) resident: u64,
 }
 
-/// Drains floor and doctor in turns.
-pub(crate) fn run(args: &DrainArgs, network: Network, program: &Path, dir: &Path) -> Result<Drain> {
-    let mut contenders = Vec::new();
-    let floors: [(&str, &[&str]); 3] = [
-        ("floor", &[]),
-        ("floor, with source", &["--source"]),
-        ("floor, with source and time", &["--source", "--time"]),
-    ];
-    for (name, asks) in floors {
-        contenders.push(Contender::start(name, network, dir, |address, dir| {
-            floor::start(address, asks, dir)
-        })?);
-    }
-    let doctor = Doctor::new(program, &dir.join("bedside"))?;
-    contenders
-        .push(Contender::start("bedside", network, dir, |address, _| doctor.serve(address, ""))?);
-    let mut load = args.load(network);
-    for _ in 0..=args.rounds {
-        for contender in &mut contenders {
-            load.retarget(contender.address.port());
-            contender.round(&load)?;
-        }
-        load.next_lap();
-    }
-    let heard = (load.laps() * load.len() as u64) as f64;
-    let floor = contenders[0].rounds.clone();
-    let meanwhile = contenders[3].receiver.settling()?;
-    let rows = contenders.into_iter().map(|contender| contender.row(&floor));
-    let mut receivers = rows.collect::<Result<Vec<Row>>>()?;
-    let later = doctor.seal(net::free_address()?)?;
-    receivers[3].settling = Some((meanwhile + later).as_nanos() as f64 / heard);
-    Ok(Drain {
-        format: args.format,
-        sources: args.sources,
-        datagrams: load.len(),
-        bytes_per_datagram: load.bytes() as f64 / load.len() as f64,
-        receivers,
-    })
-}
-
-impl fmt::Display for Drain {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Drain { format, sources, datagrams, bytes_per_datagram, .. } = self;
-        writeln!(
-            out,
-            "drain, {format:?}, {sources} sources: {datagrams} datagrams of {bytes_per_datagram:.0} bytes\n"
-        )?;
-        writeln!(
-            out,
-            "| ns of CPU per datagram | median | × floor | first round | settling | × floor | sum | × floor | resident |"
-        )?;
-        writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|")?;
-        let floor = self.receivers[0].median;
-        for Row { receiver, first, median, ratio, settling, resident, .. } in &self.receivers {
-            write!(out, "| {receiver} | {median:.0} | {ratio:.2} | {first:.0} |")?;
-            match settling {
-                Some(later) => {
-                    let sum = median + later;
-                    write!(
-                        out,
-                        " {later:.0} | {:.2} | {sum:.0} | {:.2} |",
-                        later / floor,
-                        sum / floor
-                    )?;
-                }
-                None => write!(out, "||||")?,
-            }
-            writeln!(out, " {:.1} MB |", *resident as f64 / 1e6)?;
-        }
-        Ok(())
-    }
-}
-
 impl DrainArgs {
-    fn load(&self, network: Network) -> Load {
+    /// Drains all receivers in turns.
+    pub(crate) fn run(&self, site: &Site) -> Result<Drain> {
+        let peers = if self.peers { &Kind::PEERS[..] } else { &[] };
+        let (kinds, absent): (Vec<Kind>, Vec<Kind>) =
+            Kind::OURS.iter().chain(peers).partition(|kind| kind.is_installed());
+        let contenders = kinds.into_iter().map(|kind| Contender::start(kind, site));
+        let mut contenders = contenders.collect::<Result<Vec<Contender>>>()?;
+        let mut load = self.load(site);
+        for _ in 0..=self.rounds {
+            for contender in &mut contenders {
+                load.retarget(contender.address.port());
+                contender.round(&load)?;
+            }
+            load.next_lap();
+        }
+        let heard = load.laps() * load.len() as u64;
+        let floor = contenders[0].rounds.clone();
+        let rows = contenders.into_iter().map(|contender| contender.row(site, &floor, heard));
+        Ok(Drain {
+            format: self.format,
+            sources: self.sources,
+            datagrams: load.len(),
+            bytes_per_datagram: load.bytes() as f64 / load.len() as f64,
+            receivers: rows.collect::<Result<_>>()?,
+            absent: absent.into_iter().map(Kind::as_str).collect(),
+        })
+    }
+
+    fn load(&self, site: &Site) -> Load {
         Profile {
             format: self.format,
             sources: self.sources,
@@ -145,7 +102,9 @@ impl DrainArgs {
             datagrams: self.datagrams,
             rate: 100_000,
             seed: self.seed,
-            network,
+            network: site.network,
+            life: Life::Going,
+            tagged: false,
             target: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0),
         }
         .make()
@@ -154,7 +113,7 @@ impl DrainArgs {
 
 /// A receiver that is drained again and again.
 struct Contender {
-    name: String,
+    kind: Kind,
     address: SocketAddrV4,
     receiver: Receiver,
     sender: Sender,
@@ -163,52 +122,84 @@ struct Contender {
 }
 
 impl Contender {
-    fn start(
-        name: &str,
-        network: Network,
-        dir: &Path,
-        start: impl FnOnce(SocketAddrV4, &Path) -> Result<Receiver>,
-    ) -> Result<Self> {
-        let dir = dir.join(name);
-        fs::create_dir_all(&dir)?;
-        let address = net::free_address()?;
-        let receiver = start(address, &dir)?;
+    fn start(kind: Kind, site: &Site) -> Result<Self> {
+        let (receiver, address) = kind.start(site)?;
         receiver.ear.widen(BUFFER)?;
-        let sender = Sender::new(network, address)?;
-        Ok(Self { name: name.to_owned(), address, receiver, sender, rounds: Vec::new() })
+        let sender = Sender::new(site.network, address)?;
+        Ok(Self { kind, address, receiver, sender, rounds: Vec::new() })
     }
 
     /// One drain.
     fn round(&mut self, load: &Load) -> Result<()> {
-        let ear = &self.receiver.ear;
-        let drops = ear.drops()?;
+        let drops = self.receiver.ear.drops()?;
         self.receiver.stop()?;
         let before = self.receiver.own_cpu()?;
         self.sender.send(load, load.slots())?;
-        let lost = ear.drops()? - drops;
-        ensure!(lost == 0, "{lost} datagrams did not fit into the buffer of {}", self.name);
+        let lost = self.receiver.ear.drops()? - drops;
+        ensure!(lost == 0, "the buffer of {} has no room for {lost}", self.kind.as_str());
         self.receiver.go_on()?;
-        wait::until(&format!("{} to take all", self.name), || {
-            Ok((ear.queued()? == 0).then_some(()))
-        })?;
+        self.receiver.emptied()?;
         let after = self.receiver.quiet_cpu()?;
         self.rounds.push(after.saturating_sub(before).as_nanos() as f64 / load.len() as f64);
         Ok(())
     }
 
-    fn row(self, floor: &[f64]) -> Result<Row> {
+    fn row(self, site: &Site, floor: &[f64], heard: u64) -> Result<Row> {
         let ratios = self.rounds.iter().zip(floor).map(|(ours, floor)| ours / floor);
-        let resident = self.receiver.process.memory("VmRSS")?;
+        let ratio = median(ratios.skip(1).collect());
+        let resident = self.receiver.memory("VmRSS")?;
         let (first, rounds) = self.rounds.split_first().context("no rounds")?;
-        Ok(Row {
-            receiver: self.name,
-            first: *first,
-            median: median(rounds.to_vec()),
-            ratio: median(ratios.skip(1).collect()),
-            rounds: rounds.to_vec(),
-            settling: None,
-            resident,
-        })
+        let (first, rounds) = (*first, rounds.to_vec());
+        let settling = match self.kind {
+            Kind::Bedside => Some(settle(self.receiver, site)? / heard as f64),
+            _ => None,
+        };
+        let receiver = self.kind.as_str();
+        let median = median(rounds.clone());
+        Ok(Row { receiver, rounds, first, median, ratio, settling, resident })
+    }
+}
+
+/// Nanoseconds of what the doctor did beside receiving and had still to do: its store is sealed
+/// to the end by a second doctor.
+fn settle(receiver: Receiver, site: &Site) -> Result<f64> {
+    let meanwhile = receiver.settling()?;
+    receiver.terminate()?;
+    let later = Doctor::new(site, &site.dir.join(format!("{:?}", Kind::Bedside))).seal()?;
+    Ok((meanwhile + later).as_nanos() as f64)
+}
+
+impl fmt::Display for Drain {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Drain { format, sources, datagrams, bytes_per_datagram, .. } = self;
+        writeln!(
+            out,
+            "Drain, {format}, {sources} sources: {datagrams} datagrams of \
+             {bytes_per_datagram:.0} bytes; ns of CPU per datagram\n"
+        )?;
+        let mut table = Table::new(
+            "receiver | median | × floor | first round | settling | × floor | sum | × floor | resident",
+        );
+        let floor = self.receivers.first().map_or(1.0, |row| row.median);
+        for row in &self.receivers {
+            let Row { receiver, first, median, ratio, settling, resident, .. } = row;
+            let later = settling.map_or_else(
+                || " | | | ".to_owned(),
+                |later| {
+                    let sum = median + later;
+                    format!("{later:.0} | {:.2} | {sum:.0} | {:.2}", later / floor, sum / floor)
+                },
+            );
+            let resident = *resident as f64 / 1e6;
+            table.row(&format!(
+                "{receiver} | {median:.0} | {ratio:.2} | {first:.0} | {later} | {resident:.1} MB"
+            ));
+        }
+        write!(out, "{table}")?;
+        if !self.absent.is_empty() {
+            writeln!(out, "\nNot installed here: {}.", self.absent.join("; "))?;
+        }
+        Ok(())
     }
 }
 

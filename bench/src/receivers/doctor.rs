@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use bedside_lab::wait;
 
 use super::Receiver;
+use crate::site::{Site, free_address};
 
 /// The program and the folder in which it works.
 #[derive(Clone, Debug)]
@@ -19,10 +20,9 @@ pub(crate) struct Doctor {
 }
 
 impl Doctor {
-    /// The program `program` with a store in `dir`.
-    pub(crate) fn new(program: &Path, dir: &Path) -> Result<Self> {
-        fs::create_dir_all(dir)?;
-        Ok(Self { program: program.to_owned(), dir: dir.to_owned() })
+    /// The site's program with its store in `dir`.
+    pub(crate) fn new(site: &Site, dir: &Path) -> Self {
+        Self { program: site.program.clone(), dir: dir.to_owned() }
     }
 
     /// The store's folder.
@@ -48,8 +48,8 @@ impl Doctor {
 
     /// Runs a doctor until it has sealed all that was heard; the CPU time of the threads that
     /// settle, over that life.
-    pub(crate) fn seal(&self, address: SocketAddrV4) -> Result<Duration> {
-        let receiver = self.serve(address, "[store]\nsegment_age = \"1s\"")?;
+    pub(crate) fn seal(&self) -> Result<Duration> {
+        let receiver = self.serve(free_address()?, "[store]\nsegment_age = \"1s\"")?;
         let patience = Duration::from_mins(5);
         wait::until_within(patience, "all to be sealed", || Ok(self.is_sealed()?.then_some(())))?;
         let cpu = receiver.settling()?;
