@@ -12,4 +12,4 @@ mod maker;
 mod texts;
 
 pub(crate) use load::{Load, Slot};
-pub(crate) use maker::{Format, Life, Profile};
+pub(crate) use maker::{Format, Life, Profile, RARE, SELDOM};

@@ -19,7 +19,12 @@ use clap::{Parser, Subcommand};
 use serde::Serialize;
 
 use measure::drain::DrainArgs;
+use measure::flood::FloodArgs;
 use measure::full::FullArgs;
+use measure::latency::LatencyArgs;
+use measure::memory::MemoryArgs;
+use measure::paced::PacedArgs;
+use measure::store::StoreArgs;
 use receivers::floor::{self, FloorArgs};
 use site::Site;
 
@@ -48,6 +53,16 @@ enum Measurement {
     Full(FullArgs),
     /// Loss when 10,000 machines boot at once
     PowerCut,
+    /// CPU per datagram of datagrams that come one by one
+    Paced(PacedArgs),
+    /// From a datagram to its line in `bedside log -f`
+    Latency(LatencyArgs),
+    /// Resident memory by the number of sources
+    Memory(MemoryArgs),
+    /// Real sources among millions of made-up ones
+    Flood(FloodArgs),
+    /// Size of the store, and how long it takes to find something in it
+    Store(StoreArgs),
     /// Receive and count, nothing else
     #[command(hide = true)]
     Floor(FloorArgs),
@@ -77,6 +92,11 @@ fn run(cli: &Cli) -> Result<()> {
         Measurement::Drain(args) => tell(cli.json, &args.run(&site)?),
         Measurement::Full(args) => tell(cli.json, &args.run(&site)?),
         Measurement::PowerCut => tell(cli.json, &FullArgs::power_cut().run(&site)?),
+        Measurement::Paced(args) => tell(cli.json, &args.run(&site)?),
+        Measurement::Latency(args) => tell(cli.json, &args.run(&site)?),
+        Measurement::Memory(args) => tell(cli.json, &args.run(&site)?),
+        Measurement::Flood(args) => tell(cli.json, &args.run(&site)?),
+        Measurement::Store(args) => tell(cli.json, &args.run(&site)?),
         Measurement::Floor(_) => Ok(()),
     }
 }

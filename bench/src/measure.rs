@@ -2,4 +2,10 @@
 
 pub(crate) mod drain;
 pub(crate) mod figures;
+pub(crate) mod flood;
 pub(crate) mod full;
+mod large;
+pub(crate) mod latency;
+pub(crate) mod memory;
+pub(crate) mod paced;
+pub(crate) mod store;

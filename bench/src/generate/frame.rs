@@ -1,6 +1,6 @@
 //! The bytes around a payload: Ethernet, IPv4, UDP.
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// What stands in front of the payload.
 pub(crate) const HEADERS: usize = 14 + IP_HEADER + UDP_HEADER;
@@ -27,6 +27,16 @@ pub(crate) fn push_headers(out: &mut Vec<u8>, from: SocketAddrV4, to: SocketAddr
     out.extend(to.port().to_be_bytes());
     out.extend(udp_length.to_be_bytes());
     out.extend([0, 0]);
+}
+
+/// Gives a frame another sender.
+pub(crate) fn readdress(frame: &mut [u8], from: Ipv4Addr) {
+    let ip = &mut frame[14..14 + IP_HEADER];
+    ip[12..16].copy_from_slice(&from.octets());
+    ip[10..12].fill(0);
+    let checksum = checksum(ip);
+    ip[10..12].copy_from_slice(&checksum.to_be_bytes());
+    sum_up(frame);
 }
 
 /// Writes the UDP checksum of a frame, as netpoll sends one (`netpoll_send_udp` in

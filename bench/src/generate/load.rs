@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::frame::{HEADERS, TARGET_PORT_AT, sum_up};
+use super::address::Network;
+use super::frame::{HEADERS, TARGET_PORT_AT, readdress, sum_up};
 
 /// Datagrams in order of sending, and what is true of them.
 #[derive(Clone, Debug, Default)]
@@ -11,8 +12,6 @@ pub(crate) struct Load {
     pub(super) slots: Vec<Slot>,
     /// Records of each source in a lap, those that are never sent among them.
     pub(super) numbered: Vec<u32>,
-    /// Records of each source in a lap that are never sent.
-    pub(super) dropped: Vec<u32>,
     /// How long a lap takes by the senders' clocks, in microseconds.
     pub(super) lap_us: u64,
     /// Laps before this one.
@@ -104,17 +103,21 @@ impl Load {
         }
     }
 
+    /// The same datagrams, but from sources with numbers higher by `by`.
+    pub(crate) fn shift(&mut self, part: Range<usize>, network: Network, by: u32) {
+        for slot in &mut self.slots[part] {
+            slot.source += by;
+            let frame = &mut self.frames[slot.at..slot.at + usize::from(slot.length)];
+            readdress(frame, network.address(slot.source));
+        }
+    }
+
     /// Counts, per source, the records that a part of the lap brings to an end.
     pub(crate) fn count(&self, part: Range<usize>, records: &mut Vec<u64>) {
         records.resize(self.numbered.len().max(records.len()), 0);
         for slot in &self.slots[part] {
             records[slot.source as usize] += u64::from(slot.ends_record);
         }
-    }
-
-    /// Records of a lap that are never sent.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.iter().map(|&count| u64::from(count)).sum()
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Profile {
     pub(crate) seed: u64,
     pub(crate) network: Network,
     pub(crate) life: Life,
+    /// The sources speak one after the other instead of by chance.
+    pub(crate) in_turn: bool,
     /// Begin each text with the number of its record, `#00000000 `.
     pub(crate) tagged: bool,
     pub(crate) target: SocketAddrV4,
@@ -113,20 +115,23 @@ impl Maker {
         };
         let sources: Vec<Source> = (0..profile.sources).map(source).collect();
         let counts = vec![0; (profile.first + profile.sources) as usize];
-        let load = Load { numbered: counts.clone(), dropped: counts, ..Load::default() };
+        let load = Load { numbered: counts, ..Load::default() };
         Self { profile, chance, load, sources, held: 0, now_us: 0, made: 0, text: Vec::new() }
     }
 
     /// One record of one source.
     fn record(&mut self) {
-        let number = self.chance.within(0..u64::from(self.profile.sources)) as u32;
+        let sources = self.profile.sources;
+        let number = match self.profile.in_turn {
+            true => self.made % sources,
+            false => self.chance.within(0..u64::from(sources)) as u32,
+        };
         let source = self.profile.first + number;
         self.now_us += 1_000_000 / self.profile.rate.max(1);
         self.made += 1;
         self.load.numbered[source as usize] += 1;
         if self.one_in(1000) {
             self.sources[number as usize].sequence += 1;
-            self.load.dropped[source as usize] += 1;
             return;
         }
         let slots = self.datagrams(number);
@@ -210,6 +215,15 @@ impl Maker {
         (sequence, time_us)
     }
 
+    /// Words that are searched for: one in a million, and one in ten thousand.
+    fn mark(&self, text: &mut Vec<u8>) {
+        if self.made.is_multiple_of(1_000_000) {
+            text.extend_from_slice(RARE.as_bytes());
+        } else if self.made.is_multiple_of(10_000) {
+            text.extend_from_slice(SELDOM.as_bytes());
+        }
+    }
+
     fn tag(&mut self) {
         if self.profile.tagged {
             push(&mut self.text, format_args!("#{:08} ", self.made));
@@ -222,6 +236,7 @@ impl Maker {
         self.tag();
         let mut body = std::mem::take(&mut self.text);
         kind.write(&mut body, &mut self.chance);
+        self.mark(&mut body);
         if self.one_in(50) {
             let length = self.chance.within(1000..1800) as usize;
             while body.len() < length {
@@ -295,6 +310,10 @@ fn push(out: &mut Vec<u8>, words: std::fmt::Arguments<'_>) {
     out.write_fmt(words).unwrap_or_default();
 }
 
+/// Ends one text in a million.
+pub(crate) const RARE: &str = " (bittern)";
+/// Ends one text in ten thousand.
+pub(crate) const SELDOM: &str = " (heron)";
 /// `MAX_PRINT_CHUNK` in drivers/net/netconsole.c.
 const DATAGRAM_MAX: usize = 1000;
 /// Of eight digits, so that numbers keep their width.

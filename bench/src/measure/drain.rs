@@ -104,6 +104,7 @@ impl DrainArgs {
             seed: self.seed,
             network: site.network,
             life: Life::Going,
+            in_turn: false,
             tagged: false,
             target: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0),
         }

@@ -3,10 +3,9 @@
 
 use std::fmt;
 use std::net::SocketAddrV4;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -157,6 +156,7 @@ impl FullArgs {
             seed: self.seed,
             network: site.network,
             life: if self.booting { Life::Booting } else { Life::Going },
+            in_turn: false,
             tagged: false,
             target,
         }
@@ -224,7 +224,7 @@ impl Full {
         (self.missing, self.surplus) = stored.differences(sent);
         let noted = |cause: &str| stored.gaps.get(cause).copied().unwrap_or(0);
         self.told_lost = noted("socket") + noted("limit");
-        let hosts = told(doctor, &doctor.data())?;
+        let hosts = doctor.hosts(&[])?;
         let number = |host: &Value, key: &str| host[key].as_u64().unwrap_or(0);
         self.told_records = hosts.iter().map(|host| number(host, "records")).sum();
         let boots = || hosts.iter().map(|host| number(host, "boots"));
@@ -237,14 +237,6 @@ impl Full {
         let lost = self.dropped + self.missing + self.surplus + self.told_lost;
         lost == 0 && self.told_records == self.records
     }
-}
-
-/// The objects of `bedside hosts --json`.
-fn told(doctor: &Doctor, data: &Path) -> Result<Vec<Value>> {
-    let output = doctor.command().arg("hosts").arg("--json").arg("--data").arg(data).output()?;
-    let mut answer: Value = serde_json::from_slice(&output.stdout)
-        .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
-    Ok(answer["hosts"].as_array_mut().map(std::mem::take).unwrap_or_default())
 }
 
 impl fmt::Display for Full {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bedside_lab::wait;
+use serde_json::Value;
 
 use super::Receiver;
 use crate::site::{Site, free_address};
@@ -55,6 +56,22 @@ impl Doctor {
         let cpu = receiver.settling()?;
         receiver.terminate()?;
         Ok(cpu)
+    }
+
+    /// The objects of `bedside hosts --json`, of these machines or of all.
+    pub(crate) fn hosts(&self, names: &[String]) -> Result<Vec<Value>> {
+        let mut command = self.command();
+        command.args(["hosts", "--json", "--data"]).arg(self.data()).args(names);
+        let output = command.output()?;
+        let mut answer: Value = serde_json::from_slice(&output.stdout)
+            .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+        Ok(answer["hosts"].as_array_mut().map(std::mem::take).unwrap_or_default())
+    }
+
+    /// The last thing that the doctor of the last [`Doctor::serve`] said.
+    pub(crate) fn last_words(&self) -> Result<String> {
+        let said = fs::read_to_string(self.dir.join("said"))?;
+        Ok(said.lines().next_back().unwrap_or_default().to_owned())
     }
 
     fn is_sealed(&self) -> Result<bool> {

@@ -1,0 +1,138 @@
+//! *Memory*: what a source costs that has spoken and is silent.
+
+use std::fmt;
+use std::net::SocketAddrV4;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::figures::{Table, thousands};
+use crate::generate::{Format, Life, Profile};
+use crate::receivers::{Doctor, Receiver};
+use crate::send::{BATCH, Sender};
+use crate::site::{self, Site};
+
+/// How many sources.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct MemoryArgs {
+    /// Numbers of sources
+    #[arg(long, value_delimiter = ',', default_value = "100,10000,1000000")]
+    pub(crate) sources: Vec<u32>,
+    /// The format that the sources speak
+    #[arg(long, value_enum, default_value = "extended")]
+    pub(crate) format: Format,
+}
+
+/// What came out.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Memory {
+    pub(crate) format: Format,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// One doctor.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) sources: u32,
+    /// Resident bytes once all is quiet.
+    pub(crate) resident: u64,
+    pub(crate) peak: u64,
+    /// Bytes for each source more than in the row above.
+    pub(crate) per_source: Option<f64>,
+    /// Machines that `bedside hosts` lists.
+    pub(crate) told: usize,
+    pub(crate) dropped: u64,
+}
+
+impl MemoryArgs {
+    /// A doctor for each number.
+    pub(crate) fn run(&self, site: &Site) -> Result<Memory> {
+        let mut rows: Vec<Row> = Vec::new();
+        for &sources in &self.sources {
+            let mut row = self.measure(site, sources)?;
+            row.per_source = rows.last().map(|fewer| {
+                let bytes = row.resident as f64 - fewer.resident as f64;
+                bytes / f64::from(sources - fewer.sources)
+            });
+            rows.push(row);
+        }
+        Ok(Memory { format: self.format, rows })
+    }
+
+    fn measure(&self, site: &Site, sources: u32) -> Result<Row> {
+        let doctor = Doctor::new(site, &site.folder("memory")?);
+        let address = site::free_address()?;
+        let limits = format!("[limits]\nproven_streams = {}", sources.max(100_000));
+        let receiver = doctor.serve(address, &limits)?;
+        self.speak(site, &receiver, address, sources)?;
+        receiver.quiet_cpu()?;
+        let resident = receiver.memory("VmRSS")?;
+        let peak = receiver.memory("VmHWM")?;
+        let dropped = receiver.ear.drops()?;
+        receiver.terminate()?;
+        let told = doctor.hosts(&[])?.len();
+        Ok(Row { sources, resident, peak, per_source: None, told, dropped })
+    }
+
+    /// Enough of each source to be taken for a real one; no faster than it is heard, for
+    /// memory is asked for here and not speed.
+    fn speak(
+        &self,
+        site: &Site,
+        receiver: &Receiver,
+        target: SocketAddrV4,
+        sources: u32,
+    ) -> Result<()> {
+        let mut sender = Sender::new(site.network, target)?;
+        let room = receiver.ear.buffer()? / 2;
+        for first in (0..sources).step_by(AT_ONCE as usize) {
+            let some = AT_ONCE.min(sources - first);
+            let profile = Profile {
+                format: self.format,
+                sources: some,
+                first,
+                datagrams: some as usize * LINES,
+                rate: 100_000,
+                seed: first.into(),
+                network: site.network,
+                life: Life::Going,
+                in_turn: true,
+                tagged: false,
+                target,
+            };
+            let load = profile.make();
+            for part in load.parts(BATCH) {
+                while receiver.ear.queued()? > room {
+                    std::thread::yield_now();
+                }
+                sender.send(&load, &load.slots()[part])?;
+            }
+        }
+        receiver.emptied()
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "Memory, {}, {LINES} lines of each source, then silence\n", self.format)?;
+        let mut table =
+            Table::new("sources | resident | peak | bytes per source | listed | dropped");
+        for row in &self.rows {
+            let per_source = row.per_source.map_or(String::new(), |bytes| format!("{bytes:.0}"));
+            table.row(&format!(
+                "{} | {:.1} MB | {:.1} MB | {per_source} | {} | {}",
+                thousands(row.sources.into()),
+                row.resident as f64 / 1e6,
+                row.peak as f64 / 1e6,
+                thousands(row.told as u64),
+                row.dropped
+            ));
+        }
+        write!(out, "{table}")
+    }
+}
+
+/// Lines of a source, on average: by chance a few have less than it takes to be remembered.
+const LINES: usize = 12;
+/// Sources whose lines lie in memory here at once.
+const AT_ONCE: u32 = 50_000;

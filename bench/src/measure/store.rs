@@ -1,0 +1,255 @@
+//! *Store*: how small it is, and how long it takes to find something in it; each question asked
+//! as a user asks it, by a process of its own.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use bedside_lab::{capture, oracle};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+use serde::Serialize;
+
+use super::figures::{Table, median, thousands};
+use super::large;
+use crate::generate::{Format, Life, Profile, RARE, SELDOM};
+use crate::receivers::{Doctor, Receiver};
+use crate::send::{BATCH, Sender};
+use crate::site::{self, Site};
+
+/// What to ask.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct StoreArgs {
+    /// Lines in the store
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) lines: usize,
+    /// Machines that they are of
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) sources: u32,
+    /// How often each question is asked
+    #[arg(long, default_value_t = 7)]
+    pub(crate) rounds: usize,
+    /// Ask a store of 10 GiB as well; takes as much room on the disk, and minutes
+    #[arg(long)]
+    pub(crate) large: bool,
+}
+
+/// What came out.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Store {
+    pub(crate) captures: Captures,
+    pub(crate) lines: u64,
+    pub(crate) sources: u32,
+    /// Bytes of the sealed store with those lines.
+    pub(crate) bytes: u64,
+    pub(crate) questions: Vec<Question>,
+}
+
+/// All captures of real kernels in one store, sealed.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Captures {
+    pub(crate) captures: usize,
+    /// Bytes of their texts, and one for each newline.
+    pub(crate) text: u64,
+    /// Bytes of the segments, all in them counted.
+    pub(crate) bytes: u64,
+}
+
+/// A question and the time until it was answered.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Question {
+    pub(crate) what: String,
+    /// Milliseconds; median of the rounds.
+    pub(crate) millis: f64,
+    /// Lines of the answer.
+    pub(crate) lines: u64,
+}
+
+impl StoreArgs {
+    /// Fills stores and asks them.
+    pub(crate) fn run(&self, site: &Site) -> Result<Store> {
+        let captures = captures(site)?;
+        let doctor = Doctor::new(site, &site.folder("store")?);
+        let lines = self.fill(site, &doctor)?;
+        doctor.seal()?;
+        let bytes = size(&doctor.data())?;
+        let mut questions = self.ask(site, &doctor)?;
+        if self.large {
+            large::grow(&doctor.data(), LARGE)?;
+            questions.extend(self.ask_large(site, &doctor)?);
+        }
+        Ok(Store { captures, lines, sources: self.sources, bytes, questions })
+    }
+
+    /// Speaks no faster than it is heard; says how many lines there are.
+    fn fill(&self, site: &Site, doctor: &Doctor) -> Result<u64> {
+        let target = site::free_address()?;
+        let receiver = doctor.serve(target, "")?;
+        let mut sender = Sender::new(site.network, target)?;
+        let mut load = Profile {
+            format: Format::Extended,
+            sources: self.sources,
+            first: 0,
+            datagrams: self.lines.min(LAP),
+            rate: 100_000,
+            seed: 1,
+            network: site.network,
+            life: Life::Going,
+            in_turn: false,
+            tagged: false,
+            target,
+        }
+        .make();
+        let room = receiver.ear.buffer()? / 2;
+        let mut records = Vec::new();
+        while (records.iter().sum::<u64>() as usize) < self.lines {
+            for part in load.parts(BATCH) {
+                while receiver.ear.queued()? > room {
+                    std::thread::yield_now();
+                }
+                load.count(part.clone(), &mut records);
+                sender.send(&load, &load.slots()[part])?;
+            }
+            load.next_lap();
+        }
+        receiver.emptied()?;
+        ensure!(receiver.ear.drops()? == 0, "lines were lost while the store was filled");
+        receiver.terminate()?;
+        Ok(records.iter().sum())
+    }
+
+    fn ask(&self, site: &Site, doctor: &Doctor) -> Result<Vec<Question>> {
+        let one_of_all = site.network.address(self.sources / 3).to_string();
+        let ask = |what: &str, args: &[&str]| self.question(doctor, what, args);
+        Ok(vec![
+            ask("the last 100 lines of one machine", &["log", "-n", "100", &one_of_all])?,
+            ask("a literal in one line of 25", &["log", "-g", "UFW BLOCK"])?,
+            ask(
+                "a literal in one line of 10 000",
+                &["log", "-g", SELDOM.trim_matches([' ', '(', ')'])],
+            )?,
+            ask(
+                "a literal in one line of a million",
+                &["log", "-g", RARE.trim_matches([' ', '(', ')'])],
+            )?,
+            ask("a literal that is nowhere", &["log", "-g", "wolpertinger"])?,
+            ask("all machines", &["hosts"])?,
+        ])
+    }
+
+    fn ask_large(&self, site: &Site, doctor: &Doctor) -> Result<Vec<Question>> {
+        let one_of_all = site.network.address(self.sources / 3).to_string();
+        // Once, so that the catalogue knows the segments that were put there.
+        self.open(doctor)?;
+        let millis = (0..self.rounds).map(|_| self.open(doctor)).collect::<Result<Vec<f64>>>()?;
+        let what = "10 GiB: from the start of `serve` until it hears".to_owned();
+        let tail = ["log", "-n", "100", &one_of_all];
+        Ok(vec![
+            Question { what, millis: median(millis), lines: 0 },
+            self.question(doctor, "10 GiB: the last 100 lines of one machine", &tail)?,
+        ])
+    }
+
+    /// Milliseconds until a doctor hears.
+    fn open(&self, doctor: &Doctor) -> Result<f64> {
+        let began = Instant::now();
+        let receiver: Receiver =
+            doctor.serve(site::free_address()?, "[retention]\nsize = \"100GiB\"")?;
+        let millis = began.elapsed().as_secs_f64() * 1e3;
+        receiver.terminate()?;
+        Ok(millis)
+    }
+
+    /// Asks several times on one core.
+    fn question(&self, doctor: &Doctor, what: &str, args: &[&str]) -> Result<Question> {
+        let cores = sched_getaffinity(Pid::from_raw(0))?;
+        let mut one = CpuSet::new();
+        let first = (0..CpuSet::count()).find(|&core| cores.is_set(core).unwrap_or(false));
+        one.set(first.context("no core")?)?;
+        sched_setaffinity(Pid::from_raw(0), &one)?;
+        let answers = (0..self.rounds).map(|_| answer(doctor, args)).collect::<Result<Vec<_>>>();
+        sched_setaffinity(Pid::from_raw(0), &cores)?;
+        let answers = answers?;
+        let lines = answers.first().map_or(0, |(_, lines)| *lines);
+        let millis = median(answers.into_iter().map(|(millis, _)| millis).collect());
+        Ok(Question { what: what.to_owned(), millis, lines })
+    }
+}
+
+/// Milliseconds from start to end of a process, and lines of its answer.
+fn answer(doctor: &Doctor, args: &[&str]) -> Result<(f64, u64)> {
+    let mut command = doctor.command();
+    command.args(args).arg("--data").arg(doctor.data()).stdin(Stdio::null());
+    let began = Instant::now();
+    let output = command.output()?;
+    let millis = began.elapsed().as_secs_f64() * 1e3;
+    // 1: nothing was found.
+    ensure!(
+        matches!(output.status.code(), Some(0 | 1)),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok((millis, output.stdout.iter().filter(|&&byte| byte == b'\n').count() as u64))
+}
+
+/// All captures of real kernels, taken into one store as if they were heard.
+fn captures(site: &Site) -> Result<Captures> {
+    let dir = site.folder("captures")?;
+    let doctor = Doctor::new(site, &dir);
+    let file = dir.join("capture.jsonl");
+    let names = capture::names()?;
+    let mut text = 0;
+    for name in &names {
+        fs::write(&file, capture::fixture(name, "jsonl")?)?;
+        run(doctor.command().arg("replay").arg(&file).arg("--data").arg(doctor.data()))?;
+        for stream in oracle::streams(&capture::Capture::load(name)?.datagrams) {
+            let records = stream.boots.iter().flat_map(|boot| &boot.records);
+            text += records.map(|record| record.text.len() as u64 + 1).sum::<u64>();
+        }
+    }
+    doctor.seal()?;
+    Ok(Captures { captures: names.len(), text, bytes: size(&doctor.data())? })
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output()?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// Bytes of all segments.
+fn size(data: &Path) -> Result<u64> {
+    let segments = fs::read_dir(data.join("segments"))?;
+    segments.map(|segment| Ok(segment?.metadata()?.len())).sum()
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Captures { captures, text, bytes } = &self.captures;
+        writeln!(out, "Store\n")?;
+        let mut table = Table::new("sealed store | text | store | times smaller");
+        let mut row = |what: &str, text: u64, bytes: u64| {
+            let (text_mb, mb) = (text as f64 / 1e6, bytes as f64 / 1e6);
+            let ratio = text as f64 / bytes as f64;
+            table.row(&format!("{what} | {text_mb:.2} MB | {mb:.2} MB | {ratio:.1}"));
+        };
+        row(&format!("{captures} captures of real kernels"), *text, *bytes);
+        writeln!(out, "{table}")?;
+        let (lines, sources) = (thousands(self.lines), thousands(self.sources.into()));
+        let size = self.bytes as f64 / 1e6;
+        writeln!(out, "{lines} lines of {sources} machines ({size:.0} MB sealed), on one core:\n")?;
+        let mut table = Table::new("question | median | lines");
+        for Question { what, millis, lines } in &self.questions {
+            table.row(&format!("{what} | {millis:.1} ms | {}", thousands(*lines)));
+        }
+        write!(out, "{table}")
+    }
+}
+
+/// Datagrams that lie in memory.
+const LAP: usize = 1_000_000;
+/// Size of a large store.
+const LARGE: u64 = 10 << 30;
