@@ -4,6 +4,7 @@ mod generate;
 mod measure;
 mod process;
 mod receivers;
+mod report;
 mod send;
 mod site;
 mod stored;
@@ -26,6 +27,7 @@ use measure::memory::MemoryArgs;
 use measure::paced::PacedArgs;
 use measure::store::StoreArgs;
 use receivers::floor::{self, FloorArgs};
+use report::AllArgs;
 use site::Site;
 
 /// Loads the doctor and its peers with datagrams whose counts are known, and measures them.
@@ -33,7 +35,9 @@ use site::Site;
 #[command(name = "bedside-bench", max_term_width = 100, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Measurement,
+    command: Option<Measurement>,
+    #[command(flatten)]
+    all: AllArgs,
     /// The doctor; without it, `bedside` beside this program, built first if cargo runs it
     #[arg(long, global = true, value_name = "FILE")]
     bedside: Option<PathBuf>,
@@ -80,7 +84,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    if let Measurement::Floor(args) = &cli.command {
+    if let Some(Measurement::Floor(args)) = &cli.command {
         return floor::run(*args);
     }
     let program = program(cli)?;
@@ -88,7 +92,12 @@ fn run(cli: &Cli) -> Result<()> {
     let temporary = tempfile::tempdir_in(std::env::current_exe()?.with_file_name(""))?;
     let dir = cli.work.clone().unwrap_or_else(|| temporary.path().to_owned());
     let site = Site::enter(program, dir)?;
-    match &cli.command {
+    let Some(command) = &cli.command else {
+        let report = cli.all.run(&site)?;
+        tell(cli.json, &report)?;
+        return report.check();
+    };
+    match command {
         Measurement::Drain(args) => tell(cli.json, &args.run(&site)?),
         Measurement::Full(args) => tell(cli.json, &args.run(&site)?),
         Measurement::PowerCut => tell(cli.json, &FullArgs::power_cut().run(&site)?),

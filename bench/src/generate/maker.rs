@@ -122,9 +122,10 @@ impl Maker {
     /// One record of one source.
     fn record(&mut self) {
         let sources = self.profile.sources;
-        let number = match self.profile.in_turn {
-            true => self.made % sources,
-            false => self.chance.within(0..u64::from(sources)) as u32,
+        let number = if self.profile.in_turn {
+            self.made % sources
+        } else {
+            self.chance.within(0..u64::from(sources)) as u32
         };
         let source = self.profile.first + number;
         self.now_us += 1_000_000 / self.profile.rate.max(1);

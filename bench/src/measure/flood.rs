@@ -47,7 +47,7 @@ pub(crate) struct Flood {
     pub(crate) dropped: u64,
     pub(crate) peak: u64,
     /// Lines of made-up sources in the store.
-    pub(crate) flood_stored: u64,
+    pub(crate) strangers_stored: u64,
     /// Lines that the real sources sent.
     pub(crate) real_sent: u64,
     /// Lines of theirs that are not in the store.
@@ -98,7 +98,7 @@ impl FloodArgs {
             datagrams,
             dropped,
             peak,
-            flood_stored: stored.records.iter().skip(real).sum(),
+            strangers_stored: stored.records.iter().skip(real).sum(),
             real_sent: voices.sent.iter().sum(),
             real_missing: voices.sent.iter().enumerate().map(missing).sum(),
             limited: stored.gaps.get("limit").copied().unwrap_or(0),
@@ -137,6 +137,14 @@ impl FloodArgs {
             }
         }
         Ok((datagrams, began.elapsed().as_secs_f64()))
+    }
+}
+
+impl Flood {
+    /// What the socket let through of the real sources is in the store, each in one boot.
+    pub(crate) fn is_whole(&self) -> bool {
+        let missing = self.real_missing <= self.dropped && self.limited == 0;
+        missing && self.real_boots == 1
     }
 }
 
@@ -191,7 +199,7 @@ impl fmt::Display for Flood {
         table.row(&format!("offered rate | {} datagrams/s", thousands(rate)));
         table.row(&format!("a real source speaks every | {} s", self.every));
         table.row(&format!("dropped at the socket | {}", thousands(self.dropped)));
-        table.row(&format!("flood's lines in the store | {}", thousands(self.flood_stored)));
+        table.row(&format!("flood's lines in the store | {}", thousands(self.strangers_stored)));
         table.row(&format!("real lines sent | {}", thousands(self.real_sent)));
         table.row(&format!("real lines missing | {}", thousands(self.real_missing)));
         table.row(&format!("lost to a limit, as bedside tells | {}", thousands(self.limited)));

@@ -232,10 +232,11 @@ impl Full {
         Ok(())
     }
 
-    /// Nothing was lost on the way, in the doctor, or in what it tells.
-    pub(crate) fn is_whole(&self) -> bool {
-        let lost = self.dropped + self.missing + self.surplus + self.told_lost;
-        lost == 0 && self.told_records == self.records
+    /// What the kernel dropped at the socket is told as lost; all else is in the store.
+    pub(crate) fn is_honest(&self) -> bool {
+        let nothing_else = self.missing <= self.dropped && self.surplus == 0;
+        let told = self.told_lost == self.dropped;
+        nothing_else && told && self.told_records == self.records - self.missing
     }
 }
 

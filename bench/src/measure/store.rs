@@ -51,7 +51,7 @@ pub(crate) struct Store {
 /// All captures of real kernels in one store, sealed.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Captures {
-    pub(crate) captures: usize,
+    pub(crate) count: usize,
     /// Bytes of their texts, and one for each newline.
     pub(crate) text: u64,
     /// Bytes of the segments, all in them counted.
@@ -143,24 +143,14 @@ impl StoreArgs {
     fn ask_large(&self, site: &Site, doctor: &Doctor) -> Result<Vec<Question>> {
         let one_of_all = site.network.address(self.sources / 3).to_string();
         // Once, so that the catalogue knows the segments that were put there.
-        self.open(doctor)?;
-        let millis = (0..self.rounds).map(|_| self.open(doctor)).collect::<Result<Vec<f64>>>()?;
+        open(doctor)?;
+        let millis = (0..self.rounds).map(|_| open(doctor)).collect::<Result<Vec<f64>>>()?;
         let what = "10 GiB: from the start of `serve` until it hears".to_owned();
         let tail = ["log", "-n", "100", &one_of_all];
         Ok(vec![
             Question { what, millis: median(millis), lines: 0 },
             self.question(doctor, "10 GiB: the last 100 lines of one machine", &tail)?,
         ])
-    }
-
-    /// Milliseconds until a doctor hears.
-    fn open(&self, doctor: &Doctor) -> Result<f64> {
-        let began = Instant::now();
-        let receiver: Receiver =
-            doctor.serve(site::free_address()?, "[retention]\nsize = \"100GiB\"")?;
-        let millis = began.elapsed().as_secs_f64() * 1e3;
-        receiver.terminate()?;
-        Ok(millis)
     }
 
     /// Asks several times on one core.
@@ -179,6 +169,16 @@ impl StoreArgs {
     }
 }
 
+/// Milliseconds until a doctor hears.
+fn open(doctor: &Doctor) -> Result<f64> {
+    let began = Instant::now();
+    let receiver: Receiver =
+        doctor.serve(site::free_address()?, "[retention]\nsize = \"100GiB\"")?;
+    let millis = began.elapsed().as_secs_f64() * 1e3;
+    receiver.terminate()?;
+    Ok(millis)
+}
+
 /// Milliseconds from start to end of a process, and lines of its answer.
 fn answer(doctor: &Doctor, args: &[&str]) -> Result<(f64, u64)> {
     let mut command = doctor.command();
@@ -192,7 +192,7 @@ fn answer(doctor: &Doctor, args: &[&str]) -> Result<(f64, u64)> {
         "{args:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok((millis, output.stdout.iter().filter(|&&byte| byte == b'\n').count() as u64))
+    Ok((millis, output.stdout.split(|&byte| byte == b'\n').count() as u64 - 1))
 }
 
 /// All captures of real kernels, taken into one store as if they were heard.
@@ -211,7 +211,7 @@ fn captures(site: &Site) -> Result<Captures> {
         }
     }
     doctor.seal()?;
-    Ok(Captures { captures: names.len(), text, bytes: size(&doctor.data())? })
+    Ok(Captures { count: names.len(), text, bytes: size(&doctor.data())? })
 }
 
 fn run(command: &mut Command) -> Result<()> {
@@ -228,7 +228,7 @@ fn size(data: &Path) -> Result<u64> {
 
 impl fmt::Display for Store {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Captures { captures, text, bytes } = &self.captures;
+        let Captures { count, text, bytes } = &self.captures;
         writeln!(out, "Store\n")?;
         let mut table = Table::new("sealed store | text | store | times smaller");
         let mut row = |what: &str, text: u64, bytes: u64| {
@@ -236,7 +236,7 @@ impl fmt::Display for Store {
             let ratio = text as f64 / bytes as f64;
             table.row(&format!("{what} | {text_mb:.2} MB | {mb:.2} MB | {ratio:.1}"));
         };
-        row(&format!("{captures} captures of real kernels"), *text, *bytes);
+        row(&format!("{count} captures of real kernels"), *text, *bytes);
         writeln!(out, "{table}")?;
         let (lines, sources) = (thousands(self.lines), thousands(self.sources.into()));
         let size = self.bytes as f64 / 1e6;
