@@ -32,7 +32,7 @@ pub struct Config {
     pub allow: Vec<Network>,
     /// Bytes of receive buffer to ask for per socket, as the kernel counts them.
     pub receive_buffer: Size,
-    /// How long to let datagrams gather after a batch that came less than half full.
+    /// How long to let datagrams gather once the sockets are empty.
     pub patience: Length,
     /// When to show lines as they come.
     pub live: Live,
@@ -168,7 +168,7 @@ impl Default for Config {
             data: None,
             allow: Vec::new(),
             receive_buffer: Size(8 << 20),
-            patience: Length(Duration::from_millis(1)),
+            patience: Length(Duration::from_millis(2)),
             live: Live::Auto,
             store: Store::default(),
             retention: Retention::default(),

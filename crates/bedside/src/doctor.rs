@@ -76,10 +76,10 @@ impl Doctor {
     }
 
     /// Gives out what has waited too long, and hands over what was heard to the store: at once
-    /// after a silence, else not more often than every 2 ms, because it wakes a thread.
+    /// after a silence, else with a pause between, because it wakes a thread.
     pub fn settle(&mut self, now: Monotonic) {
         const CHECKPOINT_US: u64 = 30_000_000;
-        const BREATH_US: u64 = 2_000;
+        const BREATH_US: u64 = 1_500;
         self.pass(now);
         if now.0 >= self.checkpointed.0 + CHECKPOINT_US {
             self.checkpoint();
