@@ -17,11 +17,17 @@ pub(crate) struct BlockMaker {
 }
 
 impl BlockMaker {
+    /// A maker of blocks whose frames have no content checksum: the header has one of the frame.
     pub(crate) fn new(level: i32) -> io::Result<BlockMaker> {
-        let mut compressor = Compressor::new(level)?;
-        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+        let compressor = Compressor::new(level)?;
         let (text, header) = (Vec::new(), BlockHeader::default());
         Ok(BlockMaker { text, header, compressor, level, frame: Vec::new() })
+    }
+
+    /// With a content checksum in each frame, so that any zstd decoder can tell that it is whole.
+    pub(crate) fn with_checksum(mut self) -> io::Result<BlockMaker> {
+        self.compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+        Ok(self)
     }
 
     /// Changes zstd's level from the block in the making on.

@@ -232,9 +232,13 @@ impl Engine {
             self.lines.introduce_all(segment, self.shortfall.runs(), text, header);
             self.shortfall.tell(text, header);
         }
-        self.maker.text.extend_from_slice(&batch.text);
-        self.maker.header.absorb(&batch.header);
         self.lines.learn(segment, batch);
+        self.maker.header.absorb(&batch.header);
+        if self.maker.text.is_empty() {
+            std::mem::swap(&mut self.maker.text, &mut batch.text);
+        } else {
+            self.maker.text.extend_from_slice(&batch.text);
+        }
         self.memories.append(&mut batch.memories);
         self.checkpoint |= batch.checkpoint;
     }

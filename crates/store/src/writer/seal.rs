@@ -169,7 +169,7 @@ impl<'a> Copy<'a> {
         file.append(&bytes)?;
         Ok(Copy {
             file,
-            maker: BlockMaker::new(level)?,
+            maker: BlockMaker::new(level)?.with_checksum()?,
             lines,
             blocks: Vec::new(),
             chapters: Vec::new(),
