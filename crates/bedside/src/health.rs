@@ -2,15 +2,17 @@
 //!
 //! The file `health` in the store's directory is given its room once, at the start, and written
 //! over in place from then on, so that "the disk is full" can be said on a full disk. A thread of
-//! its own writes it: a disk that hangs must not keep the doctor from hearing.
+//! its own writes it: a disk that hangs must not keep the doctor from hearing. What the file says
+//! is true unless it is locked: that, too, can be seen on a disk that takes nothing any more.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 use bedside_store::{Counters, Health, Trouble, Writer};
 use serde::{Deserialize, Serialize};
@@ -39,9 +41,9 @@ pub(crate) struct HealthFile {
 
 impl HealthFile {
     /// Makes the file. A doctor without one goes on all the same.
-    pub(crate) fn make(data: &Path) -> io::Result<HealthFile> {
+    pub(crate) fn make(data: &Path, writer: &Writer) -> io::Result<HealthFile> {
         let path = path(data);
-        let file = make(&path)?;
+        let file = make(&path, &Told::of(&writer.health(), writer.counters()))?;
         let (told, news) = sync_channel(1);
         thread::Builder::new()
             .name("bedside-health".to_owned())
@@ -71,26 +73,35 @@ fn keep(mut file: File, path: &Path, news: &Receiver<Told>) {
 
 fn update(file: &mut File, path: &Path, told: &Told, last: &mut Option<Told>) -> io::Result<()> {
     if file.metadata()?.nlink() == 0 {
-        *file = make(path)?;
+        *file = make(path, told)?;
         *last = None;
     }
     if last.as_ref() != Some(told) {
-        let mut text = serde_json::to_vec(told)?;
-        text.resize(LENGTH, b' ');
-        file.write_all_at(&text, 0)?;
+        file.lock()?;
+        file.write_all_at(&told.text()?, 0)?;
+        // In memory only it would be lost with a disk that fails, or hangs.
+        file.sync_data()?;
+        file.unlock()?;
         *last = Some(told.clone());
     }
     Ok(())
 }
 
-fn make(path: &Path) -> io::Result<File> {
+fn make(path: &Path, told: &Told) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(false).mode(0o640).open(path)?;
-    file.write_all(&[b' '; LENGTH])?;
+    let file = options.write(true).create(true).truncate(false).mode(0o640).open(path)?;
+    file.write_all_at(&told.text()?, 0)?;
     Ok(file)
 }
 
 impl Told {
+    /// The whole file.
+    fn text(&self) -> io::Result<Vec<u8>> {
+        let mut text = serde_json::to_vec(self)?;
+        text.resize(LENGTH, b' ');
+        Ok(text)
+    }
+
     fn of(health: &Health, counters: &Counters) -> Told {
         let say = |trouble: &Option<Trouble>| {
             trouble.as_ref().map(|t| t.what.chars().take(MOST_WORDS).collect())
@@ -131,18 +142,43 @@ pub(crate) fn verdicts(data: &Path, running: bool) -> Vec<Verdict> {
     if !running {
         return Vec::new();
     }
-    let told = std::fs::read(path(data)).ok().and_then(|text| serde_json::from_slice(&text).ok());
-    told.map_or_else(Vec::new, |told: Told| told.verdicts())
+    match read(&path(data)) {
+        Ok(Some(told)) => told.verdicts(),
+        Ok(None) => vec![Verdict::problem("keeping", UNTOLD, UNTOLD_CURE)],
+        Err(error) => {
+            let said = format!("the doctor's file `health` cannot be read: {error}");
+            vec![Verdict::unknown("keeping", said, UNTOLD_CURE)]
+        }
+    }
+}
+
+/// What the file says; nothing where the doctor can't get it to say the truth.
+fn read(path: &Path) -> io::Result<Option<Told>> {
+    let file = File::open(path)?;
+    for _ in 0..TRIES {
+        if file.try_lock_shared().is_ok() {
+            let told = serde_json::from_slice(&std::fs::read(path)?)?;
+            return Ok(Some(told));
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(None)
 }
 
 fn path(data: &Path) -> PathBuf {
     data.join("health")
 }
 
+/// It is locked while it is written, which takes a moment only.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(20);
 const LENGTH: usize = 4096;
 /// So that two of them fit, escaped.
 const MOST_WORDS: usize = 256;
 const DISK_CURE: &str = "make room or mend the disk; the doctor goes on by itself then";
+const UNTOLD: &str =
+    "the doctor cannot write how it is: its disk fails, is read-only, or does not answer";
+const UNTOLD_CURE: &str = "what the doctor said (`journalctl -u bedside`), and `dmesg`";
 const LOST_CURE: &str =
     "`bedside log` shows where; a faster disk, or more `queue` under [store], prevents it";
 
@@ -163,8 +199,20 @@ mod tests {
     #[test]
     fn a_file_without_a_doctor_says_nothing() {
         let dir = tempfile::tempdir().unwrap();
+        assert_eq!(verdicts(dir.path(), true)[0].state, State::Unknown);
         std::fs::write(path(dir.path()), br#"{"v":1,"pid":1,"disk":"x","lost":0}   "#).unwrap();
         assert_eq!(verdicts(dir.path(), false), []);
         assert_eq!(verdicts(dir.path(), true).len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_locked_is_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(path(dir.path()), br#"{"v":1,"pid":1,"disk":null,"lost":0}   "#).unwrap();
+        assert_eq!(verdicts(dir.path(), true)[0].state, State::Ok);
+        let doctors = File::open(path(dir.path())).unwrap();
+        doctors.lock().unwrap();
+        let [verdict] = &verdicts(dir.path(), true)[..] else { panic!("one verdict") };
+        assert_eq!((verdict.state, &*verdict.evidence), (State::Problem, UNTOLD));
     }
 }

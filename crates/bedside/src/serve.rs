@@ -69,7 +69,7 @@ pub(crate) fn serve(
     }
     let ports = addresses.iter().map(SocketAddr::port).collect();
     let allow = Allow::new(config.allow.iter().map(|network| network.0));
-    let health = HealthFile::make(&data).inspect_err(not_told).ok();
+    let health = HealthFile::make(&data, doctor.writer()).inspect_err(not_told).ok();
     let began = Instant::now();
     let mut ward =
         Ward { doctor, allow, ports, began, look_began: None, config, health, checked: began };
@@ -185,11 +185,12 @@ impl Ward {
         }
         let core = self.doctor.core();
         let (streams, records) = (core.streams(), core.counters().records);
-        told(notify::status(&format!("hears {streams} streams, {records} records so far")));
-        anyhow::ensure!(
-            !self.doctor.writer().health().dead,
-            "a thread of the store has ended: nothing is kept any more"
-        );
+        let health = self.doctor.writer().health();
+        told(notify::status(&match &health.disk {
+            None => format!("hears {streams} streams, {records} records so far"),
+            Some(trouble) => format!("hears, but cannot keep what it hears: {}", trouble.what),
+        }));
+        anyhow::ensure!(!health.dead, "a thread of the store has ended: nothing is kept any more");
         Ok(())
     }
 

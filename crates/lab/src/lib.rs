@@ -9,6 +9,7 @@ pub mod capture;
 pub mod chance;
 pub mod check;
 pub mod doctor;
+pub mod mounts;
 pub mod oracle;
 pub mod patient;
 pub mod serial;

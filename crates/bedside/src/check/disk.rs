@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sys::statvfs::statvfs;
+use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::Verdict;
 use crate::listen::bytes;
@@ -16,7 +16,9 @@ pub(super) fn disk(data: &Path, limit: u64) -> Verdict {
         return Verdict::unknown("disk", format!("no part of {} exists", data.display()), CURE);
     };
     match free(place) {
-        Ok(free) => judge(free, used(data), limit).on(data.display()),
+        Ok(None) => Verdict::problem("disk", "the file system is read-only", READ_ONLY_CURE)
+            .on(data.display()),
+        Ok(Some(free)) => judge(free, used(data), limit).on(data.display()),
         Err(error) => {
             let evidence = format!("the room on {} cannot be seen: {error}", place.display());
             Verdict::unknown("disk", evidence, CURE)
@@ -24,10 +26,11 @@ pub(super) fn disk(data: &Path, limit: u64) -> Verdict {
     }
 }
 
-/// Bytes that a process without privilege may still write.
-fn free(place: &Path) -> Result<u64, Errno> {
+/// Bytes that a process without privilege may still write; none where nobody may write.
+fn free(place: &Path) -> Result<Option<u64>, Errno> {
     let system = statvfs(place)?;
-    Ok(system.blocks_available() * system.fragment_size())
+    let writable = !system.flags().contains(FsFlags::ST_RDONLY);
+    Ok(writable.then(|| system.blocks_available() * system.fragment_size()))
 }
 
 /// What the store has already; nothing where it can't be read.
@@ -49,6 +52,8 @@ fn judge(free: u64, used: u64, limit: u64) -> Verdict {
     }
 }
 
+const READ_ONLY_CURE: &str =
+    "`dmesg` says whether the disk has failed; mend it, then start the doctor anew";
 const CURE: &str = "a smaller `size` under [retention], or another place with --data DIR";
 
 /// Room for the segment that is written and for one that is packed.

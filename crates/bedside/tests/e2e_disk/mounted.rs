@@ -1,0 +1,115 @@
+//! Real file systems, in mounts that the test alone sees.
+
+use std::process::Command;
+
+use bedside_lab::mounts;
+
+use super::*;
+
+/// Records, in steps, until the doctor says that it cannot keep them.
+fn fill(ward: &mut Ward) -> Result<()> {
+    while !ward.says(CANNOT) {
+        ward.say(64)?;
+        ensure!(ward.sent < 1_000_000, "the disk never fills up");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_full_disk_is_waited_out_and_nothing_is_lost() -> Result<()> {
+    mounts::private()?;
+    let dir = tempfile::tempdir()?;
+    mounts::tmpfs(dir.path(), 2048)?;
+    let mut ward = Ward::open(dir.path().to_owned())?;
+    fill(&mut ward)?;
+    ward.say(2000)?;
+    ward.check_tells("No space left on device")?;
+    mounts::resize(dir.path(), 64 << 10)?;
+    ward.wait_for(AGAIN)?;
+    ward.say(100)?;
+    let sent = ward.sent;
+    let (held, limit) = ward.end()?;
+    ensure!(limit == 0 && held.len() as u64 == sent, "{} of {sent} held, {limit}", held.len());
+    Ok(())
+}
+
+#[test]
+fn beyond_what_memory_holds_each_record_that_is_lost_is_counted() -> Result<()> {
+    mounts::private()?;
+    let dir = tempfile::tempdir()?;
+    mounts::tmpfs(dir.path(), 2048)?;
+    let mut ward = Ward::open(dir.path().to_owned())?;
+    fill(&mut ward)?;
+    // More than 32 MiB, which is what waits at most.
+    ward.say(110_000)?;
+    ward.check_tells("records were not kept since the doctor started")?;
+    mounts::resize(dir.path(), 256 << 10)?;
+    ward.wait_for(AGAIN)?;
+    ward.say(100)?;
+    let sent = ward.sent;
+    let (held, limit) = ward.end()?;
+    ensure!(limit > 0 && held.len() as u64 + limit == sent, "{} + {limit} of {sent}", held.len());
+    ensure!(held.ends_with(&(sent - 100..sent).collect::<Vec<_>>()), "it keeps on");
+    Ok(())
+}
+
+#[test]
+fn a_disk_that_hangs_is_told_and_all_is_kept_when_it_answers() -> Result<()> {
+    mounts::private()?;
+    let dir = tempfile::tempdir()?;
+    let (image, at) = (dir.path().join("image"), dir.path().join("mounted"));
+    fs::create_dir(&at)?;
+    mounts::ext4(&image, &at, 64)?;
+    let mut ward = Ward::open(at.clone())?;
+    ward.say(100)?;
+    ward.bedside.log_of(100, &[])?;
+    mounts::run(Command::new("fsfreeze").arg("-f").arg(&at))?;
+    let heard = ward
+        .say(1000)
+        .and_then(|()| ward.wait_for("the disk does not answer"))
+        .and_then(|()| ward.check_tells("does not answer"));
+    // Else nothing could end.
+    mounts::run(Command::new("fsfreeze").arg("-u").arg(&at))?;
+    heard?;
+    ward.wait_for(AGAIN)?;
+    ward.say(100)?;
+    let (held, limit) = ward.end()?;
+    ensure!(limit == 0 && held.len() == 1200, "{} held, {limit} lost", held.len());
+    Ok(())
+}
+
+/// A disk whose sectors fail: ext4 gives EIO, gives up its journal, and is read-only from then on.
+#[test]
+fn a_disk_that_fails_is_told_and_what_was_synced_is_there_after_a_repair() -> Result<()> {
+    mounts::private()?;
+    let dir = tempfile::tempdir()?;
+    mounts::tmpfs(dir.path(), 12 << 10)?;
+    let (image, at) = (dir.path().join("image"), dir.path().join("mounted"));
+    fs::create_dir(&at)?;
+    // It promises 64 MiB and has 12.
+    mounts::ext4(&image, &at, 64)?;
+    let mut ward = Ward::open(at.clone())?;
+    ward.say(100)?;
+    fill(&mut ward)?;
+    ward.say(2000)?;
+    ward.check_tells("its disk fails, is read-only, or does not answer")?;
+    let Ward { bedside, doctor, sent, .. } = ward;
+    doctor.kill()?;
+    mounts::run(Command::new("umount").arg(&at))?;
+    mounts::resize(dir.path(), 128 << 10)?;
+    // 1: it has repaired something.
+    let repaired = Command::new("e2fsck").args(["-f", "-y"]).arg(&image).output()?;
+    ensure!(repaired.status.code().is_some_and(|code| code <= 1), "{repaired:?}");
+    mounts::attach(&image, &at)?;
+    let next = bedside.serve::<&str>(&[HERE], &[])?;
+    next.terminate()?;
+    let held: Vec<u64> = bedside
+        .log(&[])?
+        .into_iter()
+        .filter_map(Item::into_record)
+        .filter_map(|record| record.seq)
+        .collect();
+    ensure!(held.len() >= 100 && held.len() as u64 <= sent, "{} of {sent}", held.len());
+    ensure!(held.iter().enumerate().all(|(at, seq)| *seq == at as u64), "a hole: {held:?}");
+    Ok(())
+}
