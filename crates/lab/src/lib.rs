@@ -10,6 +10,7 @@ pub mod chance;
 pub mod check;
 pub mod doctor;
 pub mod mounts;
+pub mod networks;
 pub mod oracle;
 pub mod patient;
 pub mod serial;

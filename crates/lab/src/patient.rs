@@ -88,7 +88,7 @@ impl Queue {
     /// Looks at the sockets of this machine that are bound to `port`.
     pub fn of(port: u16) -> Result<Self> {
         let mut queue = Self::default();
-        for table in ["/proc/net/udp", "/proc/net/udp6"] {
+        for table in ["/proc/thread-self/net/udp", "/proc/thread-self/net/udp6"] {
             let text = fs::read_to_string(table).with_context(|| format!("{table} not read"))?;
             for socket in text.lines().skip(1).filter_map(parse_socket) {
                 if socket.0 == port {
