@@ -67,19 +67,6 @@ impl Ward {
         wait::until(words, || Ok(self.says(words).then_some(())))
     }
 
-    /// `bedside check` names this as a problem.
-    fn check_tells(&self, words: &str) -> Result<()> {
-        wait::until(&format!("`bedside check` to tell: {words}"), || {
-            let mut check = self.bedside.command();
-            check.args(["check", "--data"]).arg(self.bedside.data());
-            let told = String::from_utf8(
-                check.args(["--listen"]).arg(self.target.to_string()).output()?.stdout,
-            )?;
-            let problem = |line: &str| line.starts_with("PROBLEM") && line.contains(words);
-            Ok(told.lines().any(problem).then_some(()))
-        })
-    }
-
     /// Ends the doctor; the numbers of the records held, and the records that gaps tell of.
     fn end(self) -> Result<(Vec<u64>, u64)> {
         let dropped = Queue::of(self.target.port())?.dropped;

@@ -6,6 +6,21 @@ use bedside_lab::mounts;
 
 use super::*;
 
+impl Ward {
+    /// `bedside check` names this as a problem.
+    fn check_tells(&self, words: &str) -> Result<()> {
+        wait::until(&format!("`bedside check` to tell: {words}"), || {
+            let mut check = self.bedside.command();
+            check.args(["check", "--data"]).arg(self.bedside.data());
+            let told = String::from_utf8(
+                check.args(["--listen"]).arg(self.target.to_string()).output()?.stdout,
+            )?;
+            let problem = |line: &str| line.starts_with("PROBLEM") && line.contains(words);
+            Ok(told.lines().any(problem).then_some(()))
+        })
+    }
+}
+
 /// Records, in steps, until the doctor says that it cannot keep them.
 fn fill(ward: &mut Ward) -> Result<()> {
     while !ward.says(CANNOT) {
