@@ -100,7 +100,7 @@ fn a_doctor_out_of_descriptors_hears_on_and_goes_on_when_it_has_some() -> Result
 fn a_doctor_that_cannot_start_for_want_of_descriptors_says_so() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), dir.path().join("store"));
-    for count in 4..10 {
+    for count in 4..8 {
         let mut serve = bedside.command();
         serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(bedside.data());
         let output = with_files(count, &serve)?;

@@ -5,6 +5,8 @@ mod batch;
 pub mod catalogue;
 #[cfg(test)]
 mod crashes;
+#[cfg(test)]
+mod day;
 pub mod disk;
 pub mod entry;
 mod error;

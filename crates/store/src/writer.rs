@@ -36,7 +36,7 @@ use health::Shared;
 use keeper::Keeper;
 use lines::RunLines;
 use numbering::Numbering;
-use shelf::{Found as OnShelf, Shelf};
+use shelf::Shelf;
 use shortfall::Shortfall;
 use threads::{StoreInbox, Threads};
 
@@ -45,12 +45,12 @@ pub use lock::LOCK_NAME;
 pub use options::{Options, Retention, Tap};
 
 pub(crate) use engine::Now;
-#[cfg(test)]
-pub(crate) use engine::Ticket;
 pub(crate) use lock::Lock;
 pub(crate) use retention::prune;
 pub(crate) use seal::SealJob;
 pub(crate) use threads::wall_now;
+#[cfg(test)]
+pub(crate) use {engine::Ticket, shelf::Found as OnShelf};
 
 /// The directory of the segments in the store's directory.
 pub const SEGMENTS_NAME: &str = "segments";
@@ -180,9 +180,9 @@ impl Writer {
     /// What is remembered of a stream, from this life or an earlier one. Cheap for a stranger.
     pub fn recall(&mut self, key: &StreamKey) -> Option<Memory> {
         match self.shelf.find(key) {
-            OnShelf::Held(memory) => Some(memory.as_ref().clone()),
-            OnShelf::Stored => self.recall_stored(key),
-            OnShelf::Nowhere => None,
+            shelf::Found::Held(memory) => Some(memory.as_ref().clone()),
+            shelf::Found::Stored => self.recall_stored(key),
+            shelf::Found::Nowhere => None,
         }
     }
 

@@ -8,12 +8,21 @@ use bedside_stream::{LastWord, RunId, Verdict, WallTime};
 use super::runs::{Known, Runs};
 use super::{BootSummary, End, SILENCE_AFTER_US};
 
-/// All boots, by first receipt. `doctor`: whether somebody listens.
+/// All boots, by first receipt; those of one host as they were heard, wherever its doctor's clock
+/// was put meanwhile. `doctor`: whether somebody listens.
 pub(super) fn boots(runs: &Runs, now: WallTime, doctor: bool) -> Vec<BootSummary> {
     let members = by_root(runs).into_iter();
-    let mut boots: Vec<(Vec<u8>, BootSummary)> =
-        members.filter_map(|(root, members)| summary(runs, root, &members)).collect();
-    boots.sort_by_key(|(_, boot)| boot.first_received);
+    let boots = members.filter_map(|(root, members)| summary(runs, root, &members));
+    // Runs are numbered as they are heard.
+    let mut latest = HashMap::<Vec<u8>, WallTime>::new();
+    let mut placed: Vec<(WallTime, (Vec<u8>, BootSummary))> = Vec::new();
+    for (label, boot) in boots {
+        let place = latest.entry(label.clone()).or_default();
+        *place = boot.first_received.max(*place);
+        placed.push((*place, (label, boot)));
+    }
+    placed.sort_by_key(|(place, _)| *place);
+    let mut boots = placed.into_iter().map(|(_, boot)| boot).collect::<Vec<_>>();
     mark_ends(&mut boots, now, doctor);
     boots.into_iter().map(|(_, boot)| boot).collect()
 }
