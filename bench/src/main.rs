@@ -100,7 +100,7 @@ fn run(cli: &Cli) -> Result<()> {
     match command {
         Measurement::Drain(args) => tell(cli.json, &args.run(&site)?),
         Measurement::Full(args) => tell(cli.json, &args.run(&site)?),
-        Measurement::PowerCut => tell(cli.json, &FullArgs::power_cut().run(&site)?),
+        Measurement::PowerCut => tell(cli.json, &FullArgs::power_cut(10).run(&site)?),
         Measurement::Paced(args) => tell(cli.json, &args.run(&site)?),
         Measurement::Latency(args) => tell(cli.json, &args.run(&site)?),
         Measurement::Memory(args) => tell(cli.json, &args.run(&site)?),

@@ -83,8 +83,7 @@ impl Receiver {
     pub(crate) fn terminate(mut self) -> Result<()> {
         self.signal(Signal::SIGTERM)?;
         let child = &mut self.children[0];
-        let patience = Duration::from_mins(5);
-        let status = wait::until_within(patience, "it to end", || Ok(child.try_wait()?))?;
+        let status = wait::until_within(PATIENCE, "it to end", || Ok(child.try_wait()?))?;
         ensure!(status.success(), "SIGTERM ended it with {status}");
         Ok(())
     }
@@ -114,10 +113,24 @@ impl Receiver {
         })
     }
 
+    /// Waits until it does nothing at all any more, what was put off included.
+    pub(crate) fn settled(&self) -> Result<()> {
+        let process = self.process()?;
+        let mut last = Duration::MAX;
+        wait::until_within(PATIENCE, "it to have settled", || {
+            let now = process.cpu()?;
+            let quiet = now.saturating_sub(last) < SETTLED / 500 && last != Duration::MAX;
+            last = now;
+            if !quiet {
+                sleep(SETTLED);
+            }
+            Ok(quiet.then_some(()))
+        })
+    }
+
     /// Waits until its socket is empty.
     pub(crate) fn emptied(&self) -> Result<()> {
-        let patience = Duration::from_mins(3);
-        wait::until_within(patience, "it to take all", || {
+        wait::until_within(PATIENCE, "it to take all", || {
             Ok((self.ear.queued()? == 0).then_some(()))
         })
     }
@@ -163,6 +176,12 @@ const SETTLING: &[&str] = &["bedside-keeper"];
 /// Longer than the doctor waits before it syncs; a thousandth of it may go into its looking
 /// after itself once a second.
 const QUIET: Duration = Duration::from_millis(300);
+
+/// Longer than the doctor's keeper waits before it brings the catalogue up to date.
+const SETTLED: Duration = Duration::from_secs(6);
+
+/// Long enough for any step of millions of datagrams on a loaded machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 fn pid_of(child: &Child) -> Result<Pid> {
     Ok(Pid::from_raw(i32::try_from(child.id())?))

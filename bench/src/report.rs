@@ -121,11 +121,12 @@ impl AllArgs {
             seed: 1,
         };
         let seconds = if self.quick { 3 } else { 30 };
-        vec![full(10_000, seconds), full(1, seconds), FullArgs::power_cut()]
+        let machines_booting = FullArgs::power_cut(if self.quick { 2 } else { 10 });
+        vec![full(10_000, seconds), full(1, seconds), machines_booting]
     }
 
     fn memory(&self) -> MemoryArgs {
-        let most = if self.quick { 50_000 } else { 1_000_000 };
+        let most = if self.quick { 20_000 } else { 1_000_000 };
         MemoryArgs { sources: vec![100, 10_000, most], format: Format::Extended }
     }
 
@@ -135,7 +136,7 @@ impl AllArgs {
     }
 
     fn store(&self) -> StoreArgs {
-        let (lines, rounds) = if self.quick { (500_000, 3) } else { (10_000_000, 7) };
+        let (lines, rounds) = if self.quick { (300_000, 1) } else { (10_000_000, 7) };
         StoreArgs { lines, sources: 10_000, rounds, large: self.large }
     }
 }

@@ -13,6 +13,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, bind, setsockopt, sock
 
 use crate::generate::address::Network;
 use crate::generate::{Load, Slot};
+use crate::process::Ear;
 use crate::sys::Outbox;
 
 /// Sends datagrams to one address.
@@ -50,6 +51,18 @@ impl Sender {
                 };
                 batch = &batch[sent..];
             }
+        }
+        Ok(())
+    }
+
+    /// Sends no faster than it is heard: never more than half a buffer waits.
+    pub(crate) fn send_gently(&mut self, load: &Load, ear: &Ear) -> Result<()> {
+        let room = ear.buffer()? / 2;
+        for part in load.parts(BATCH) {
+            while ear.queued()? > room {
+                std::thread::yield_now();
+            }
+            self.send(load, &load.slots()[part])?;
         }
         Ok(())
     }

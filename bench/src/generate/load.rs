@@ -1,9 +1,10 @@
 //! A lap of datagrams, ready to be sent.
 
+use std::net::SocketAddrV4;
 use std::ops::Range;
 
-use super::address::Network;
-use super::frame::{HEADERS, TARGET_PORT_AT, readdress, sum_up};
+use super::address::{Network, SOURCE_PORT};
+use super::frame::{HEADERS, TARGET_PORT_AT, push_headers, readdress, sum_up};
 
 /// Datagrams in order of sending, and what is true of them.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +20,7 @@ pub(crate) struct Load {
 }
 
 /// One datagram.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Slot {
     /// Where its frame begins.
     pub(super) at: usize,
@@ -40,6 +41,21 @@ pub(crate) struct Slot {
 }
 
 impl Load {
+    /// Datagrams of somebody else's making, each with the number of its source; for one lap.
+    pub(crate) fn of(payloads: &[(u32, &[u8])], network: Network, target: SocketAddrV4) -> Self {
+        let mut load = Self::default();
+        for &(source, payload) in payloads {
+            let at = load.frames.len();
+            let from = SocketAddrV4::new(network.address(source), SOURCE_PORT);
+            push_headers(&mut load.frames, from, target, payload.len());
+            load.frames.extend_from_slice(payload);
+            sum_up(&mut load.frames[at..]);
+            let length = (HEADERS + payload.len()) as u16;
+            load.slots.push(Slot { at, length, source, ..Slot::default() });
+        }
+        load
+    }
+
     /// How many datagrams there are in a lap.
     pub(crate) fn len(&self) -> usize {
         self.slots.len()

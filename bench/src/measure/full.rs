@@ -43,12 +43,12 @@ pub(crate) struct FullArgs {
 }
 
 impl FullArgs {
-    /// 10,000 machines with 400 lines each within 10 s.
-    pub(crate) fn power_cut() -> Self {
+    /// Machines with 400 lines each within 10 s, 10,000 of them or, for a glance, fewer.
+    pub(crate) fn power_cut(seconds: u64) -> Self {
         Self {
             format: Format::Extended,
-            sources: 10_000,
-            seconds: 10,
+            sources: 1_000 * seconds as u32,
+            seconds,
             rate: Some(400_000),
             buffer: None,
             booting: true,
@@ -107,7 +107,7 @@ impl FullArgs {
             receiver.emptied()?;
         }
         let cpu = receiver.quiet_cpu()?;
-        let mut load = self.load(site, address, self.datagrams());
+        let mut load = self.profile(site, address, self.datagrams()).make();
         let sent = self.send(&mut sender, &mut load, &mut records)?;
         receiver.emptied()?;
         let cpu = receiver.quiet_cpu()?.saturating_sub(cpu);
@@ -119,7 +119,7 @@ impl FullArgs {
         Ok(full)
     }
 
-    /// What the machines said before the power was cut: four lines each on average.
+    /// What the machines said before the power was cut: some four lines each.
     fn earlier(
         &self,
         site: &Site,
@@ -127,8 +127,9 @@ impl FullArgs {
         sender: &mut Sender,
         records: &mut Vec<u64>,
     ) -> Result<u64> {
-        let going = Self { booting: false, ..self.clone() };
-        let load = going.load(site, address, 4 * self.sources as usize);
+        let mut profile = self.profile(site, address, 4 * self.sources as usize);
+        (profile.life, profile.in_turn) = (Life::Going, true);
+        let load = profile.make();
         let mut pace = Pace::new(100_000);
         for part in load.parts(BATCH) {
             pace.wait_for(part.len());
@@ -146,7 +147,7 @@ impl FullArgs {
         }
     }
 
-    fn load(&self, site: &Site, target: SocketAddrV4, datagrams: usize) -> Load {
+    fn profile(&self, site: &Site, target: SocketAddrV4, datagrams: usize) -> Profile {
         Profile {
             format: self.format,
             sources: self.sources,
@@ -160,7 +161,6 @@ impl FullArgs {
             tagged: false,
             target,
         }
-        .make()
     }
 
     fn send(&self, sender: &mut Sender, load: &mut Load, records: &mut Vec<u64>) -> Result<Sent> {

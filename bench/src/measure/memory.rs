@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::figures::{Table, thousands};
 use crate::generate::{Format, Life, Profile};
 use crate::receivers::{Doctor, Receiver};
-use crate::send::{BATCH, Sender};
+use crate::send::Sender;
 use crate::site::{self, Site};
 
 /// How many sources.
@@ -65,7 +65,7 @@ impl MemoryArgs {
         let limits = format!("[limits]\nproven_streams = {}", sources.max(100_000));
         let receiver = doctor.serve(address, &limits)?;
         self.speak(site, &receiver, address, sources)?;
-        receiver.quiet_cpu()?;
+        receiver.settled()?;
         let resident = receiver.memory("VmRSS")?;
         let peak = receiver.memory("VmHWM")?;
         let dropped = receiver.ear.drops()?;
@@ -84,7 +84,6 @@ impl MemoryArgs {
         sources: u32,
     ) -> Result<()> {
         let mut sender = Sender::new(site.network, target)?;
-        let room = receiver.ear.buffer()? / 2;
         for first in (0..sources).step_by(AT_ONCE as usize) {
             let some = AT_ONCE.min(sources - first);
             let profile = Profile {
@@ -101,12 +100,7 @@ impl MemoryArgs {
                 target,
             };
             let load = profile.make();
-            for part in load.parts(BATCH) {
-                while receiver.ear.queued()? > room {
-                    std::thread::yield_now();
-                }
-                sender.send(&load, &load.slots()[part])?;
-            }
+            sender.send_gently(&load, &receiver.ear)?;
         }
         receiver.emptied()
     }

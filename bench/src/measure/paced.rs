@@ -65,6 +65,7 @@ impl PacedArgs {
         let mut loads = Vec::new();
         for kind in kinds {
             let (receiver, address) = kind.start(site)?;
+            receiver.ear.widen(BUFFER)?;
             let sender = Sender::new(site.network, address)?;
             loads.push((kind, receiver, sender, self.load(site, address), Vec::new()));
         }
@@ -137,3 +138,6 @@ impl fmt::Display for Paced {
         write!(out, "{table}")
     }
 }
+
+/// The same for all: what a receiver must have to get over a moment without a processor.
+const BUFFER: u64 = 32 << 20;

@@ -4,21 +4,23 @@
 use std::fmt;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use bedside_lab::{capture, oracle};
+use bedside_lab::capture::{self, Capture, Datagram};
+use bedside_lab::oracle;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use serde::Serialize;
 
 use super::figures::{Table, median, thousands};
 use super::large;
-use crate::generate::{Format, Life, Profile, RARE, SELDOM};
+use crate::generate::{Format, Life, Load, Profile, RARE, SELDOM};
 use crate::receivers::{Doctor, Receiver};
-use crate::send::{BATCH, Sender};
+use crate::send::Sender;
 use crate::site::{self, Site};
+use crate::stored::Stored;
 
 /// What to ask.
 #[derive(clap::Args, Clone, Debug)]
@@ -103,21 +105,21 @@ impl StoreArgs {
             target,
         }
         .make();
-        let room = receiver.ear.buffer()? / 2;
         let mut records = Vec::new();
         while (records.iter().sum::<u64>() as usize) < self.lines {
-            for part in load.parts(BATCH) {
-                while receiver.ear.queued()? > room {
-                    std::thread::yield_now();
-                }
-                load.count(part.clone(), &mut records);
-                sender.send(&load, &load.slots()[part])?;
-            }
+            load.count(0..load.len(), &mut records);
+            sender.send_gently(&load, &receiver.ear)?;
             load.next_lap();
         }
         receiver.emptied()?;
-        ensure!(receiver.ear.drops()? == 0, "lines were lost while the store was filled");
+        let dropped = receiver.ear.drops()?;
         receiver.terminate()?;
+        let held = Stored::read(&doctor.data(), site.network)?;
+        let (missing, surplus) = held.differences(&records);
+        ensure!(
+            dropped + missing + surplus == 0,
+            "filling a store: {dropped} dropped, {missing} missing, {surplus} never sent"
+        );
         Ok(records.iter().sum())
     }
 
@@ -195,29 +197,37 @@ fn answer(doctor: &Doctor, args: &[&str]) -> Result<(f64, u64)> {
     Ok((millis, output.stdout.split(|&byte| byte == b'\n').count() as u64 - 1))
 }
 
-/// All captures of real kernels, taken into one store as if they were heard.
+/// All captures of real kernels, each sent as if by a machine of its own.
 fn captures(site: &Site) -> Result<Captures> {
-    let dir = site.folder("captures")?;
-    let doctor = Doctor::new(site, &dir);
-    let file = dir.join("capture.jsonl");
+    let doctor = Doctor::new(site, &site.folder("captures")?);
+    let address = site::free_address()?;
+    let receiver = doctor.serve(address, "")?;
+    let mut sender = Sender::new(site.network, address)?;
     let names = capture::names()?;
-    let mut text = 0;
+    let (mut text, mut records, mut sources) = (0, 0, 0);
     for name in &names {
-        fs::write(&file, capture::fixture(name, "jsonl")?)?;
-        run(doctor.command().arg("replay").arg(&file).arg("--data").arg(doctor.data()))?;
-        for stream in oracle::streams(&capture::Capture::load(name)?.datagrams) {
-            let records = stream.boots.iter().flat_map(|boot| &boot.records);
-            text += records.map(|record| record.text.len() as u64 + 1).sum::<u64>();
+        let capture = Capture::load(name)?;
+        let targets = capture.targets();
+        let source = |datagram: &Datagram| {
+            sources
+                + targets.iter().position(|target| *target == datagram.target).unwrap_or(0) as u32
+        };
+        let payloads: Vec<(u32, &[u8])> =
+            capture.datagrams.iter().map(|one| (source(one), one.payload.as_slice())).collect();
+        sender.send_gently(&Load::of(&payloads, site.network, address), &receiver.ear)?;
+        for stream in oracle::streams(&capture.datagrams) {
+            let told = stream.boots.iter().flat_map(|boot| &boot.records);
+            text += told.clone().map(|record| record.text.len() as u64 + 1).sum::<u64>();
+            records += told.count() as u64;
         }
+        sources += targets.len() as u32;
     }
+    receiver.emptied()?;
+    receiver.terminate()?;
     doctor.seal()?;
+    let held = Stored::read(&doctor.data(), site.network)?.records.iter().sum::<u64>();
+    ensure!(held >= records, "{held} records of the captures are held, {records} were said");
     Ok(Captures { count: names.len(), text, bytes: size(&doctor.data())? })
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.stdin(Stdio::null()).output()?;
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
 }
 
 /// Bytes of all segments.

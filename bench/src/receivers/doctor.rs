@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use bedside_lab::wait;
 use serde_json::Value;
 
-use super::Receiver;
+use super::{PATIENCE, Receiver};
 use crate::site::{Site, free_address};
 
 /// The program and the folder in which it works.
@@ -51,8 +51,7 @@ impl Doctor {
     /// settle, over that life.
     pub(crate) fn seal(&self) -> Result<Duration> {
         let receiver = self.serve(free_address()?, "[store]\nsegment_age = \"1s\"")?;
-        let patience = Duration::from_mins(5);
-        wait::until_within(patience, "all to be sealed", || Ok(self.is_sealed()?.then_some(())))?;
+        wait::until_within(PATIENCE, "all to be sealed", || Ok(self.is_sealed()?.then_some(())))?;
         let cpu = receiver.settling()?;
         receiver.terminate()?;
         Ok(cpu)
