@@ -63,6 +63,23 @@ pub(crate) enum Life {
 }
 
 impl Profile {
+    /// A hundred sources that go on speaking the extended format.
+    pub(crate) fn new(network: Network, target: SocketAddrV4) -> Self {
+        Self {
+            format: Format::Extended,
+            sources: 100,
+            first: 0,
+            datagrams: 100_000,
+            rate: 100_000,
+            seed: 1,
+            network,
+            life: Life::Going,
+            in_turn: false,
+            tagged: false,
+            target,
+        }
+    }
+
     /// Makes the first lap.
     pub(crate) fn make(self) -> Load {
         let mut maker = Maker::new(self);

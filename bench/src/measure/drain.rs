@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 
 use super::figures::{Table, median};
-use crate::generate::{Format, Life, Load, Profile};
+use crate::generate::{Format, Load, Profile};
 use crate::receivers::{Doctor, Kind, Receiver};
 use crate::send::Sender;
 use crate::site::Site;
@@ -95,18 +95,13 @@ impl DrainArgs {
     }
 
     fn load(&self, site: &Site) -> Load {
+        let nobody = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
         Profile {
             format: self.format,
             sources: self.sources,
-            first: 0,
             datagrams: self.datagrams,
-            rate: 100_000,
             seed: self.seed,
-            network: site.network,
-            life: Life::Going,
-            in_turn: false,
-            tagged: false,
-            target: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0),
+            ..Profile::new(site.network, nobody)
         }
         .make()
     }

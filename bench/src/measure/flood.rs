@@ -9,8 +9,8 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::figures::{Table, thousands};
-use crate::generate::{Format, Life, Load, Profile};
-use crate::receivers::Doctor;
+use crate::generate::{Format, Load, Profile};
+use crate::receivers::{Doctor, Receiver};
 use crate::send::{BATCH, Sender};
 use crate::site::{self, Site};
 use crate::stored::Stored;
@@ -36,7 +36,7 @@ pub(crate) struct FloodArgs {
 }
 
 /// What came of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Flood {
     pub(crate) spoofed: u32,
     pub(crate) real: u32,
@@ -80,30 +80,22 @@ impl FloodArgs {
         voices.speak(&mut sender)?;
         receiver.emptied()?;
         receiver.quiet_cpu()?;
-        let dropped = receiver.ear.drops()?;
-        let peak = receiver.memory("VmHWM")?;
+        let mut flood = self.heard(&receiver, datagrams, seconds)?;
         receiver.terminate()?;
-        let stored = Stored::read(&doctor.data(), site.network)?;
-        let real = self.real as usize;
-        let held = |source: usize| stored.records.get(source).copied().unwrap_or(0);
-        let missing = |(source, sent): (usize, &u64)| sent.saturating_sub(held(source));
-        let names: Vec<String> =
-            (0..self.real).map(|number| site.network.address(number).to_string()).collect();
-        let hosts = doctor.hosts(&names)?;
+        flood.check(&doctor, site, &voices.sent)?;
+        Ok(flood)
+    }
+
+    fn heard(&self, receiver: &Receiver, datagrams: u64, seconds: f64) -> Result<Flood> {
         Ok(Flood {
             spoofed: self.spoofed,
             real: self.real,
             every: self.every,
             seconds,
             datagrams,
-            dropped,
-            peak,
-            strangers_stored: stored.records.iter().skip(real).sum(),
-            real_sent: voices.sent.iter().sum(),
-            real_missing: voices.sent.iter().enumerate().map(missing).sum(),
-            limited: stored.gaps.get("limit").copied().unwrap_or(0),
-            real_boots: hosts.iter().filter_map(|host| host["boots"].as_u64()).max().unwrap_or(0),
-            counted: doctor.last_words()?,
+            dropped: receiver.ear.drops()?,
+            peak: receiver.memory("VmHWM")?,
+            ..Flood::default()
         })
     }
 
@@ -141,6 +133,23 @@ impl FloodArgs {
 }
 
 impl Flood {
+    /// Fills in what the store holds, and what the doctor says of it.
+    fn check(&mut self, doctor: &Doctor, site: &Site, sent: &[u64]) -> Result<()> {
+        self.counted = doctor.last_words()?;
+        let stored = Stored::read(&doctor.data(), site.network)?;
+        let real = self.real as usize;
+        let held = |source: usize| stored.records.get(source).copied().unwrap_or(0);
+        let missing = |(source, sent): (usize, &u64)| sent.saturating_sub(held(source));
+        self.strangers_stored = stored.records.iter().skip(real).sum();
+        self.real_sent = sent.iter().sum();
+        self.real_missing = sent.iter().enumerate().map(missing).sum();
+        self.limited = stored.gaps.get("limit").copied().unwrap_or(0);
+        let names = (0..self.real).map(|number| site.network.address(number).to_string());
+        let hosts = doctor.hosts(&names.collect::<Vec<String>>())?;
+        self.real_boots = hosts.iter().filter_map(|host| host["boots"].as_u64()).max().unwrap_or(0);
+        Ok(())
+    }
+
     /// What the socket let through of the real sources is in the store, each in one boot.
     pub(crate) fn is_whole(&self) -> bool {
         let missing = self.real_missing <= self.dropped && self.limited == 0;
@@ -173,19 +182,9 @@ impl Voices {
 }
 
 fn profile(site: &Site, target: SocketAddrV4, format: Format, sources: u32, first: u32) -> Profile {
-    Profile {
-        format,
-        sources,
-        first,
-        datagrams: sources as usize,
-        rate: 100_000,
-        seed: 1,
-        network: site.network,
-        life: Life::Going,
-        in_turn: true,
-        tagged: false,
-        target,
-    }
+    let datagrams = sources as usize;
+    let others = Profile::new(site.network, target);
+    Profile { format, sources, first, datagrams, in_turn: true, ..others }
 }
 
 impl fmt::Display for Flood {

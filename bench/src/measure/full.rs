@@ -151,15 +151,11 @@ impl FullArgs {
         Profile {
             format: self.format,
             sources: self.sources,
-            first: 0,
             datagrams,
             rate: self.rate.unwrap_or(500_000),
             seed: self.seed,
-            network: site.network,
             life: if self.booting { Life::Booting } else { Life::Going },
-            in_turn: false,
-            tagged: false,
-            target,
+            ..Profile::new(site.network, target)
         }
     }
 

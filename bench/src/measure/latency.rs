@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Read as _;
+use std::net::SocketAddrV4;
 use std::process::{Child, ChildStdout, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -12,7 +13,7 @@ use bedside_lab::wait;
 use serde::Serialize;
 
 use super::figures::{Table, part, thousands};
-use crate::generate::{Format, Life, Load, Profile};
+use crate::generate::{Load, Profile};
 use crate::receivers::Doctor;
 use crate::send::{Pace, Sender};
 use crate::site::{self, Site};
@@ -53,20 +54,7 @@ impl LatencyArgs {
         let address = site::free_address()?;
         let receiver = doctor.serve(address, "")?;
         let mut sender = Sender::new(site.network, address)?;
-        let load = Profile {
-            format: Format::Extended,
-            sources: self.sources,
-            first: 0,
-            datagrams: (self.rate * self.seconds) as usize,
-            rate: self.rate,
-            seed: self.seed,
-            network: site.network,
-            life: Life::Going,
-            in_turn: false,
-            tagged: true,
-            target: address,
-        }
-        .make();
+        let load = self.load(site, address);
         let records = load.slots().iter().map(|slot| slot.record as usize + 1).max().unwrap_or(0);
         let follower = Follower::start(&doctor, records)?;
         // The first lines bring everything into being: streams, segment, the follower's view.
@@ -90,6 +78,18 @@ impl LatencyArgs {
             p99: parts[1],
             most: parts[2],
         })
+    }
+
+    fn load(&self, site: &Site, target: SocketAddrV4) -> Load {
+        Profile {
+            sources: self.sources,
+            datagrams: (self.rate * self.seconds) as usize,
+            rate: self.rate,
+            seed: self.seed,
+            tagged: true,
+            ..Profile::new(site.network, target)
+        }
+        .make()
     }
 
     fn send(

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::figures::{Table, thousands};
-use crate::generate::{Format, Life, Profile};
+use crate::generate::{Format, Profile};
 use crate::receivers::{Doctor, Receiver};
 use crate::send::Sender;
 use crate::site::{self, Site};
@@ -91,13 +91,9 @@ impl MemoryArgs {
                 sources: some,
                 first,
                 datagrams: some as usize * LINES,
-                rate: 100_000,
                 seed: first.into(),
-                network: site.network,
-                life: Life::Going,
                 in_turn: true,
-                tagged: false,
-                target,
+                ..Profile::new(site.network, target)
             };
             let load = profile.make();
             sender.send_gently(&load, &receiver.ear)?;
@@ -126,7 +122,7 @@ impl fmt::Display for Memory {
     }
 }
 
-/// Lines of a source, on average: by chance a few have less than it takes to be remembered.
+/// Lines of a source: more than it takes to be remembered.
 const LINES: usize = 12;
 /// Sources whose lines lie in memory here at once.
 const AT_ONCE: u32 = 50_000;

@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::figures::{Table, median, thousands};
-use crate::generate::{Format, Life, Load, Profile};
+use crate::generate::{Format, Load, Profile};
 use crate::receivers::{Kind, Receiver};
 use crate::send::{Pace, Sender};
 use crate::site::Site;
@@ -108,15 +108,10 @@ impl PacedArgs {
         Profile {
             format: self.format,
             sources: self.sources,
-            first: 0,
             datagrams: (self.rate * self.seconds) as usize,
             rate: self.rate,
             seed: self.seed,
-            network: site.network,
-            life: Life::Going,
-            in_turn: false,
-            tagged: false,
-            target,
+            ..Profile::new(site.network, target)
         }
         .make()
     }

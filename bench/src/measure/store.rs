@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::figures::{Table, median, thousands};
 use super::large;
-use crate::generate::{Format, Life, Load, Profile, RARE, SELDOM};
+use crate::generate::{Load, Profile, RARE, SELDOM};
 use crate::receivers::{Doctor, Receiver};
 use crate::send::Sender;
 use crate::site::{self, Site};
@@ -51,11 +51,17 @@ pub(crate) struct Store {
 }
 
 /// All captures of real kernels in one store, sealed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Captures {
     pub(crate) count: usize,
+    /// Records that they hold.
+    pub(crate) records: u64,
     /// Bytes of their texts, and one for each newline.
     pub(crate) text: u64,
+    /// Bytes of their datagrams.
+    pub(crate) datagrams: u64,
+    /// Bytes of the lines that zstdcat prints.
+    pub(crate) lines: u64,
     /// Bytes of the segments, all in them counted.
     pub(crate) bytes: u64,
 }
@@ -92,17 +98,9 @@ impl StoreArgs {
         let receiver = doctor.serve(target, "")?;
         let mut sender = Sender::new(site.network, target)?;
         let mut load = Profile {
-            format: Format::Extended,
             sources: self.sources,
-            first: 0,
             datagrams: self.lines.min(LAP),
-            rate: 100_000,
-            seed: 1,
-            network: site.network,
-            life: Life::Going,
-            in_turn: false,
-            tagged: false,
-            target,
+            ..Profile::new(site.network, target)
         }
         .make();
         let mut records = Vec::new();
@@ -203,31 +201,42 @@ fn captures(site: &Site) -> Result<Captures> {
     let address = site::free_address()?;
     let receiver = doctor.serve(address, "")?;
     let mut sender = Sender::new(site.network, address)?;
-    let names = capture::names()?;
-    let (mut text, mut records, mut sources) = (0, 0, 0);
-    for name in &names {
-        let capture = Capture::load(name)?;
-        let targets = capture.targets();
-        let source = |datagram: &Datagram| {
-            sources
-                + targets.iter().position(|target| *target == datagram.target).unwrap_or(0) as u32
-        };
-        let payloads: Vec<(u32, &[u8])> =
-            capture.datagrams.iter().map(|one| (source(one), one.payload.as_slice())).collect();
+    let mut captures = Captures::default();
+    let mut sources = 0;
+    for name in capture::names()? {
+        let capture = Capture::load(&name)?;
+        let payloads = captures.add(&capture, sources);
+        sources += capture.targets().len() as u32;
         sender.send_gently(&Load::of(&payloads, site.network, address), &receiver.ear)?;
-        for stream in oracle::streams(&capture.datagrams) {
-            let told = stream.boots.iter().flat_map(|boot| &boot.records);
-            text += told.clone().map(|record| record.text.len() as u64 + 1).sum::<u64>();
-            records += told.count() as u64;
-        }
-        sources += targets.len() as u32;
     }
     receiver.emptied()?;
     receiver.terminate()?;
     doctor.seal()?;
-    let held = Stored::read(&doctor.data(), site.network)?.records.iter().sum::<u64>();
-    ensure!(held >= records, "{held} records of the captures are held, {records} were said");
-    Ok(Captures { count: names.len(), text, bytes: size(&doctor.data())? })
+    let stored = Stored::read(&doctor.data(), site.network)?;
+    let (held, said) = (stored.records.iter().sum::<u64>(), captures.records);
+    ensure!(held >= said, "{held} records of the captures are held, {said} were said");
+    captures.lines = stored.bytes;
+    captures.bytes = size(&doctor.data())?;
+    Ok(captures)
+}
+
+impl Captures {
+    /// Counts a capture, and says what is to be sent, by whom.
+    fn add<'a>(&mut self, capture: &'a Capture, first: u32) -> Vec<(u32, &'a [u8])> {
+        let targets = capture.targets();
+        let source = |datagram: &Datagram| {
+            let target = targets.iter().position(|target| *target == datagram.target);
+            first + target.unwrap_or_default() as u32
+        };
+        self.count += 1;
+        for stream in oracle::streams(&capture.datagrams) {
+            let said = stream.boots.iter().flat_map(|boot| &boot.records);
+            self.text += said.clone().map(|record| record.text.len() as u64 + 1).sum::<u64>();
+            self.records += said.count() as u64;
+        }
+        self.datagrams += capture.datagrams.iter().map(|one| one.payload.len() as u64).sum::<u64>();
+        capture.datagrams.iter().map(|one| (source(one), one.payload.as_slice())).collect()
+    }
 }
 
 /// Bytes of all segments.
@@ -238,15 +247,20 @@ fn size(data: &Path) -> Result<u64> {
 
 impl fmt::Display for Store {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Captures { count, text, bytes } = &self.captures;
-        writeln!(out, "Store\n")?;
-        let mut table = Table::new("sealed store | text | store | times smaller");
-        let mut row = |what: &str, text: u64, bytes: u64| {
-            let (text_mb, mb) = (text as f64 / 1e6, bytes as f64 / 1e6);
-            let ratio = text as f64 / bytes as f64;
-            table.row(&format!("{what} | {text_mb:.2} MB | {mb:.2} MB | {ratio:.1}"));
-        };
-        row(&format!("{count} captures of real kernels"), *text, *bytes);
+        let Captures { count, text, datagrams, lines, bytes, .. } = &self.captures;
+        let size = *bytes as f64;
+        let told = size / 1e6;
+        writeln!(out, "{count} captures of real kernels, sealed: {told:.2} MB\n")?;
+        let mut table = Table::new("against | size | times smaller");
+        let wholes = [
+            ("their texts and newlines", text),
+            ("their datagrams", datagrams),
+            ("the lines that zstdcat prints", lines),
+        ];
+        for (what, &whole) in wholes {
+            let (megabytes, ratio) = (whole as f64 / 1e6, whole as f64 / size);
+            table.row(&format!("{what} | {megabytes:.2} MB | {ratio:.1}"));
+        }
         writeln!(out, "{table}")?;
         let (lines, sources) = (thousands(self.lines), thousands(self.sources.into()));
         let size = self.bytes as f64 / 1e6;

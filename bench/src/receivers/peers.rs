@@ -18,6 +18,17 @@ pub(super) fn rsyslog(
     per_source: bool,
     dir: &Path,
 ) -> Result<Receiver> {
+    let path = dir.join("rsyslog.conf");
+    fs::write(&path, rsyslog_config(address, per_source, dir))?;
+    let mut command = Command::new(program);
+    command.arg("-n").arg("-f").arg(&path).arg("-i").arg(dir.join("pid"));
+    if let Some(modules) = modules_of(program) {
+        command.arg("-M").arg(modules);
+    }
+    Receiver::start(command, address, dir)
+}
+
+fn rsyslog_config(address: SocketAddrV4, per_source: bool, dir: &Path) -> String {
     let (ip, port, work) = (address.ip(), address.port(), dir.display());
     let file = if per_source {
         format!(
@@ -31,21 +42,13 @@ pub(super) fn rsyslog(
              template=\"raw\") }}"
         )
     };
-    let config = format!(
+    format!(
         "global(workDirectory=\"{work}\" net.enableDNS=\"off\")\n\
          module(load=\"imudp\" batchSize=\"128\")\n\
          template(name=\"raw\" type=\"string\" string=\"%rawmsg%\\n\")\n\
          {file}\n\
          input(type=\"imudp\" address=\"{ip}\" port=\"{port}\" ruleset=\"in\")\n"
-    );
-    let path = dir.join("rsyslog.conf");
-    fs::write(&path, config)?;
-    let mut command = Command::new(program);
-    command.arg("-n").arg("-f").arg(&path).arg("-i").arg(dir.join("pid"));
-    if let Some(modules) = modules_of(program) {
-        command.arg("-M").arg(modules);
-    }
-    Receiver::start(command, address, dir)
+    )
 }
 
 /// Where rsyslog's modules are if it was unpacked rather than installed.

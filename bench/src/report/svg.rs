@@ -112,22 +112,20 @@ impl Panel {
             LEFT - 8.0,
             bar.name
         )?;
-        let mut words = thousands(bar.value.round() as u64);
         if bar.later > 0.0 {
             let width = last - end;
             writeln!(
                 out,
                 "<rect class=\"l\" x=\"{end:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height}\"/>"
             )?;
-            write!(words, " + {} put off", thousands(bar.later.round() as u64))?;
         }
-        let (x, anchor) = if bar.value > self.most {
-            words.push_str(" →");
-            (last - 6.0, "end")
+        // What is cut is named inside.
+        let (class, x, anchor) = if bar.value > self.most {
+            ("i", last - 6.0, "end")
         } else {
-            (last + 6.0, "start")
+            ("v", last + 6.0, "start")
         };
-        let class = if anchor == "end" { "i" } else { "v" };
+        let words = bar.words(self.most);
         writeln!(
             out,
             "<text class=\"{class}\" x=\"{x:.1}\" y=\"{base:.1}\" text-anchor=\"{anchor}\">{words}</text>"
@@ -150,6 +148,19 @@ impl Panel {
 
     fn x(&self, value: f64) -> f64 {
         LEFT + (value / self.most).min(1.0) * (WIDTH - LEFT - MARGIN - VALUE)
+    }
+}
+
+impl Bar {
+    fn words(&self, most: f64) -> String {
+        let value = thousands(self.value.round() as u64);
+        match self {
+            Bar { later, .. } if *later > 0.0 => {
+                format!("{value} + {} put off", thousands(later.round() as u64))
+            }
+            Bar { value: long, .. } if *long > most => format!("{value} →"),
+            _ => value,
+        }
     }
 }
 
