@@ -4,7 +4,9 @@
 mod choose;
 mod filter;
 mod follow;
+mod needle;
 mod pieces;
+mod search;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
@@ -60,7 +62,7 @@ fn show(
 ) -> anyhow::Result<Exit> {
     let window = Window { since: args.since, until: args.until };
     let chosen = choose::boots(boots, hosts, args.boot, window);
-    let filter = Filter { levels: args.priority, pattern: args.grep.clone() };
+    let filter = Filter::new(args.priority, args.grep.clone());
     let loose = loose_gaps(args, reader, window, &chosen)?;
     let log = Log { reader, boots: &chosen, window, filter: &filter, loose };
     let look = look(args, hosts, &chosen);
@@ -139,6 +141,9 @@ fn loose_gaps(
     window: Window,
     chosen: &[Chosen<'_>],
 ) -> anyhow::Result<Vec<Gap>> {
+    if args.grep.is_some() {
+        return Ok(Vec::new()); // They have no text.
+    }
     let mut loose = reader.loose_gaps()?;
     let spans = |time: WallTime| {
         chosen.iter().any(|one| {

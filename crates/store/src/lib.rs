@@ -12,6 +12,7 @@ pub mod entry;
 mod error;
 pub mod follow;
 pub mod maintain;
+mod needle;
 pub mod read;
 mod recovery;
 pub mod segment;
@@ -22,6 +23,7 @@ mod writer;
 pub use batch::Batch;
 pub use entry::{Entry, StoredGap, StoredRecord, StoredRun};
 pub use error::Error;
+pub use needle::{Needle, Word};
 pub use recovery::{Replay, Replayed, Torn};
 pub use writer::{
     Counters, Health, LOCK_NAME, Options, Recovered, Retention, SEGMENTS_NAME, Tap, Trouble, Writer,

@@ -36,6 +36,7 @@ mod order;
 mod parts;
 mod plan;
 pub(crate) mod runs;
+mod search;
 pub(crate) mod segments;
 mod summary;
 pub(crate) mod view;
@@ -43,14 +44,14 @@ pub(crate) mod view;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bedside_stream::{RunId, WallTime};
+use bedside_stream::WallTime;
 
 pub use self::item::{Gap, Item, OwnedRecord};
 pub use self::items::Items;
+pub use self::search::{Found, Search};
 pub use self::summary::{BootCounts, BootSummary, End, HostSummary, Losses};
 
 use self::counts::Hosts;
-use self::items::Names;
 use self::merge::Direction;
 use self::segments::lines;
 use self::view::View;
@@ -207,6 +208,17 @@ impl Reader {
         Ok(items)
     }
 
+    /// The records of `boots` that are wanted, boot by boot in their order, without the gaps
+    /// between them: of each boot what [`Reader::items`] gives. Reads only what may hold them.
+    /// `None`: they are too many to be held; search fewer boots, or read the boot.
+    pub fn search(
+        &self,
+        boots: &[&BootSummary],
+        search: &Search<'_>,
+    ) -> Result<Option<Vec<Found>>, Error> {
+        search::search(&self.view, boots, search).map_err(self.unreadable())
+    }
+
     /// The gaps that belong to no boot (the socket's, and limits met before a run was known), by
     /// receive time.
     pub fn loose_gaps(&self) -> Result<Vec<Gap>, Error> {
@@ -242,13 +254,7 @@ impl Reader {
         direction: Direction,
     ) -> Result<Items<'_>, Error> {
         let raws = self.view.raws(&boot.runs, window, direction).map_err(self.unreadable())?;
-        Ok(Items::new(raws, window, self.dir().to_owned(), self.names(boot)))
-    }
-
-    fn names(&self, boot: &BootSummary) -> Names {
-        let key = |run: &RunId| Some((*run, self.view.runs().get(*run)?.run().key));
-        let keys = boot.runs.iter().filter_map(key).collect();
-        Names { host: Arc::clone(&boot.host), boot: boot.number, keys }
+        Ok(Items::new(raws, window, self.dir().to_owned(), self.view.names(boot)))
     }
 
     fn unreadable(&self) -> impl Fn(crate::Error) -> Error + '_ {

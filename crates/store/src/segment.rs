@@ -99,7 +99,7 @@ impl SegmentFile {
     }
 
     /// The runs of a block that is known in outline: by its header, else by its lines.
-    fn read_runs(&self, block: &BlockRef) -> Result<Vec<RunSpan>, Error> {
+    pub(crate) fn read_runs(&self, block: &BlockRef) -> Result<Vec<RunSpan>, Error> {
         let order = block.header.order.map_or(0, |order| u64::from(order.len));
         let left = self.bytes()?.saturating_sub(block.start.offset);
         let mut bytes = vec![0; block.lead.saturating_sub(order).min(left) as usize];

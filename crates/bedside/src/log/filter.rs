@@ -1,8 +1,10 @@
 //! Which records are shown.
 
 use bedside_store::read::OwnedRecord;
+use bedside_store::{Needle, StoredRecord};
 use regex::bytes::{Regex, RegexBuilder};
 
+use super::needle::needle;
 use crate::cli::Levels;
 
 /// What a record must be like.
@@ -12,14 +14,31 @@ pub(super) struct Filter {
     pub(super) levels: Option<Levels>,
     /// With a text that this matches.
     pub(super) pattern: Option<Regex>,
+    /// What such a text must hold.
+    pub(super) needle: Needle,
 }
 
 impl Filter {
+    pub(super) fn new(levels: Option<Levels>, pattern: Option<Regex>) -> Filter {
+        let text = pattern.as_ref().map(Regex::as_str);
+        let needle = text.map(|text| needle(text, !has_capital(text))).unwrap_or_default();
+        Filter { levels, pattern, needle }
+    }
+
     /// Whether the record is wanted.
     pub(super) fn wants(&self, record: &OwnedRecord) -> bool {
-        let level = record.prefix.map(|prefix| (prefix & 7) as u8);
+        self.want(record.prefix, &record.text)
+    }
+
+    /// Whether the record, with this exact text, is wanted.
+    pub(super) fn wants_stored(&self, record: &StoredRecord<'_>, text: &[u8]) -> bool {
+        self.want(record.prefix.map(|prefix| prefix.0), text)
+    }
+
+    fn want(&self, prefix: Option<u16>, text: &[u8]) -> bool {
+        let level = prefix.map(|prefix| (prefix & 7) as u8);
         self.levels.is_none_or(|levels| levels.contain(level))
-            && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(&record.text))
+            && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(text))
     }
 }
 

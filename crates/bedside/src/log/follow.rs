@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use bedside_store::follow::FollowItem;
 use bedside_store::read::{BootSummary, Error, Item, Reader};
 
-use super::pieces::Log;
+use super::pieces::{Log, Piece};
 use crate::cli::{LogArgs, Output};
 use crate::reading::Hosts;
 use crate::render::{Live, Look, Recent};
@@ -45,6 +45,9 @@ pub(super) fn run(
 
 /// The `count` records that were received last, with the gaps before them, by arrival.
 fn received_last(log: &Log<'_>, count: usize) -> Result<Vec<FollowItem>, Error> {
+    if log.filter.pattern.is_some() {
+        return last_matches(log, count);
+    }
     let mut boots: Vec<_> = log.boots.iter().map(|chosen| chosen.boot).collect();
     boots.sort_by_key(|boot| std::cmp::Reverse(boot.last_received));
     let mut last: Vec<Item> = Vec::new();
@@ -58,6 +61,23 @@ fn received_last(log: &Log<'_>, count: usize) -> Result<Vec<FollowItem>, Error> 
         last.sort_by_key(Item::received);
         drop_all_but_last(&mut last, count);
     }
+    Ok(last.into_iter().map(follow_item).collect())
+}
+
+/// The same of a pattern's matches, which have no gaps among them.
+fn last_matches(log: &Log<'_>, count: usize) -> Result<Vec<FollowItem>, Error> {
+    let mut last: Vec<Item> = Vec::new();
+    for piece in log.oldest_first() {
+        if let Piece::Item(item) = piece? {
+            last.push(item);
+        }
+        if last.len() > 2 * count + MATCHES_TOGETHER {
+            last.sort_by_key(Item::received);
+            drop_all_but_last(&mut last, count);
+        }
+    }
+    last.sort_by_key(Item::received);
+    drop_all_but_last(&mut last, count);
     Ok(last.into_iter().map(follow_item).collect())
 }
 
@@ -154,6 +174,8 @@ impl<'a> Tally<'a> {
 
 /// How many records it begins with.
 const FIRST_LINES: usize = 10;
+/// So many matches are sorted together, at least.
+const MATCHES_TOGETHER: usize = 1000;
 /// Of how many boots at least the records are counted.
 const BOOTS: usize = 10_000;
 /// How long to wait for something new before looking whether to go on.

@@ -8,6 +8,7 @@ use bedside_stream::WallTime;
 
 use super::choose::Chosen;
 use super::filter::Filter;
+use super::search::{First, Searched};
 
 /// What was asked for, of a store.
 #[derive(Debug)]
@@ -35,11 +36,15 @@ pub(super) enum Piece<'a> {
     End(&'a Chosen<'a>, End),
 }
 
-type Pieces<'a> = Box<dyn Iterator<Item = Result<Piece<'a>, Error>> + 'a>;
+pub(super) type Pieces<'a> = Box<dyn Iterator<Item = Result<Piece<'a>, Error>> + 'a>;
 
 impl<'a> Log<'a> {
-    /// All pieces in order. Filters leave out records only, and move nothing.
+    /// All pieces in order. Levels leave out records only, and move nothing; a pattern leaves its
+    /// matches only, and their boots.
     pub(super) fn oldest_first(&'a self) -> Pieces<'a> {
+        if self.filter.pattern.is_some() {
+            return Box::new(Searched::new(self, First::Oldest, false));
+        }
         let boots = self.boots.iter().flat_map(|chosen| {
             let items = pieces(self.reader.items(chosen.boot, self.window));
             begin(chosen).chain(items).chain(end(chosen))
@@ -49,6 +54,9 @@ impl<'a> Log<'a> {
 
     /// All pieces, newest first. Reads only as far as it is asked.
     pub(super) fn newest_first(&'a self) -> Pieces<'a> {
+        if self.filter.pattern.is_some() {
+            return Box::new(Searched::new(self, First::Newest, false));
+        }
         let boots = self.boots.iter().rev().flat_map(|chosen| {
             let items = pieces(self.reader.items_rev(chosen.boot, self.window));
             end(chosen).chain(items).chain(begin(chosen))
@@ -61,7 +69,11 @@ impl<'a> Log<'a> {
     pub(super) fn last(&'a self, count: usize) -> Result<Vec<Piece<'a>>, Error> {
         let mut last = Vec::new();
         let mut records = 0;
-        for piece in self.newest_first() {
+        let pieces = match self.filter.pattern {
+            Some(_) => Box::new(Searched::new(self, First::Newest, true)),
+            None => self.newest_first(),
+        };
+        for piece in pieces {
             let piece = piece?;
             if matches!(piece, Piece::Item(Item::Record(_))) {
                 if records == count {
@@ -73,6 +85,25 @@ impl<'a> Log<'a> {
             last.push(piece);
         }
         Ok(last)
+    }
+
+    /// The records of one boot that are wanted, with its beginning and end, nothing between them.
+    pub(super) fn records_of(&'a self, chosen: &'a Chosen<'a>, first: First) -> Pieces<'a> {
+        let records = |piece: &Result<Piece<'a>, Error>| match piece {
+            Ok(Piece::Item(Item::Record(record))) => self.filter.wants(record),
+            Ok(_) => false,
+            Err(_) => true,
+        };
+        match first {
+            First::Oldest => {
+                let items = pieces(self.reader.items(chosen.boot, self.window));
+                Box::new(begin(chosen).chain(items.filter(records)).chain(end(chosen)))
+            }
+            First::Newest => {
+                let items = pieces(self.reader.items_rev(chosen.boot, self.window));
+                Box::new(end(chosen).chain(items.filter(records)).chain(begin(chosen)))
+            }
+        }
     }
 
     /// The pieces of boots with the gaps of no boot among them, without the records that are not

@@ -58,6 +58,10 @@ pub(super) struct Line {
 }
 
 impl Line {
+    pub(super) fn new(key: Key, block: &Arc<Vec<u8>>, text: Range<u32>) -> Line {
+        Line { key, is_gap: false, block: Arc::clone(block), text }
+    }
+
     /// Where it is.
     pub(super) fn at(&self) -> At {
         self.key.at

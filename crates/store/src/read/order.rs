@@ -188,31 +188,57 @@ fn without_repeats(same: Vec<Line>) -> Vec<Raw> {
     raws
 }
 
+/// Lines of a group in their order, each once. Those that a copy of them would stand in for must
+/// be among them.
+pub(super) fn in_order(mut lines: Vec<Line>, numbered: bool) -> Vec<Line> {
+    lines.sort_by_key(|line| line.key);
+    if numbered {
+        let same = lines.chunk_by(|one, other| one.key.seq == other.key.seq);
+        let once = same.flat_map(|same| without_repeats(same.to_vec()));
+        let record = |raw| if let Raw::Record(line) = raw { Some(line) } else { None };
+        return once.filter_map(record).collect();
+    }
+    let mut repeats = Repeats::default();
+    lines.retain(|line| !repeats.is_one(line));
+    lines
+}
+
 /// The lines of a group without numbers that repeat what another run of the boot had said.
-///
-/// Each time and text is held as often as the run that has it most often; the occurrences that
-/// came first are the ones that are kept. Lines without a time are never repeats: nothing tells.
 fn repeats(source: Source<'_>, group: &Arc<Group>) -> Result<HashSet<At>, Error> {
     let pieces = group.pieces.clone();
     let mut merge = Merge::new(source, Arc::clone(group), pieces, Direction::Forward);
-    let hashers = (RandomState::new(), RandomState::new());
-    let mut held: HashMap<(u64, u64), u32> = HashMap::new();
-    let mut of_run: HashMap<(RunId, u64, u64), u32> = HashMap::new();
-    let mut repeats = HashSet::new();
+    let mut repeats = Repeats::default();
+    let mut found = HashSet::new();
     while let Some(line) = merge.next()? {
-        let Some(record) = record(&line) else { continue };
-        let Some(time) = record.time else { continue };
-        let key = (time.0, record.text);
-        // 128 bits under keys that no sender knows stand for the line itself.
-        let key = (hashers.0.hash_one(key), hashers.1.hash_one(key));
-        let count = of_run.entry((record.run, key.0, key.1)).or_default();
-        *count += 1;
-        let held = held.entry(key).or_default();
-        if *count <= *held {
-            repeats.insert(line.at());
-        } else {
-            *held = *count;
+        if repeats.is_one(&line) {
+            found.insert(line.at());
         }
     }
-    Ok(repeats)
+    Ok(found)
+}
+
+/// Each time and text is held as often as the run that has it most often; the occurrences that
+/// came first are the ones that are kept. Lines without a time are never repeats: nothing tells.
+#[derive(Default)]
+struct Repeats {
+    hashers: (RandomState, RandomState),
+    held: HashMap<(u64, u64), u32>,
+    of_run: HashMap<(RunId, u64, u64), u32>,
+}
+
+impl Repeats {
+    /// Takes the lines in their order, and says of each whether it is a repeat.
+    fn is_one(&mut self, line: &Line) -> bool {
+        let Some(record) = record(line) else { return false };
+        let Some(time) = record.time else { return false };
+        let key = (time.0, record.text);
+        // 128 bits under keys that no sender knows stand for the line itself.
+        let key = (self.hashers.0.hash_one(key), self.hashers.1.hash_one(key));
+        let count = self.of_run.entry((record.run, key.0, key.1)).or_default();
+        *count += 1;
+        let held = self.held.entry(key).or_default();
+        let is_one = *count <= *held;
+        *held = (*held).max(*count);
+        is_one
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Damage;
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
+use crate::needle::Needle;
 use crate::segment::{BlockRef, Entries, Form, Listed, Position, Scan, SegmentFile, list};
 
 /// A place in the order of arrival. It stays valid when the segment is sealed.
@@ -41,6 +42,19 @@ impl Segment {
     /// What a block is known by: the segment, and how many entries stand in front of it.
     pub(crate) fn at(&self, block: &BlockRef) -> At {
         At { segment: self.file.name().number, entry: block.start.entries }
+    }
+}
+
+/// A segment and some of its blocks.
+#[derive(Debug)]
+pub(crate) struct Outline {
+    pub(crate) file: Arc<SegmentFile>,
+    pub(crate) blocks: Vec<BlockRef>,
+}
+
+impl Outline {
+    fn of(segment: &Segment) -> Outline {
+        Outline { file: Arc::clone(&segment.file), blocks: segment.blocks.clone() }
     }
 }
 
@@ -102,9 +116,8 @@ impl Segments {
         if let Some(segment) = lock(&self.opened).get(&number) {
             return Ok(Some(Arc::clone(segment)));
         }
-        let listed = self.listed.binary_search_by_key(&number, |listed| listed.name.number);
-        let Ok(index) = listed else { return Ok(None) };
-        match Segment::open(self.disk.as_ref(), self.listed[index]) {
+        let Some(listed) = self.listed(number) else { return Ok(None) };
+        match Segment::open(self.disk.as_ref(), listed) {
             Ok(segment) => Ok(Some(self.keep(number, Arc::new(segment)))),
             Err(error) => {
                 self.skip(number, 0, error)?;
@@ -145,11 +158,49 @@ impl Segments {
         text: &mut Vec<u8>,
     ) -> Result<Entries, Error> {
         self.read(file, block, text)?;
+        self.entries(file, block)
+    }
+
+    /// The numbers of a block's entries; made up, and noted, where they can't be read.
+    pub(crate) fn entries(&self, file: &SegmentFile, block: &BlockRef) -> Result<Entries, Error> {
         file.read_entries(block).or_else(|error| {
-            text.clear();
             self.skip(file.name().number, block.start.offset, error)?;
             Ok(Entries::From(block.start.entries))
         })
+    }
+
+    /// A segment with those of its blocks whose texts may hold what is looked for; of a sealed
+    /// one's blocks the runs are not told. `None`: it can't be read, which is noted.
+    pub(crate) fn outline(&self, number: u64, needle: &Needle) -> Result<Option<Outline>, Error> {
+        if let Some(segment) = self.live.get(&number) {
+            return Ok(Some(Outline::of(segment)));
+        }
+        let outlined = self.listed(number).map(|listed| {
+            let file = SegmentFile::open(self.disk.as_ref(), listed)?;
+            let index = file.index()?;
+            let blocks = if needle.asks_filters() {
+                let filters = file.filters(&index)?;
+                index.blocks_with(&filters, needle.sets()).cloned().collect()
+            } else {
+                index.blocks
+            };
+            Ok(Outline { file: Arc::new(file), blocks })
+        });
+        match outlined {
+            // Without its index or filters it can still be read from one end to the other.
+            Some(Err(Error::Damaged { .. })) => {
+                let segment = self.segment(number)?;
+                Ok(segment.map(|segment| Outline::of(&segment)))
+            }
+            Some(Err(error)) => self.skip(number, 0, error).map(|()| None),
+            Some(Ok(outline)) => Ok(Some(outline)),
+            None => Ok(None),
+        }
+    }
+
+    fn listed(&self, number: u64) -> Option<Listed> {
+        let at = self.listed.binary_search_by_key(&number, |listed| listed.name.number).ok()?;
+        self.listed.get(at).copied()
     }
 
     /// The last segment that can be read, none being 0, and what it held while it grows.

@@ -9,7 +9,7 @@ use bedside_stream::RunId;
 use super::blocks::Blocks;
 use super::counts;
 use super::holes::Edge;
-use super::items::Raws;
+use super::items::{Names, Raws};
 use super::merge::{Direction, Source};
 use super::order::{Ordered, Raw, shore};
 use super::parts::{Examined, Finder};
@@ -82,11 +82,18 @@ impl View {
         Ok(counts)
     }
 
+    /// What the entries of a boot don't say themselves.
+    pub(super) fn names(&self, boot: &BootSummary) -> Names {
+        let key = |run: &RunId| Some((*run, self.runs.get(*run)?.run().key));
+        let keys = boot.runs.iter().filter_map(key).collect();
+        Names { host: Arc::clone(&boot.host), boot: boot.number, keys }
+    }
+
     fn source(&self) -> Source<'_> {
         Source { segments: &self.segments, blocks: &self.blocks }
     }
 
-    fn groups(&self, runs: &[RunId]) -> Result<Vec<Group>, crate::Error> {
+    pub(super) fn groups(&self, runs: &[RunId]) -> Result<Vec<Group>, crate::Error> {
         let (source, examined) = (self.source(), &self.examined);
         let finder = Finder { source, examined, runs: &self.runs };
         Ok(plan::groups(&self.runs, &finder.parts(runs)?))

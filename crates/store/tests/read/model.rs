@@ -158,6 +158,13 @@ fn by_number(lines: &[Placed<'_>]) -> Vec<Shown> {
     shown
 }
 
+impl Shown {
+    /// Whether `other` says the same.
+    pub(crate) fn is_repeated_by(&self, other: &Shown) -> bool {
+        is_repeat(self, other)
+    }
+}
+
 fn is_repeat(held: &Shown, new: &Shown) -> bool {
     let said = |shown: &Shown| match shown {
         Shown::Record { seq, time, text, .. } => Some((*seq, *time, text.clone())),

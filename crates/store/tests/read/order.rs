@@ -1,6 +1,7 @@
 //! Readers against a model that is obviously right, on seeded stores.
 
-use bedside_store::read::{BootSummary, Item, Losses, Reader, Window};
+use bedside_store::read::{BootSummary, Item, Losses, Reader, Search, Window};
+use bedside_store::{Needle, StoredRecord, Word};
 use bedside_stream::WallTime;
 
 use crate::model::{self, Shown};
@@ -84,6 +85,47 @@ fn check_window(random: &mut Random, reader: &Reader, boot: &BootSummary, expect
     assert_eq!(backward, expected, "{window:?} backward");
 }
 
+/// The records of each boot whose text holds `word`.
+fn found(reader: &Reader, boots: &[BootSummary], word: &str, window: Window) -> Vec<Vec<Shown>> {
+    let text = word.as_bytes().to_vec();
+    let needle = Needle::new(&[vec![Word { text, case_matters: true }]]);
+    let wants = |_: &StoredRecord<'_>, text: &[u8]| {
+        text.windows(word.len()).any(|part| part == word.as_bytes())
+    };
+    let search = Search { needle: &needle, wants: &wants, window };
+    let mut all = vec![Vec::new(); boots.len()];
+    for found in reader.search(&boots.iter().collect::<Vec<_>>(), &search).unwrap().unwrap() {
+        all[found.boot] = found.records.into_iter().map(|r| Shown::from(Item::Record(r))).collect();
+    }
+    all
+}
+
+fn check_search(
+    random: &mut Random,
+    reader: &Reader,
+    boots: &[BootSummary],
+    expected: &[Vec<Shown>],
+) {
+    let word = ["line 1", "2", "line", "nothing"][random.below(4) as usize];
+    let is_hit = |item: &&Shown| matches!(item, Shown::Record { text, .. } if text.contains(word));
+    let all = found(reader, boots, word, Window::default());
+    for (found, expected) in all.iter().zip(expected) {
+        assert_eq!(*found, expected.iter().filter(is_hit).cloned().collect::<Vec<_>>(), "{word}");
+    }
+    // Of some boots only what there is of all.
+    let some = random.below(boots.len() as u64 + 1) as usize;
+    assert_eq!(found(reader, &boots[some..], word, Window::default()), all[some..]);
+    let since = 1_000_000 + random.below(600_000);
+    let window = Window { since: Some(WallTime(since)), until: None };
+    for (part, all) in found(reader, boots, word, window).into_iter().zip(all) {
+        let inside: Vec<_> = all.iter().filter(|item| item.received() >= since).collect();
+        assert!(inside.iter().all(|item| part.contains(item)), "{window:?}");
+        // What came a second time within the window may be given for what came before it.
+        let is_known = |item: &Shown| all.iter().any(|known| known.is_repeated_by(item));
+        assert!(part.iter().all(is_known), "{window:?}");
+    }
+}
+
 fn check(seed: u64) {
     let mut random = Random::new(seed);
     let length = 20 + random.below(600) as usize;
@@ -98,6 +140,8 @@ fn check(seed: u64) {
     for (boot, (_, expected)) in boots.iter().zip(&expected) {
         check_boot(&mut random, &reader, boot, expected);
     }
+    let expected: Vec<_> = expected.into_iter().map(|(_, items)| items).collect();
+    check_search(&mut random, &reader, &boots, &expected);
     assert_eq!(reader.damage(), []);
 }
 

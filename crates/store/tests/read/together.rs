@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bedside_store::follow::FollowItem;
-use bedside_store::read::{End, Item, Reader, Window};
-use bedside_store::{Batch, Options, StoredRun, Writer};
+use bedside_store::read::{End, Item, Reader, Search, Window};
+use bedside_store::{Batch, Needle, Options, StoredRecord, StoredRun, Word, Writer};
 use bedside_stream::{LastWord, WallTime};
 use netconsole_wire::{Fields, Format, Prefix, PrintkTime, Record, Sequence, Text};
 
@@ -93,6 +93,30 @@ fn a_reader_sees_a_beginning_of_what_is_written_and_a_follower_all_of_it() {
         other => panic!("{other:?}"),
     });
     assert!(seqs.eq(all));
+}
+
+#[test]
+fn a_search_finds_the_same_in_live_and_in_sealed_segments() {
+    let store = tempfile::tempdir().unwrap();
+    let stored = run(1, 1_000_000);
+    let mut writer = writer(store.path());
+    for batch in 0..BATCHES {
+        append(&mut writer, &stored, batch);
+    }
+    writer.close().unwrap();
+    let sealed = || std::fs::read_dir(store.path().join("segments")).unwrap().count();
+    assert!(sealed() > 5);
+    let reader = Reader::open(store.path()).unwrap();
+    let boots = reader.boots(WallTime(0));
+    for seq in (0..BATCHES * IN_A_BATCH).step_by(997) {
+        let word = format!("line {seq} ").into_bytes();
+        let wants = |_: &StoredRecord<'_>, text: &[u8]| text.starts_with(&word);
+        let needle = Needle::new(&[vec![Word { text: word.clone(), case_matters: true }]]);
+        let search = Search { needle: &needle, wants: &wants, window: Window::default() };
+        let found = reader.search(&boots.iter().collect::<Vec<_>>(), &search).unwrap().unwrap();
+        let seqs: Vec<_> = found.iter().flat_map(|f| &f.records).map(|r| r.seq.unwrap()).collect();
+        assert_eq!(seqs, [seq]);
+    }
 }
 
 #[test]

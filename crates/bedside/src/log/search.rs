@@ -1,0 +1,116 @@
+//! Pieces of the boots that hold a match, found without reading all the others say.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use bedside_store::StoredRecord;
+use bedside_store::read::{Error, Found, Item, Search};
+
+use super::pieces::{Log, Piece, Pieces};
+
+/// Which end comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum First {
+    Oldest,
+    Newest,
+}
+
+/// The pieces of one search.
+pub(super) struct Searched<'a> {
+    log: &'a Log<'a>,
+    first: First,
+    /// The boots that are still to be searched, those that come next last.
+    left: Vec<Range<usize>>,
+    /// How many boots are searched at a time, of those from the newest on; grows.
+    step: usize,
+    ready: VecDeque<Piece<'a>>,
+    /// A boot of which more was found than can be held.
+    large: Option<Pieces<'a>>,
+}
+
+impl<'a> Searched<'a> {
+    /// All boots are searched at once unless only `some` of what they hold is wanted.
+    pub(super) fn new(log: &'a Log<'a>, first: First, some: bool) -> Searched<'a> {
+        let all = 0..log.boots.len();
+        let step = if some { FIRST_STEP } else { usize::MAX };
+        Searched { log, first, left: vec![all], step, ready: VecDeque::new(), large: None }
+    }
+
+    /// The boots that are searched next.
+    fn range(&mut self) -> Option<Range<usize>> {
+        let mut range = self.left.pop()?;
+        if self.first == First::Newest && range.len() > self.step {
+            let from = range.end - self.step;
+            self.left.push(range.start..from);
+            range.start = from;
+        }
+        self.step = self.step.saturating_mul(STEP_GROWS);
+        Some(range)
+    }
+
+    fn search(&mut self, range: Range<usize>) -> Result<(), Error> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let log = self.log;
+        let boots: Vec<_> = log.boots[range.clone()].iter().map(|chosen| chosen.boot).collect();
+        let wants = |record: &StoredRecord<'_>, text: &[u8]| log.filter.wants_stored(record, text);
+        let search = Search { needle: &log.filter.needle, wants: &wants, window: log.window };
+        match log.reader.search(&boots, &search)? {
+            Some(found) => self.take(range.start, found),
+            None if range.len() > 1 => {
+                let middle = range.start + range.len() / 2;
+                let halves = [range.start..middle, middle..range.end];
+                self.left.extend(halves);
+                if self.first == First::Oldest {
+                    let last = self.left.len() - 1;
+                    self.left.swap(last - 1, last);
+                }
+            }
+            None => self.large = Some(log.records_of(&log.boots[range.start], self.first)),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, start: usize, mut found: Vec<Found>) {
+        if self.first == First::Newest {
+            found.reverse();
+        }
+        for Found { boot, records } in found {
+            let chosen = &self.log.boots[start + boot];
+            let begin = Piece::Begin(chosen);
+            let end = chosen.boot.end.map(|end| Piece::End(chosen, end));
+            let records = records.into_iter().map(|record| Piece::Item(Item::Record(record)));
+            match self.first {
+                First::Oldest => self.ready.extend([begin].into_iter().chain(records).chain(end)),
+                First::Newest => {
+                    self.ready.extend(end.into_iter().chain(records.rev()).chain([begin]));
+                }
+            }
+        }
+    }
+}
+
+impl<'a> Iterator for Searched<'a> {
+    type Item = Result<Piece<'a>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Some(Ok(piece));
+            }
+            if let Some(piece) = self.large.as_mut().and_then(Iterator::next) {
+                return Some(piece);
+            }
+            let range = self.range()?;
+            if let Err(error) = self.search(range) {
+                self.left.clear();
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+/// So many boots are searched for a few matches at first, and so many times as many next.
+const FIRST_STEP: usize = 16;
+const STEP_GROWS: usize = 8;
