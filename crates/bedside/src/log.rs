@@ -141,9 +141,6 @@ fn loose_gaps(
     window: Window,
     chosen: &[Chosen<'_>],
 ) -> anyhow::Result<Vec<Gap>> {
-    if args.grep.is_some() {
-        return Ok(Vec::new()); // They have no text.
-    }
     let mut loose = reader.loose_gaps()?;
     let spans = |time: WallTime| {
         chosen.iter().any(|one| {

@@ -48,7 +48,7 @@ use bedside_stream::WallTime;
 
 pub use self::item::{Gap, Item, OwnedRecord};
 pub use self::items::Items;
-pub use self::search::{Found, Search};
+pub use self::search::{Found, Matches, Search};
 pub use self::summary::{BootCounts, BootSummary, End, HostSummary, Losses};
 
 use self::counts::Hosts;
@@ -208,14 +208,15 @@ impl Reader {
         Ok(items)
     }
 
-    /// The records of `boots` that are wanted, boot by boot in their order, without the gaps
-    /// between them: of each boot what [`Reader::items`] gives. Reads only what may hold them.
-    /// `None`: they are too many to be held; search fewer boots, or read the boot.
-    pub fn search(
-        &self,
-        boots: &[&BootSummary],
+    /// The records of `boots` that are wanted, boot by boot in their order: of each boot what
+    /// [`Reader::items`] gives, with the gaps that were stored, but without holes in the numbers.
+    /// Reads only what may hold them. `None`: they are too many to be held; search fewer boots,
+    /// or read the boot.
+    pub fn search<'a>(
+        &'a self,
+        boots: &[&'a BootSummary],
         search: &Search<'_>,
-    ) -> Result<Option<Vec<Found>>, Error> {
+    ) -> Result<Option<Matches<'a>>, Error> {
         search::search(&self.view, boots, search).map_err(self.unreadable())
     }
 

@@ -127,8 +127,8 @@ static LOG: Epilogue = Epilogue {
     notes: &[
         "Boots stand in the order in which they were first heard; the records of a boot by their \
          number where they have one, else by arrival; with -f all stand by arrival. Gaps and the \
-         beginnings and ends of boots have lines of their own. -p leaves out records only; in text \
-         a boot without any record left is left out too. -g leaves its matches only.",
+         beginnings and ends of boots have lines of their own. -p and -g leave out records, and -g \
+         holes in the numbers; in text a boot without any record left is left out too.",
     ],
     exit: &[
         (0, "shown"),

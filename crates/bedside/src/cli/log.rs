@@ -50,8 +50,8 @@ pub struct LogArgs {
     pub priority: Option<Levels>,
     /// Show records whose text matches this regular expression
     ///
-    /// Capital letters matter only if it has some. Nothing but matches and the beginnings and ends
-    /// of their boots is shown: gaps have no text.
+    /// Capital letters matter only if it has some. Holes in the numbers are not shown: they are
+    /// worked out from all records.
     #[arg(short, long, value_name = "REGEX", allow_hyphen_values = true)]
     #[arg(value_parser = crate::log::pattern)]
     pub grep: Option<Regex>,

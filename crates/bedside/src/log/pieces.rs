@@ -43,7 +43,8 @@ impl<'a> Log<'a> {
     /// matches only, and their boots.
     pub(super) fn oldest_first(&'a self) -> Pieces<'a> {
         if self.filter.pattern.is_some() {
-            return Box::new(Searched::new(self, First::Oldest, false));
+            let found = Searched::new(self, First::Oldest, false);
+            return self.whole(found, self.loose.iter().cloned().collect(), due_before);
         }
         let boots = self.boots.iter().flat_map(|chosen| {
             let items = pieces(self.reader.items(chosen.boot, self.window));
@@ -55,7 +56,7 @@ impl<'a> Log<'a> {
     /// All pieces, newest first. Reads only as far as it is asked.
     pub(super) fn newest_first(&'a self) -> Pieces<'a> {
         if self.filter.pattern.is_some() {
-            return Box::new(Searched::new(self, First::Newest, false));
+            return self.search_newest(false);
         }
         let boots = self.boots.iter().rev().flat_map(|chosen| {
             let items = pieces(self.reader.items_rev(chosen.boot, self.window));
@@ -70,7 +71,7 @@ impl<'a> Log<'a> {
         let mut last = Vec::new();
         let mut records = 0;
         let pieces = match self.filter.pattern {
-            Some(_) => Box::new(Searched::new(self, First::Newest, true)),
+            Some(_) => self.search_newest(true),
             None => self.newest_first(),
         };
         for piece in pieces {
@@ -87,12 +88,18 @@ impl<'a> Log<'a> {
         Ok(last)
     }
 
-    /// The records of one boot that are wanted, with its beginning and end, nothing between them.
+    fn search_newest(&'a self, some: bool) -> Pieces<'a> {
+        let found = Searched::new(self, First::Newest, some);
+        self.whole(found, self.loose.iter().rev().cloned().collect(), due_after)
+    }
+
+    /// The records of one boot that are wanted, with its beginning and end, and the gaps that
+    /// were stored.
     pub(super) fn records_of(&'a self, chosen: &'a Chosen<'a>, first: First) -> Pieces<'a> {
         let records = |piece: &Result<Piece<'a>, Error>| match piece {
             Ok(Piece::Item(Item::Record(record))) => self.filter.wants(record),
-            Ok(_) => false,
-            Err(_) => true,
+            Ok(Piece::Item(Item::Gap(gap))) => gap.from_seq.is_none(),
+            Ok(_) | Err(_) => true,
         };
         match first {
             First::Oldest => {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use bedside_store::StoredRecord;
-use bedside_store::read::{Error, Found, Item, Search};
+use bedside_store::read::{Error, Found, Matches, Search};
 
 use super::pieces::{Log, Piece, Pieces};
 
@@ -23,6 +23,9 @@ pub(super) struct Searched<'a> {
     left: Vec<Range<usize>>,
     /// How many boots are searched at a time, of those from the newest on; grows.
     step: usize,
+    found: Option<Matches<'a>>,
+    /// Which boot the first of those is that were searched.
+    start: usize,
     ready: VecDeque<Piece<'a>>,
     /// A boot of which more was found than can be held.
     large: Option<Pieces<'a>>,
@@ -33,7 +36,8 @@ impl<'a> Searched<'a> {
     pub(super) fn new(log: &'a Log<'a>, first: First, some: bool) -> Searched<'a> {
         let all = 0..log.boots.len();
         let step = if some { FIRST_STEP } else { usize::MAX };
-        Searched { log, first, left: vec![all], step, ready: VecDeque::new(), large: None }
+        let (found, ready, large) = (None, VecDeque::new(), None);
+        Searched { log, first, left: vec![all], step, found, start: 0, ready, large }
     }
 
     /// The boots that are searched next.
@@ -57,7 +61,7 @@ impl<'a> Searched<'a> {
         let wants = |record: &StoredRecord<'_>, text: &[u8]| log.filter.wants_stored(record, text);
         let search = Search { needle: &log.filter.needle, wants: &wants, window: log.window };
         match log.reader.search(&boots, &search)? {
-            Some(found) => self.take(range.start, found),
+            Some(found) => (self.found, self.start) = (Some(found), range.start),
             None if range.len() > 1 => {
                 let middle = range.start + range.len() / 2;
                 let halves = [range.start..middle, middle..range.end];
@@ -72,20 +76,24 @@ impl<'a> Searched<'a> {
         Ok(())
     }
 
-    fn take(&mut self, start: usize, mut found: Vec<Found>) {
-        if self.first == First::Newest {
-            found.reverse();
+    /// What was found of the next boot.
+    fn next_found(&mut self) -> Option<Result<Found, Error>> {
+        let found = self.found.as_mut()?;
+        match self.first {
+            First::Oldest => found.next(),
+            First::Newest => found.next_back(),
         }
-        for Found { boot, records } in found {
-            let chosen = &self.log.boots[start + boot];
-            let begin = Piece::Begin(chosen);
-            let end = chosen.boot.end.map(|end| Piece::End(chosen, end));
-            let records = records.into_iter().map(|record| Piece::Item(Item::Record(record)));
-            match self.first {
-                First::Oldest => self.ready.extend([begin].into_iter().chain(records).chain(end)),
-                First::Newest => {
-                    self.ready.extend(end.into_iter().chain(records.rev()).chain([begin]));
-                }
+    }
+
+    fn take(&mut self, Found { boot, items }: Found) {
+        let chosen = &self.log.boots[self.start + boot];
+        let begin = Piece::Begin(chosen);
+        let end = chosen.boot.end.map(|end| Piece::End(chosen, end));
+        let items = items.into_iter().map(Piece::Item);
+        match self.first {
+            First::Oldest => self.ready.extend([begin].into_iter().chain(items).chain(end)),
+            First::Newest => {
+                self.ready.extend(end.into_iter().chain(items.rev()).chain([begin]));
             }
         }
     }
@@ -98,6 +106,14 @@ impl<'a> Iterator for Searched<'a> {
         loop {
             if let Some(piece) = self.ready.pop_front() {
                 return Some(Ok(piece));
+            }
+            match self.next_found() {
+                Some(Ok(found)) => {
+                    self.take(found);
+                    continue;
+                }
+                Some(Err(error)) => return Some(Err(error)),
+                None => {}
             }
             if let Some(piece) = self.large.as_mut().and_then(Iterator::next) {
                 return Some(piece);

@@ -7,7 +7,7 @@ use std::vec;
 
 use bedside_stream::{RunId, StreamKey};
 
-use super::merge::{Direction, Source};
+use super::merge::{Direction, Line, Source};
 use super::order::{Ordered, Raw};
 use super::plan::Group;
 use super::segments::At;
@@ -112,19 +112,21 @@ impl<'a> Raws<'a> {
 impl Names {
     fn item(&self, raw: &Raw) -> Option<Item> {
         match raw {
-            Raw::Record(line) => match Entry::decode(line.text())? {
-                Entry::Record(record) => self.record(&record).map(Item::Record),
-                _ => None,
-            },
-            Raw::Gap(line) => match Entry::decode(line.text())? {
-                Entry::Gap(gap) => Some(Item::Gap(self.gap(&gap))),
-                _ => None,
-            },
+            Raw::Record(line) | Raw::Gap(line) => self.line(line),
             Raw::Hole(hole, gap) => Some(Item::Gap(Gap {
                 from_seq: Some(hole.from),
                 to_seq: Some(hole.to),
                 ..self.gap(gap)
             })),
+        }
+    }
+
+    /// A line with all that is known of it.
+    pub(super) fn line(&self, line: &Line) -> Option<Item> {
+        match Entry::decode(line.text())? {
+            Entry::Record(record) => self.record(&record).map(Item::Record),
+            Entry::Gap(gap) => Some(Item::Gap(self.gap(&gap))),
+            Entry::Run(_) => None,
         }
     }
 

@@ -58,8 +58,8 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(key: Key, block: &Arc<Vec<u8>>, text: Range<u32>) -> Line {
-        Line { key, is_gap: false, block: Arc::clone(block), text }
+    pub(super) fn new(key: Key, is_gap: bool, block: &Arc<Vec<u8>>, text: Range<u32>) -> Line {
+        Line { key, is_gap, block: Arc::clone(block), text }
     }
 
     /// Where it is.

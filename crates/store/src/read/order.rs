@@ -195,8 +195,11 @@ pub(super) fn in_order(mut lines: Vec<Line>, numbered: bool) -> Vec<Line> {
     if numbered {
         let same = lines.chunk_by(|one, other| one.key.seq == other.key.seq);
         let once = same.flat_map(|same| without_repeats(same.to_vec()));
-        let record = |raw| if let Raw::Record(line) = raw { Some(line) } else { None };
-        return once.filter_map(record).collect();
+        let line = |raw| match raw {
+            Raw::Record(line) | Raw::Gap(line) => Some(line),
+            Raw::Hole(..) => None,
+        };
+        return once.filter_map(line).collect();
     }
     let mut repeats = Repeats::default();
     lines.retain(|line| !repeats.is_one(line));

@@ -1,7 +1,7 @@
 //! What is known of every run: from the catalogue where it can be read, and in any case up to
 //! the last entry from the segments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use bedside_stream::{Cause, Run, RunId, Verdict, WallTime};
@@ -69,6 +69,13 @@ impl Runs {
             held.map(has_gaps).reduce(|one, other| one | other).map(|gaps| (*number, gaps))
         });
         found.collect()
+    }
+
+    /// The segments with gaps that belong to a run.
+    pub(crate) fn segments_with_gaps(&self) -> HashSet<u64> {
+        let segments = self.summary.segments.iter();
+        let with_gaps = segments.filter(|(_, segment)| segment.spans.values().any(has_gaps));
+        with_gaps.map(|(number, _)| *number).collect()
     }
 
     /// The segments with gaps that belong to no run.

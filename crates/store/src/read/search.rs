@@ -1,22 +1,23 @@
 //! Records by their text, without reading what can't hold it: filters tell which chapters may,
 //! blocks are looked through as they are, and only lines that hold a word are taken apart.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+mod matches;
+
+use std::collections::{HashMap, HashSet};
 
 use bedside_stream::RunId;
 use foldhash::fast::RandomState;
 
-use super::merge::{Direction, Line};
-use super::order::{Raw, in_order};
-use super::plan::Key;
+use super::blocks::Kind;
 use super::segments::{At, Outline};
 use super::view::View;
-use super::{BootSummary, OwnedRecord, Window};
-use crate::entry::{Entry, StoredRecord, unescape_into};
+use super::{BootSummary, Window};
+use crate::entry::{Entry, Head, StoredRecord, decode_head, unescape_into};
 use crate::error::Error;
 use crate::needle::Needle;
 use crate::segment::{BlockRef, Form, RunSpan, SegmentFile, Unpacker};
+
+pub use self::matches::{Found, Matches};
 
 /// What a record must be like to be found.
 pub struct Search<'a> {
@@ -28,28 +29,18 @@ pub struct Search<'a> {
     pub window: Window,
 }
 
-/// What was found of one boot.
-#[derive(Debug)]
-pub struct Found {
-    /// Which of the boots that were searched.
-    pub boot: usize,
-    /// The records, in the order of [`Reader::items`](super::Reader::items).
-    pub records: Vec<OwnedRecord>,
-}
-
 impl std::fmt::Debug for Search<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Search").field("needle", &self.needle).finish_non_exhaustive()
     }
 }
 
-/// Searches `boots`, and gives those of which something was found, in their order. `None`: it is
-/// too much to be held.
-pub(super) fn search(
-    view: &View,
-    boots: &[&BootSummary],
+/// Searches `boots`. `None`: what is found is too much to be held.
+pub(super) fn search<'a>(
+    view: &'a View,
+    boots: &[&'a BootSummary],
     search: &Search<'_>,
-) -> Result<Option<Vec<Found>>, Error> {
+) -> Result<Option<Matches<'a>>, Error> {
     let mut look = Look::new(view, boots, search)?;
     for number in look.segments() {
         look.segment(number)?;
@@ -57,24 +48,15 @@ pub(super) fn search(
             return Ok(None);
         }
     }
-    let Look { mut hits, text, .. } = look;
-    let text = Arc::new(text);
-    hits.sort_by_key(|hit| hit.boot);
-    let mut found = Vec::new();
-    for hits in hits.chunk_by(|one, other| one.boot == other.boot) {
-        let Some(boot) = hits.first().map(|hit| hit.boot) else { continue };
-        let records = records(view, boots[boot], hits, &text, search)?;
-        if !records.is_empty() {
-            found.push(Found { boot, records });
-        }
-    }
-    Ok(Some(found))
+    Ok(Some(Matches::new(view, boots.to_vec(), search.window, look.hits, look.text)))
 }
 
 /// Looks through blocks.
 struct Look<'a> {
     view: &'a View,
     search: &'a Search<'a>,
+    /// The segments with gaps of runs.
+    with_gaps: HashSet<u64>,
     /// Where the boot of each run is among the boots.
     boot_of: HashMap<RunId, usize, RandomState>,
     /// Runs that share their boot: what one of them says may repeat another, whenever that was.
@@ -93,7 +75,7 @@ struct Look<'a> {
 struct Hit {
     boot: usize,
     run: RunId,
-    seq: Option<u64>,
+    kind: Kind,
     /// A whole copy of it would count in its place.
     incomplete: bool,
     at: At,
@@ -119,6 +101,7 @@ impl<'a> Look<'a> {
         Ok(Look {
             view,
             search,
+            with_gaps: view.runs().segments_with_gaps(),
             boot_of,
             shared,
             unpacker: Unpacker::new()?,
@@ -145,7 +128,8 @@ impl<'a> Look<'a> {
     }
 
     fn segment(&mut self, number: u64) -> Result<(), Error> {
-        let outline = self.view.segments().outline(number, self.search.needle)?;
+        let gaps = self.with_gaps.contains(&number);
+        let outline = self.view.segments().outline(number, self.search.needle, gaps)?;
         let Some(Outline { file, blocks }) = outline else { return Ok(()) };
         for block in &blocks {
             if self.may_hold(&file, block)? {
@@ -187,6 +171,9 @@ impl<'a> Look<'a> {
             return segments.skip(number, block.start.offset, error);
         }
         self.search.needle.candidates(&self.block, &mut self.starts);
+        if block.header.notes && self.with_gaps.contains(&number) {
+            add_gaps(&self.block, &mut self.starts);
+        }
         let mut entries = None;
         let (mut place, mut counted) = (0, 0);
         for start in std::mem::take(&mut self.starts) {
@@ -210,17 +197,32 @@ impl<'a> Look<'a> {
     fn examine(&mut self, start: usize) -> Option<(Hit, usize)> {
         let rest = self.block.get(start..)?;
         let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
-        let Entry::Record(record) = Entry::decode(line).filter(|_| !line.starts_with(b"R"))? else {
-            return None;
+        let (run, kind, incomplete) = match line.first()? {
+            b'G' => match decode_head(line)? {
+                Head::Gap(gap) => (gap.run?, Kind::Gap, false),
+                _ => return None,
+            },
+            b'0'..=b'9' => match Entry::decode(line)? {
+                Entry::Record(record) if is_wanted(&record, self.search, &mut self.exact) => {
+                    let kind = record.seq.map_or(Kind::Plain, |seq| Kind::Numbered(seq.0));
+                    (record.run, kind, record.incomplete)
+                }
+                _ => return None,
+            },
+            _ => return None,
         };
-        let boot = *self.boot_of.get(&record.run)?;
-        is_wanted(&record, self.search, &mut self.exact).then(|| {
-            let (run, seq) = (record.run, record.seq.map(|seq| seq.0));
-            let incomplete = record.incomplete;
-            let hit = Hit { boot, run, seq, incomplete, at: At::default(), start: 0, end: 0 };
-            (hit, start + line.len())
-        })
+        let boot = *self.boot_of.get(&run)?;
+        let hit = Hit { boot, run, kind, incomplete, at: At::default(), start: 0, end: 0 };
+        Some((hit, start + line.len()))
     }
+}
+
+/// Adds the beginnings of the lines of gaps.
+fn add_gaps(text: &[u8], starts: &mut Vec<usize>) {
+    starts.extend(text.starts_with(b"G ").then_some(0));
+    starts.extend(memchr::memmem::find_iter(text, b"\nG ").map(|at| at + 1));
+    starts.sort_unstable();
+    starts.dedup();
 }
 
 fn is_wanted(record: &StoredRecord<'_>, search: &Search<'_>, exact: &mut Vec<u8>) -> bool {
@@ -232,71 +234,5 @@ fn is_wanted(record: &StoredRecord<'_>, search: &Search<'_>, exact: &mut Vec<u8>
     (search.wants)(record, exact)
 }
 
-/// The records of one boot, in order and each once.
-fn records(
-    view: &View,
-    boot: &BootSummary,
-    hits: &[Hit],
-    text: &Arc<Vec<u8>>,
-    search: &Search<'_>,
-) -> Result<Vec<OwnedRecord>, Error> {
-    let names = view.names(boot);
-    let mut records = Vec::new();
-    each_line(view, boot, hits, text, |line| {
-        if let Some(Entry::Record(record)) = Entry::decode(line.text())
-            && search.window.contains(record.received)
-            && is_wanted(&record, search, &mut Vec::new())
-        {
-            records.extend(names.record(&record));
-        }
-    })?;
-    Ok(records)
-}
-
-fn each_line(
-    view: &View,
-    boot: &BootSummary,
-    hits: &[Hit],
-    text: &Arc<Vec<u8>>,
-    mut give: impl FnMut(&Line),
-) -> Result<(), Error> {
-    // Whether there is a whole copy of it, only the boot itself can tell.
-    if hits.iter().any(|hit| hit.incomplete && hit.seq.is_some()) {
-        let mut raws = view.raws(&boot.runs, Window::default(), Direction::Forward)?;
-        while let Some(raw) = raws.next()? {
-            if let Raw::Record(line) = raw {
-                give(&line);
-            }
-        }
-        return Ok(());
-    }
-    let mut groups: BTreeMap<(u16, bool), Vec<Line>> = BTreeMap::new();
-    for hit in hits {
-        let Some(known) = view.runs().get(hit.run) else { continue };
-        let key = Key { seq: hit.seq.unwrap_or(0), at: hit.at };
-        let line = Line::new(key, text, hit.start..hit.end);
-        let group = (known.run().key.port, hit.seq.is_some());
-        groups.entry(group).or_default().push(line);
-    }
-    for group in group_order(view, boot, &groups)? {
-        let lines = groups.remove(&group).unwrap_or_default();
-        in_order(lines, group.1).iter().for_each(&mut give);
-    }
-    Ok(())
-}
-
-/// The order in which the groups stand in the boot.
-fn group_order(
-    view: &View,
-    boot: &BootSummary,
-    groups: &BTreeMap<(u16, bool), Vec<Line>>,
-) -> Result<Vec<(u16, bool)>, Error> {
-    if groups.len() < 2 {
-        return Ok(groups.keys().copied().collect());
-    }
-    let all = view.groups(&boot.runs)?;
-    Ok(all.iter().map(|group| (group.port, group.numbered)).collect())
-}
-
 /// Text of lines that were found and are held: more than a person reads.
-const FOUND_MAX: usize = 16 << 20;
+const FOUND_MAX: usize = 64 << 20;

@@ -169,9 +169,15 @@ impl Segments {
         })
     }
 
-    /// A segment with those of its blocks whose texts may hold what is looked for; of a sealed
+    /// A segment with those of its blocks whose texts may hold what is looked for, and with all
+    /// that hold lines which are no records if those `notes` are wanted too; of a sealed
     /// one's blocks the runs are not told. `None`: it can't be read, which is noted.
-    pub(crate) fn outline(&self, number: u64, needle: &Needle) -> Result<Option<Outline>, Error> {
+    pub(crate) fn outline(
+        &self,
+        number: u64,
+        needle: &Needle,
+        notes: bool,
+    ) -> Result<Option<Outline>, Error> {
         if let Some(segment) = self.live.get(&number) {
             return Ok(Some(Outline::of(segment)));
         }
@@ -180,7 +186,7 @@ impl Segments {
             let index = file.index()?;
             let blocks = if needle.asks_filters() {
                 let filters = file.filters(&index)?;
-                index.blocks_with(&filters, needle.sets()).cloned().collect()
+                index.blocks_with(&filters, needle.sets(), notes).cloned().collect()
             } else {
                 index.blocks
             };

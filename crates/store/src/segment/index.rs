@@ -119,23 +119,25 @@ impl Index {
     }
 
     /// The blocks of the chapters that may hold a text with all of one of these sets of grams,
-    /// and those of no chapter.
+    /// those of no chapter, and if `notes` are wanted those with lines that are no records.
     pub fn blocks_with<'a>(
         &'a self,
         filters: &'a Filters,
         sets: &'a [Vec<Gram>],
+        notes: bool,
     ) -> impl Iterator<Item = &'a BlockRef> {
         let (mut first, mut offset) = (0, 0);
-        let chapters = self.chapters.iter().filter_map(move |chapter| {
+        let chapters = self.chapters.iter().flat_map(move |chapter| {
             let blocks = first..(first + chapter.blocks as usize).min(self.blocks.len());
             let bits = filters.bytes.get(offset..offset + chapter.filter_len as usize);
             (first, offset) = (blocks.end, offset + chapter.filter_len as usize);
             let may = bits.is_none_or(|bits| Filter::may_hold(bits, sets));
-            may.then(|| self.blocks.get(blocks).unwrap_or_default())
+            let blocks = self.blocks.get(blocks).unwrap_or_default();
+            blocks.iter().filter(move |block| may || notes && block.header.notes)
         });
         let told: usize = self.chapters.iter().map(|chapter| chapter.blocks as usize).sum();
         let rest = self.blocks.get(told..).unwrap_or_default();
-        chapters.flatten().chain(rest)
+        chapters.chain(rest)
     }
 }
 

@@ -114,8 +114,11 @@ fn a_search_finds_the_same_in_live_and_in_sealed_segments() {
         let needle = Needle::new(&[vec![Word { text: word.clone(), case_matters: true }]]);
         let search = Search { needle: &needle, wants: &wants, window: Window::default() };
         let found = reader.search(&boots.iter().collect::<Vec<_>>(), &search).unwrap().unwrap();
-        let seqs: Vec<_> = found.iter().flat_map(|f| &f.records).map(|r| r.seq.unwrap()).collect();
-        assert_eq!(seqs, [seq]);
+        let seqs = found.flat_map(|found| found.unwrap().items).map(|item| match item {
+            Item::Record(record) => record.seq.unwrap(),
+            Item::Gap(gap) => panic!("{gap:?}"),
+        });
+        assert_eq!(seqs.collect::<Vec<_>>(), [seq]);
     }
 }
 

@@ -126,7 +126,7 @@ fn found(segment: &SegmentFile, word: &str, by_filter: bool) -> Vec<u64> {
     let filters = segment.filters(&index).unwrap();
     let sets = if by_filter { vec![Gram::of(&fold(word.as_bytes()))] } else { Vec::new() };
     let mut found = Vec::new();
-    for block in index.blocks_with(&filters, &sets) {
+    for block in index.blocks_with(&filters, &sets, false) {
         let mut text = Vec::new();
         segment.read_block(block, &mut text).unwrap();
         let entries = segment.read_entries(block).unwrap();
