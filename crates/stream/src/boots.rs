@@ -1,7 +1,8 @@
 //! Which run a record belongs to: repeats, new boots, and the verdicts between them.
 
 use crate::track::{Judgement, Line, Place, Track};
-use crate::{Counters, Memory, Run, RunId, StreamKey, Verdict, WallTime};
+use crate::mind::Mind;
+use crate::{Counters, Run, RunId, StreamKey, Verdict, WallTime};
 
 /// What a record says of its machine, apart from its place.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Registrar<'a> {
     pub(crate) counters: &'a mut Counters,
     pub(crate) slack: u64,
     pub(crate) received: WallTime,
+    /// What begins is a stranger's.
+    pub(crate) stranger: bool,
 }
 
 impl Registrar<'_> {
@@ -33,6 +36,7 @@ impl Registrar<'_> {
             boot_id: None,
             release: None,
             last_word: None,
+            stranger: self.stranger,
         }
     }
 }
@@ -41,7 +45,7 @@ impl Registrar<'_> {
 /// run whose verdict changed; the current run, where it is new or changed, is left to
 /// [`learn`], which comes next.
 pub(crate) fn admit(
-    memory: &mut Memory,
+    memory: &mut Mind,
     line: &Line,
     evidence: &Evidence<'_>,
     registrar: &mut Registrar<'_>,
@@ -86,14 +90,14 @@ pub(crate) fn differs(known: Option<&[u8]>, said: Option<&[u8]>) -> bool {
     known.zip(said).is_some_and(|(known, said)| known != said)
 }
 
-fn begin_boot(memory: &mut Memory, line: &Line, registrar: &mut Registrar<'_>) -> Admitted {
+fn begin_boot(memory: &mut Mind, line: &Line, registrar: &mut Registrar<'_>) -> Admitted {
     memory.current = Track::new(registrar.begin(memory.key, Verdict::Boot));
     memory.held = None;
     memory.undecided.clear();
     began(memory, line)
 }
 
-fn begin_provisional(memory: &mut Memory, line: &Line, registrar: &mut Registrar<'_>) -> Admitted {
+fn begin_provisional(memory: &mut Mind, line: &Line, registrar: &mut Registrar<'_>) -> Admitted {
     const UNDECIDED: usize = 4;
     let fresh = Track::new(registrar.begin(memory.key, Verdict::Provisional));
     let old = std::mem::replace(&mut memory.current, fresh);
@@ -105,7 +109,7 @@ fn begin_provisional(memory: &mut Memory, line: &Line, registrar: &mut Registrar
     began(memory, line)
 }
 
-fn began(memory: &mut Memory, line: &Line) -> Admitted {
+fn began(memory: &mut Mind, line: &Line) -> Admitted {
     memory.continues = None;
     memory.linked = false;
     memory.current.accept(line);
@@ -118,7 +122,7 @@ fn began(memory: &mut Memory, line: &Line) -> Admitted {
 /// are possible where the early clock is coarse, and then a later record takes it back. So what
 /// comes meanwhile is kept in its own run, and the reader leaves out what is there twice.
 fn settle(
-    memory: &mut Memory,
+    memory: &mut Mind,
     line: &Line,
     evidence: &Evidence<'_>,
     slack: u64,
@@ -150,7 +154,7 @@ fn settle(
     }
 }
 
-impl Memory {
+impl Mind {
     /// Gives the current run its verdict, and the undecided ones before it theirs.
     fn decide(&mut self, verdict: Verdict, tell: &mut impl FnMut(&Run)) {
         if self.current.run.verdict != verdict {

@@ -6,6 +6,7 @@ use netconsole_wire::{Datagram, Record, parse};
 
 use crate::desk::Desk;
 use crate::pending::Message;
+use crate::returns::Returns;
 use crate::table::Table;
 use crate::{Counters, Event, Limits, Memory, Monotonic, RunId, StreamKey, WallTime};
 
@@ -29,6 +30,7 @@ pub struct Core {
     pub(crate) counters: Counters,
     pub(crate) next_run: RunId,
     pub(crate) table: Table,
+    pub(crate) returns: Returns,
     /// When what waits in which stream (slot, generation) is due, in order of time.
     pub(crate) due: VecDeque<(Monotonic, u32, u32)>,
     pub(crate) pending_bytes: usize,
@@ -43,6 +45,7 @@ impl Core {
             counters: Counters::default(),
             next_run,
             table: Table::new(),
+            returns: Returns::default(),
             due: VecDeque::new(),
             pending_bytes: 0,
             body: Vec::new(),
@@ -59,7 +62,7 @@ impl Core {
         world: &mut impl World,
     ) {
         self.counters.datagrams += 1;
-        let slot = self.enter(key, world);
+        let slot = self.enter(key, received, world);
         let mut desk = Desk { core: self, slot, now, received, world };
         match parse(payload) {
             Datagram::Extended(datagram) => desk.extended(&datagram, payload),
@@ -94,29 +97,22 @@ impl Core {
         }
     }
 
-    /// Takes a stream back in, as it was remembered. A full table stays as it is.
-    pub fn restore(&mut self, memory: Memory) {
-        self.advance_runs_past(memory.run());
-        let full = self.table.is_full(memory.proven, &self.limits);
-        if !full && self.table.find(&memory.key).is_none() {
-            self.table.insert(memory.key, Some(memory));
-        }
-    }
-
     /// What is known of every stream.
     pub fn memories(&self) -> impl Iterator<Item = Memory> {
         self.table.iter().filter_map(crate::table::Stream::remember)
     }
 
-    /// Gives what is known of every stream heard since the last checkpoint. What waits for its
-    /// rest is not part of it.
-    pub fn checkpoint(&mut self, mut each: impl FnMut(&Memory)) {
-        for stream in self.table.iter_mut().filter(|stream| stream.changed) {
+    /// Gives what is known of the streams heard since the last checkpoint, of some of them: begin
+    /// with 0 and go on with what is answered, until that is `None`. What waits for its rest is
+    /// not part of it; strangers are not remembered.
+    pub fn checkpoint(&mut self, from: usize, mut each: impl FnMut(Memory)) -> Option<usize> {
+        const LOOKED_AT: usize = 1024;
+        let (streams, next) = self.table.some_mut(from, LOOKED_AT);
+        for stream in streams.filter(|stream| stream.changed && !stream.stranger) {
             stream.changed = false;
-            if let Some(memory) = stream.refresh() {
-                each(memory);
-            }
+            stream.remember().into_iter().for_each(&mut each);
         }
+        next
     }
 
     /// What was counted since the core was made.
@@ -142,52 +138,8 @@ impl Core {
         self.next_run = self.next_run.max(RunId(run.0.saturating_add(1)));
     }
 
-    /// Counts a datagram of an earlier life; whether the stream is proven.
-    pub(crate) fn hear_again(&mut self, slot: u32) -> bool {
-        self.table.hear(slot, &self.limits);
-        self.table.get(slot).is_some_and(|stream| stream.proven)
-    }
-
-    /// The slot of a stream, made or recalled if need be.
-    fn enter(&mut self, key: StreamKey, world: &mut impl World) -> u32 {
-        let slot = if let Some(slot) = self.table.find(&key) {
-            slot
-        } else {
-            let memory = world.recall(&key).filter(|memory| memory.key == key);
-            self.counters.recalled += u64::from(memory.is_some());
-            self.make_room(memory.as_ref().is_some_and(|m| m.proven), None, world);
-            self.table.insert(key, memory)
-        };
-        if self.table.hear(slot, &self.limits) && self.table.proven() > self.limits.proven_streams {
-            self.make_room(true, Some(slot), world);
-        }
-        slot
-    }
-
-    fn make_room(&mut self, proven: bool, spare: Option<u32>, world: &mut impl World) {
-        if spare.is_none() && !self.table.is_full(proven, &self.limits) {
-            return;
-        }
-        let Some(slot) = self.table.victim(proven, spare) else {
-            return;
-        };
-        let generation = self.table.get(slot).map_or(0, |stream| stream.generation);
-        self.give_out(slot, generation, Monotonic(u64::MAX), world);
-        if let Some(stream) = self.table.remove(slot) {
-            let counter = if stream.proven {
-                &mut self.counters.evicted_proven
-            } else {
-                &mut self.counters.evicted_unproven
-            };
-            *counter += 1;
-            if let Some(memory) = stream.remember() {
-                world.event(Event::Evicted(&memory));
-            }
-        }
-    }
-
     /// Gives out what of a stream was due by `at`.
-    fn give_out(&mut self, slot: u32, generation: u32, at: Monotonic, world: &mut impl World) {
+    pub(crate) fn give_out(&mut self, slot: u32, generation: u32, at: Monotonic, world: &mut impl World) {
         let Some(stream) = self.table.get_mut(slot).filter(|s| s.generation == generation) else {
             return;
         };

@@ -8,11 +8,12 @@ use netconsole_wire::{
 
 use crate::boots::{Evidence, Registrar, admit, learn};
 use crate::history::{Mark, NO_SEQ};
+use crate::mind::Mind;
 use crate::pending::{CutLine, Message, Piece};
 use crate::replay::Kept;
 use crate::track::{Line, Track};
 use crate::{
-    Cause, Core, Event, LastWord, Memory, Monotonic, RunId, Verdict, WallTime, World, words,
+    Cause, Core, Event, LastWord, Monotonic, RunId, Verdict, WallTime, World, words,
 };
 
 /// One datagram on its way through the core.
@@ -212,6 +213,7 @@ impl<W: World> Desk<'_, W> {
             counters: &mut core.counters,
             slack: core.limits.clock_slack_us,
             received: self.received,
+            stranger: stream.stranger,
         };
         let admitted = admit(memory, line, evidence, &mut registrar, &mut |run| {
             world.event(Event::Run(run));
@@ -234,7 +236,7 @@ impl<W: World> Desk<'_, W> {
         else {
             return false;
         };
-        let key = stream.key;
+        let (key, stranger) = (stream.key, stream.stranger);
         let received = self.received;
         let goes_on =
             first.and_then(|(line, evidence)| core.predecessor(&key, line, evidence, received));
@@ -243,11 +245,12 @@ impl<W: World> Desk<'_, W> {
             counters: &mut core.counters,
             slack: core.limits.clock_slack_us,
             received: self.received,
+            stranger,
         };
         let old = goes_on.and_then(|slot| core.table.get_mut(slot));
         let (track, continues) = match old {
             Some(old) => {
-                old.taken_over = Some((key, 0));
+                old.taken_over = Some(Box::new((key, 0)));
                 let memory = old.memory.as_ref();
                 let same = memory.map_or(Verdict::Boot, |m| Verdict::SameAs(m.current.run.id));
                 let run = registrar.begin(key, same);
@@ -256,10 +259,10 @@ impl<W: World> Desk<'_, W> {
             }
             None => (Track::new(registrar.begin(key, Verdict::Boot)), None),
         };
-        let mut memory = Memory::new(key, self.received, track);
+        let mut memory = Mind::new(key, self.received, track);
         memory.continues = continues;
         if let Some(stream) = core.table.get_mut(self.slot) {
-            stream.memory = Some(memory);
+            stream.memory = Some(Box::new(memory));
         }
         true
     }

@@ -1,54 +1,54 @@
 //! What a run remembers of its records, in bounded room: a few exact marks to tell a repeat from
 //! a new boot, and the holes in its numbers.
 
-use serde::{Deserialize, Serialize};
+use crate::few::Few;
 
 /// The number of a record that has none (basic format).
 pub(crate) const NO_SEQ: u64 = u64::MAX;
 
 /// What is kept of one record: enough to say "this very record" with certainty that suffices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     /// printk's number, or [`NO_SEQ`].
     pub(crate) seq: u64,
     /// printk's time in microseconds.
     pub(crate) time: u64,
-    /// FNV-1a of the unescaped text.
+    /// `words::hash` of the text.
     pub(crate) hash: u32,
 }
 
 /// Marks of a run: the first few above time 0, the first few of a precise clock and the latest
 /// are dense, those between thin out as the run grows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
-    early: Vec<Mark>,
-    sampled: Vec<Mark>,
-    recent: Vec<Mark>,
+    pub(crate) early: Few<Mark, { Marks::EARLY }>,
+    pub(crate) sampled: Few<Mark, { Marks::SAMPLED }>,
+    pub(crate) recent: Few<Mark, { Marks::RECENT }>,
     /// The highest time that is no longer among the recent.
-    passed: u64,
+    pub(crate) passed: u64,
     /// The first few whose time is no whole millisecond. The clock counts jiffies at first and
     /// jumps, also back, when a better one is found (`kernel/sched/clock.c`): two boots can share
     /// the times of jiffies, not those of the better clock.
-    precise: Vec<Mark>,
+    pub(crate) precise: Few<Mark, { Marks::EARLY }>,
     /// The better clock went back too: it is not known any more which times are early.
-    precise_again: bool,
+    pub(crate) precise_again: bool,
     /// Where in `recent` the oldest stands once it is full.
-    oldest: u8,
+    pub(crate) oldest: u8,
     /// Every how many records one is sampled, as a power of two.
-    stride_log2: u8,
-    seen: u64,
+    pub(crate) stride_log2: u8,
+    pub(crate) seen: u64,
 }
 
 impl Marks {
-    const EARLY: usize = 4;
-    const SAMPLED: usize = 16;
-    const RECENT: usize = 8;
+    pub(crate) const EARLY: usize = 4;
+    pub(crate) const SAMPLED: usize = 16;
+    pub(crate) const RECENT: usize = 8;
 
     pub(crate) fn push(&mut self, mark: Mark) {
-        if mark.time > 0 && self.early.len() < Self::EARLY {
+        if mark.time > 0 {
             self.early.push(mark);
         }
-        if is_precise(mark.time) && self.precise.len() < Self::EARLY {
+        if is_precise(mark.time) && !self.precise.is_full() {
             self.precise.push(mark);
         } else if is_precise(mark.time) && mark.time < self.precise_until() {
             self.precise_again = true;
@@ -57,7 +57,7 @@ impl Marks {
             self.sample(mark);
         }
         self.seen += 1;
-        if self.recent.len() < Self::RECENT {
+        if !self.recent.is_full() {
             self.recent.push(mark);
         } else if let Some(slot) = self.recent.get_mut(self.oldest as usize) {
             self.passed = self.passed.max(slot.time);
@@ -67,12 +67,9 @@ impl Marks {
     }
 
     fn sample(&mut self, mark: Mark) {
-        if self.sampled.len() == Self::SAMPLED {
-            let mut odd = false;
-            self.sampled.retain(|_| {
-                odd = !odd;
-                odd
-            });
+        if self.sampled.is_full() {
+            let thick = std::mem::take(&mut self.sampled);
+            thick.iter().step_by(2).for_each(|kept| self.sampled.push(*kept));
             self.stride_log2 = (self.stride_log2 + 1).min(62);
             if self.seen & ((1 << self.stride_log2) - 1) != 0 {
                 return;
@@ -82,7 +79,7 @@ impl Marks {
     }
 
     fn all(&self) -> impl Iterator<Item = &Mark> {
-        self.recent.iter().chain(&self.early).chain(&self.precise).chain(&self.sampled)
+        self.recent.iter().chain(&*self.early).chain(&*self.precise).chain(&*self.sampled)
     }
 
     /// The mark of the record with this number.
@@ -103,7 +100,7 @@ impl Marks {
     /// Whether every record of this time would have a mark: the time lies among the first few of
     /// the better clock or among the latest.
     pub(crate) fn dense_at(&self, time: u64) -> bool {
-        let few = self.precise.len() < Self::EARLY;
+        let few = !self.precise.is_full();
         let early = is_precise(time) && !self.precise_again;
         early && (few || time < self.precise_until()) || time > self.passed
     }
@@ -136,12 +133,12 @@ fn is_precise(time: u64) -> bool {
 ///
 /// At most [`Holes::MOST`] are kept; of older ones nothing is known any more, and a record in
 /// that region is never taken for a repeat.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Holes {
     /// Half-open, ascending, apart from each other.
-    spans: Vec<(u64, u64)>,
+    pub(crate) spans: Few<(u64, u64), { Holes::MOST }>,
     /// Below this number holes have been forgotten.
-    unsure_below: u64,
+    pub(crate) unsure_below: u64,
 }
 
 /// Whether a number was heard.
@@ -153,15 +150,11 @@ pub(crate) enum Heard {
 }
 
 impl Holes {
-    const MOST: usize = 16;
+    pub(crate) const MOST: usize = 16;
 
     /// The numbers `from..to` were passed over.
     pub(crate) fn open(&mut self, from: u64, to: u64) {
-        if self.spans.len() == Self::MOST {
-            let (_, end) = self.spans.remove(0);
-            self.unsure_below = end;
-        }
-        self.spans.push((from, to));
+        self.insert(self.spans.len(), (from, to));
     }
 
     pub(crate) fn heard(&self, seq: u64) -> Heard {
@@ -179,17 +172,26 @@ impl Holes {
         let Some(at) = self.spans.iter().position(|&(from, to)| (from..to).contains(&seq)) else {
             return;
         };
-        let (from, to) = self.spans.remove(at);
-        if seq + 1 < to {
-            self.spans.insert(at, (seq + 1, to));
-        }
+        let Some((from, to)) = self.spans.remove(at) else {
+            return;
+        };
         if from < seq {
-            self.spans.insert(at, (from, seq));
+            self.insert(at, (from, seq));
         }
-        if self.spans.len() > Self::MOST {
-            let (_, end) = self.spans.remove(0);
+        if seq + 1 < to {
+            let behind = self.spans.partition_point(|(start, _)| *start <= seq);
+            self.insert(behind, (seq + 1, to));
+        }
+    }
+
+    /// Puts a hole where it belongs; where there is no room, the first is forgotten.
+    fn insert(&mut self, at: usize, hole: (u64, u64)) {
+        if self.spans.is_full() {
+            let (_, end) = self.spans.remove(0).unwrap_or_default();
             self.unsure_below = end;
+            return self.spans.insert(at.saturating_sub(1), hole);
         }
+        self.spans.insert(at, hole);
     }
 }
 

@@ -11,11 +11,15 @@
 mod boots;
 mod core;
 mod desk;
+mod few;
 mod history;
 mod limits;
 mod memory;
+mod mind;
 mod pending;
 mod replay;
+mod returns;
+mod room;
 mod siblings;
 mod table;
 mod track;

@@ -3,14 +3,23 @@
 /// The bounds of a [`Core`](crate::Core). `Default` gives the values documented here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Streams that have proven themselves, held in memory at once (100,000; about 2 KiB each
-    /// when silent).
+    /// Streams that have proven themselves, held in memory at once (1,048,576; about 500 bytes
+    /// each when silent).
     pub proven_streams: usize,
-    /// Streams of few datagrams, held in memory at once (16,384). They have room of their own,
-    /// so that no flood of made-up senders pushes out a real one.
+    /// Streams of few datagrams, held in memory at once (16,384; about 1.5 KiB each). They have
+    /// room of their own, so that no flood of made-up senders pushes out a real one.
     pub unproven_streams: usize,
     /// From how many datagrams on a stream is proven (4).
     pub proven_after: u32,
+    /// Proven streams whose memory is at hand (16,384; about 1.3 KiB more each). Beyond it that
+    /// of one which has not spoken lately is packed, and unpacked when it speaks.
+    pub awake_streams: usize,
+    /// Newcomers come in a crowd when they push each other out within this time, in microseconds
+    /// (one hour). They are strangers then.
+    pub crowd_us: u64,
+    /// How long a proven stream must have been silent before it makes room for another, in
+    /// microseconds (one hour), if it was not heard for longer before.
+    pub tenure_us: u64,
     /// The largest message put together from fragments, in bytes (131,072: a kernel of 2026 can
     /// send about 68 KiB).
     pub message_bytes: usize,
@@ -35,9 +44,12 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            proven_streams: 100_000,
+            proven_streams: 1 << 20,
             unproven_streams: 16_384,
             proven_after: 4,
+            awake_streams: 16_384,
+            crowd_us: 3_600_000_000,
+            tenure_us: 3_600_000_000,
             message_bytes: 128 * 1024,
             pending_bytes: 32 * 1024 * 1024,
             pending_messages: 4,
@@ -73,6 +85,12 @@ pub struct Counters {
     pub evicted_unproven: u64,
     /// Streams that came back from the catalogue.
     pub recalled: u64,
+    /// Newcomers that came in a crowd: what a flood of made-up senders counts as.
+    pub strangers: u64,
+    /// Strangers that came back, and were proven by that.
+    pub returned: u64,
+    /// Times that a stream had sent enough to be proven, and there was no room for one more.
+    pub unproven_for_want_of_room: u64,
     /// Runs begun.
     pub runs: u64,
     /// Notices of the sender that it dropped records.

@@ -5,7 +5,8 @@ use netconsole_wire::{PrintkTime, Sequence};
 
 use crate::desk::place_of_kept;
 use crate::track::Track;
-use crate::{Core, Memory, Run, RunId, Verdict, WallTime};
+use crate::mind::Mind;
+use crate::{Core, Run, RunId, Verdict, WallTime};
 
 /// A record as the store gives it back: enough to go on from it.
 #[derive(Clone, Copy, Debug)]
@@ -29,19 +30,22 @@ impl Core {
     /// records of the run.
     pub fn replay_run(&mut self, run: &Run) {
         self.advance_runs_past(run.id);
-        let Some(slot) = self.table.find(&run.key) else {
-            let memory = Memory::new(run.key, run.first_received, Track::new(run.clone()));
-            self.restore(memory);
+        // Strangers are not remembered: they would take the room of those that are.
+        if run.stranger {
             return;
+        }
+        let begun = || Mind::new(run.key, run.first_received, Track::new(run.clone()));
+        let Some(slot) = self.table.find(&run.key) else {
+            return self.restore(&begun().pack(0, false));
         };
+        self.table.wake(slot, &self.limits);
         let Some(stream) = self.table.get_mut(slot) else {
             return;
         };
-        let Some(memory) = &mut stream.memory else {
-            stream.memory = Some(Memory::new(run.key, run.first_received, Track::new(run.clone())));
-            return;
-        };
-        memory.adopt(run);
+        match &mut stream.memory {
+            Some(memory) => memory.adopt(run),
+            None => stream.memory = Some(Box::new(begun())),
+        }
     }
 
     /// A record of a run that was told of before.
@@ -49,12 +53,14 @@ impl Core {
         let Some(slot) = self.table.find(&of.key) else {
             return;
         };
-        let proven = self.hear_again(slot);
+        let ripe = self.table.hear(slot, kept.received, &self.limits);
+        if ripe && self.table.proven() < self.limits.proven_streams {
+            self.table.prove(slot, &self.limits);
+        }
         let Some(memory) = self.table.get_mut(slot).and_then(|stream| stream.memory.as_mut())
         else {
             return;
         };
-        memory.proven |= proven;
         memory.last_received = memory.last_received.max(kept.received);
         if let Some(held) = memory.held.take_if(|held| held.run.id == kept.run) {
             memory.current = *held;
@@ -65,7 +71,7 @@ impl Core {
     }
 }
 
-impl Memory {
+impl Mind {
     /// Takes a run over as the store knew it.
     fn adopt(&mut self, run: &Run) {
         if run.id == self.current.run.id {

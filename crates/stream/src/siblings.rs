@@ -3,15 +3,15 @@
 
 use crate::boots::{Evidence, differs, names_another_boot};
 use crate::history::NO_SEQ;
-use crate::table::Stream;
+use crate::mind::Mind;
 use crate::track::Line;
-use crate::{Core, Event, Memory, Run, StreamKey, Verdict, WallTime, World};
+use crate::{Core, Event, Run, StreamKey, Verdict, WallTime, World};
 
 impl Core {
     /// The stream of the same address, to the same port of ours, whose numbers (or, in the basic
     /// format, times) a new stream's first record, `received` now, goes on with most closely.
     pub(crate) fn predecessor(
-        &self,
+        &mut self,
         key: &StreamKey,
         line: &Line,
         evidence: &Evidence<'_>,
@@ -20,17 +20,19 @@ impl Core {
         if !line.timed || line.mark.time == 0 {
             return None;
         }
-        let slots = self.table.siblings(key).iter().rev().take(self.limits().siblings);
+        let slots = self.table.siblings(key).take(self.limits().siblings);
         let candidates = slots.filter_map(|slot| {
-            let stream = self.table.get(*slot).filter(|other| other.key.port == key.port)?;
-            let memory = stream.memory.as_ref()?;
+            self.table.get(slot).filter(|other| other.key.port == key.port)?;
+            let memory = self.table.memory(slot)?;
             // No machine's clock runs faster than ours: that one is another machine, or boot.
             let passed = received.0.saturating_sub(memory.last_received.0);
             let aged = line.mark.time.saturating_sub(memory.current.last_time()?);
             let in_time = aged <= passed.saturating_add(self.limits().clock_slack_us);
-            Some((distance(memory, line, evidence).filter(|_| in_time)?, *slot))
+            Some((distance(&memory, line, evidence).filter(|_| in_time)?, slot))
         });
-        candidates.min().map(|(_, slot)| slot)
+        let (_, slot) = candidates.min()?;
+        self.table.wake(slot, &self.limits);
+        Some(slot)
     }
 
     /// After a record: takes back that another stream had this one's numbers, if both speak; and
@@ -41,7 +43,7 @@ impl Core {
             return;
         };
         let key = stream.key;
-        if let Some((successor, spoken)) = &mut stream.taken_over {
+        if let Some((successor, spoken)) = stream.taken_over.as_deref_mut() {
             *spoken += 1;
             if *spoken >= 2 {
                 let successor = *successor;
@@ -61,7 +63,7 @@ impl Core {
         {
             return;
         }
-        if self.table.siblings(&key).len() > 1 {
+        if self.table.has_siblings(slot) {
             if let Some(stream) = self.table.get_mut(slot) {
                 stream.compared += 1;
             }
@@ -72,8 +74,7 @@ impl Core {
     /// Two machines behind one address: the successor's run was a boot of its own after all.
     fn part(&mut self, successor: &StreamKey, old: &StreamKey, world: &mut impl World) {
         let slot = self.table.find(successor);
-        let stream = slot.and_then(|slot| self.table.get_mut(slot));
-        if let Some(memory) = stream.and_then(|stream| stream.memory.as_mut())
+        if let Some(memory) = slot.and_then(|slot| self.memory_mut(slot))
             && memory.continues.as_ref() == Some(old)
         {
             memory.continues = None;
@@ -85,17 +86,14 @@ impl Core {
     /// The same time to the microsecond and the same text, from one address: one kernel said it
     /// once, to two targets.
     fn link(&mut self, slot: u32, key: &StreamKey, line: &Line, world: &mut impl World) {
-        let holds = |other: &Stream| {
-            let memory = other.memory.as_ref()?;
-            let joined = memory.held.is_none()
-                && other.key != *key
-                && memory.current.holds(line.mark.time, line.mark.hash);
-            joined.then_some(memory.current.run.id)
+        let holds = |other: u32| {
+            let memory = self.table.memory(other)?;
+            let joined =
+                memory.held.is_none() && memory.current.holds(line.mark.time, line.mark.hash);
+            joined.then_some((other, memory.current.run.id))
         };
-        let slots = self.table.siblings(key).iter().rev().take(self.limits().siblings);
-        let found = slots
-            .filter(|other| **other != slot)
-            .find_map(|other| Some((*other, self.table.get(*other).and_then(holds)?)));
+        let slots = self.table.siblings(key).take(self.limits().siblings);
+        let found = slots.filter(|other| *other != slot).find_map(holds);
         let Some((other, other_run)) = found else {
             return;
         };
@@ -120,13 +118,14 @@ impl Core {
         Some(&self.table.get(slot)?.memory.as_ref()?.current.run)
     }
 
-    fn memory_mut(&mut self, slot: u32) -> Option<&mut Memory> {
-        self.table.get_mut(slot)?.memory.as_mut()
+    fn memory_mut(&mut self, slot: u32) -> Option<&mut Mind> {
+        self.table.wake(slot, &self.limits);
+        self.table.get_mut(slot)?.memory.as_deref_mut()
     }
 }
 
 /// How far a record is from going on with a stream's numbers or times; `None` if it does not.
-fn distance(memory: &Memory, line: &Line, evidence: &Evidence<'_>) -> Option<u64> {
+fn distance(memory: &Mind, line: &Line, evidence: &Evidence<'_>) -> Option<u64> {
     let run = &memory.current.run;
     let named_apart =
         differs(run.host.as_deref(), evidence.host) || names_another_boot(run, evidence);

@@ -1,46 +1,97 @@
-//! The streams in memory: bounded, with room of their own for those that have yet to prove
-//! themselves.
+//! The streams in memory, found by key and by address.
+//!
+//! A stream that speaks has its memory at hand, about 1.3 KiB; of those that proved themselves
+//! only so many are *awake*, the others lie packed, about 300 bytes. Who is held at all is
+//! decided in `room`.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
 
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+
+use crate::memory::{Memory, unpack};
 use crate::pending::Pending;
-use crate::{Limits, Memory, StreamKey};
+use crate::mind::Mind;
+use crate::{Limits, StreamKey, WallTime};
 
 /// A stream in memory.
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) key: StreamKey,
-    /// `None` until its first whole record.
-    pub(crate) memory: Option<Memory>,
+    /// `None` until its first whole record, and while it is asleep.
+    pub(crate) memory: Option<Box<Mind>>,
+    /// The packed memory of a stream that is not awake.
+    asleep: Option<Box<[u8]>>,
     pub(crate) pending: Option<Box<Pending>>,
+    /// The stream that took the numbers over, and how often this one has spoken since.
+    pub(crate) taken_over: Option<Box<(StreamKey, u32)>>,
     /// Datagrams heard.
     pub(crate) heard: u32,
+    /// When it was heard first and last, in seconds.
+    first_heard: u32,
+    last_heard: u32,
+    /// Tells this stream from one that had the same slot before.
+    pub(crate) generation: u32,
+    /// How often this run was compared with its siblings'.
+    pub(crate) compared: u32,
+    /// The streams of the same address that began before and after it.
+    older: u32,
+    newer: u32,
     pub(crate) proven: bool,
-    /// Heard since the hand last passed (second chance).
+    /// It came among very many, and has yet to prove itself.
+    pub(crate) stranger: bool,
+    /// Heard since it was last considered for sleep.
     fresh: bool,
     /// Heard since the last checkpoint.
     pub(crate) changed: bool,
-    /// Tells this stream from one that had the same slot before.
-    pub(crate) generation: u32,
-    /// The stream that took the numbers over, and how often this one has spoken since.
-    pub(crate) taken_over: Option<(StreamKey, u32)>,
-    /// How often this run was compared with its siblings'.
-    pub(crate) compared: u32,
 }
 
 impl Stream {
-    /// What brings this stream back.
-    pub(crate) fn remember(&self) -> Option<Memory> {
-        let memory = self.memory.as_ref()?;
-        Some(Memory { heard: self.heard, proven: self.proven, ..memory.clone() })
+    fn new(key: StreamKey, received: WallTime) -> Stream {
+        Stream {
+            key,
+            memory: None,
+            asleep: None,
+            pending: None,
+            taken_over: None,
+            heard: 0,
+            first_heard: seconds(received),
+            last_heard: seconds(received),
+            generation: 0,
+            compared: 0,
+            older: NONE,
+            newer: NONE,
+            proven: false,
+            stranger: false,
+            fresh: true,
+            changed: false,
+        }
     }
 
-    /// The same, in place.
-    pub(crate) fn refresh(&mut self) -> Option<&Memory> {
-        let memory = self.memory.as_mut()?;
-        (memory.heard, memory.proven) = (self.heard, self.proven);
-        Some(memory)
+    fn of(memory: &Memory) -> Stream {
+        Stream {
+            heard: memory.heard,
+            proven: memory.proven,
+            first_heard: seconds(memory.since),
+            asleep: Some(memory.bytes.clone()),
+            ..Stream::new(memory.key, memory.last_received)
+        }
+    }
+
+    /// What brings this stream back.
+    pub(crate) fn remember(&self) -> Option<Memory> {
+        match &self.memory {
+            Some(memory) => Some(memory.pack(self.heard, self.proven)),
+            None => self.asleep.clone().and_then(Memory::from_bytes),
+        }
+    }
+
+    /// For how many seconds it has been silent, and for how many it was heard before.
+    pub(crate) fn silence(&self, now: WallTime) -> (u32, u32) {
+        let silent = seconds(now).saturating_sub(self.last_heard);
+        (silent, self.last_heard.saturating_sub(self.first_heard))
     }
 }
 
@@ -49,31 +100,51 @@ impl Stream {
 pub(crate) struct Table {
     slots: Vec<Option<Stream>>,
     free: Vec<u32>,
-    by_key: HashMap<StreamKey, u32>,
-    by_address: HashMap<IpAddr, Vec<u32>>,
+    /// Slots by their key's hash, which stands beside them: growing looks at no stream.
+    by_key: HashTable<Entry>,
+    /// The newest stream of each address; the others hang on it.
+    by_address: HashTable<Entry>,
+    /// Keyed, so that no sender can choose a hash.
+    hasher: RandomState,
     /// Slots of unproven streams in order of arrival; some are out of date.
     newcomers: VecDeque<(u32, u32)>,
+    /// Slots of proven streams that are awake, those heard longest ago in front; likewise.
+    awake: VecDeque<(u32, u32)>,
     unproven: usize,
     hand: usize,
     generation: u32,
 }
+
+type Entry = (u32, u32);
+
+/// No slot.
+const NONE: u32 = u32::MAX;
 
 impl Table {
     pub(crate) fn new() -> Table {
         Table {
             slots: Vec::new(),
             free: Vec::new(),
-            by_key: HashMap::new(),
-            by_address: HashMap::new(),
+            by_key: HashTable::new(),
+            by_address: HashTable::new(),
+            hasher: RandomState::default(),
             newcomers: VecDeque::new(),
+            awake: VecDeque::new(),
             unproven: 0,
             hand: 0,
             generation: 0,
         }
     }
 
+    /// The keyed hash of a stream.
+    pub(crate) fn hash(&self, key: &StreamKey) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
     pub(crate) fn find(&self, key: &StreamKey) -> Option<u32> {
-        self.by_key.get(key).copied()
+        let hash = self.hash(key) as u32;
+        let is_it = |entry: &Entry| entry.0 == hash && self.key_of(entry.1) == Some(key);
+        self.by_key.find(spread(hash), is_it).map(|entry| entry.1)
     }
 
     pub(crate) fn get(&self, slot: u32) -> Option<&Stream> {
@@ -88,8 +159,16 @@ impl Table {
         self.slots.iter().flatten()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
-        self.slots.iter_mut().flatten()
+    /// The streams in some slots from `from` on, and where to go on; `None` at the end.
+    pub(crate) fn some_mut(
+        &mut self,
+        from: usize,
+        most: usize,
+    ) -> (impl Iterator<Item = &mut Stream>, Option<usize>) {
+        let end = (from + most).min(self.slots.len());
+        let next = (end < self.slots.len()).then_some(end);
+        let slots = self.slots.get_mut(from..end).unwrap_or_default();
+        (slots.iter_mut().flatten(), next)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -101,100 +180,157 @@ impl Table {
         (0..self.slots.len() as u32).filter(|slot| self.get(*slot).is_some()).collect()
     }
 
-    /// The other streams of the same address.
-    pub(crate) fn siblings(&self, key: &StreamKey) -> &[u32] {
-        self.by_address.get(&key.source.ip()).map_or(&[], Vec::as_slice)
+    /// The streams of the same address, the newest first.
+    pub(crate) fn siblings(&self, key: &StreamKey) -> impl Iterator<Item = u32> {
+        let newest = self.find_address(key).map(|entry| entry.1);
+        core::iter::successors(newest, |slot| {
+            self.get(*slot).map(|stream| stream.older).filter(|older| *older != NONE)
+        })
+    }
+
+    /// Whether another stream has this one's address.
+    pub(crate) fn has_siblings(&self, slot: u32) -> bool {
+        self.get(slot).is_some_and(|stream| (stream.older, stream.newer) != (NONE, NONE))
     }
 
     pub(crate) fn proven(&self) -> usize {
         self.by_key.len() - self.unproven
     }
 
-    /// Whether a stream of this standing has to go before another may come.
-    pub(crate) fn is_full(&self, proven: bool, limits: &Limits) -> bool {
-        if proven {
-            self.proven() >= limits.proven_streams
-        } else {
-            self.unproven >= limits.unproven_streams
-        }
+    pub(crate) fn unproven(&self) -> usize {
+        self.unproven
     }
 
-    pub(crate) fn insert(&mut self, key: StreamKey, memory: Option<Memory>) -> u32 {
-        let (heard, proven) = memory.as_ref().map_or((0, false), |m| (m.heard, m.proven));
+    /// Takes a new stream in.
+    pub(crate) fn insert(&mut self, key: StreamKey, received: WallTime, stranger: bool) -> u32 {
+        self.place(Stream { stranger, ..Stream::new(key, received) })
+    }
+
+    /// Takes back in what was remembered of a stream.
+    pub(crate) fn restore(&mut self, memory: &Memory) -> u32 {
+        self.place(Stream::of(memory))
+    }
+
+    fn place(&mut self, stream: Stream) -> u32 {
         self.generation = self.generation.wrapping_add(1);
-        let stream = Stream {
-            key,
-            memory,
-            pending: None,
-            heard,
-            proven,
-            fresh: true,
-            changed: false,
-            generation: self.generation,
-            taken_over: None,
-            compared: 0,
-        };
-        let slot = if let Some(slot) = self.free.pop() {
-            if let Some(place) = self.slots.get_mut(slot as usize) {
-                *place = Some(stream);
-            }
-            slot
-        } else {
-            self.slots.push(Some(stream));
-            (self.slots.len() - 1) as u32
-        };
-        self.by_key.insert(key, slot);
-        self.by_address.entry(key.source.ip()).or_default().push(slot);
+        let (key, proven, generation) = (stream.key, stream.proven, self.generation);
+        let older = self.find_address(&key).map_or(NONE, |entry| entry.1);
+        let stream = Some(Stream { generation, older, ..stream });
+        let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
+        match self.slots.get_mut(slot as usize) {
+            Some(place) => *place = stream,
+            None => self.slots.push(stream),
+        }
+        let hash = self.hash(&key) as u32;
+        self.by_key.insert_unique(spread(hash), (hash, slot), |entry| spread(entry.0));
+        self.set_newest(&key, older, slot);
         if !proven {
             self.unproven += 1;
-            self.newcomers.push_back((slot, self.generation));
+            self.newcomers.push_back((slot, generation));
         }
         slot
     }
 
-    /// Counts a datagram; `true` at the moment the stream has proven itself.
-    pub(crate) fn hear(&mut self, slot: u32, limits: &Limits) -> bool {
-        let Some(stream) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else {
+    /// Counts a datagram; `true` when the stream has sent enough to be proven, and is not.
+    pub(crate) fn hear(&mut self, slot: u32, received: WallTime, limits: &Limits) -> bool {
+        let Some(stream) = self.get_mut(slot) else {
             return false;
         };
+        stream.last_heard = stream.last_heard.max(seconds(received));
         stream.fresh = true;
         stream.changed = true;
         stream.heard = stream.heard.saturating_add(1);
-        if stream.proven || stream.heard < limits.proven_after {
-            return false;
+        let ripe = !stream.proven && stream.heard.is_multiple_of(limits.proven_after.max(1));
+        let asleep = stream.asleep.is_some();
+        if asleep {
+            self.wake(slot, limits);
         }
+        ripe
+    }
+
+    /// The stream has proven itself.
+    pub(crate) fn prove(&mut self, slot: u32, limits: &Limits) {
+        let Some(stream) = self.get_mut(slot).filter(|stream| !stream.proven) else {
+            return;
+        };
         stream.proven = true;
+        stream.stranger = false;
+        let generation = stream.generation;
         self.unproven -= 1;
-        true
+        self.awake.push_back((slot, generation));
+        self.doze(slot, limits);
     }
 
-    /// The stream to forget: the oldest unproven one, or a proven one that was not heard lately.
-    pub(crate) fn victim(&mut self, proven: bool, spare: Option<u32>) -> Option<u32> {
-        if proven { self.stale(spare) } else { self.oldest_newcomer() }
+    /// Brings a stream's memory to hand.
+    pub(crate) fn wake(&mut self, slot: u32, limits: &Limits) {
+        let Some(stream) = self.get_mut(slot) else {
+            return;
+        };
+        let Some(bytes) = stream.asleep.take() else {
+            return;
+        };
+        stream.memory = unpack(&bytes).map(Box::new);
+        let (proven, generation) = (stream.proven, stream.generation);
+        if proven {
+            self.awake.push_back((slot, generation));
+            self.doze(slot, limits);
+        }
     }
 
-    fn oldest_newcomer(&mut self) -> Option<u32> {
-        while let Some((slot, generation)) = self.newcomers.pop_front() {
+    /// Puts to sleep who is awake beyond the bound, those that spoke lately last.
+    fn doze(&mut self, spare: u32, limits: &Limits) {
+        const LOOKS: usize = 4;
+        for _ in 0..LOOKS {
+            if self.awake.len() <= limits.awake_streams {
+                return;
+            }
+            let Some((slot, generation)) = self.awake.pop_front() else {
+                return;
+            };
+            let stream = self.get_mut(slot).filter(|stream| stream.generation == generation);
+            let Some(stream) = stream.filter(|stream| stream.memory.is_some()) else {
+                continue;
+            };
+            let busy = slot == spare || stream.pending.is_some();
+            if std::mem::take(&mut stream.fresh) || busy {
+                self.awake.push_back((slot, generation));
+                continue;
+            }
+            stream.asleep = stream.remember().map(|packed| packed.bytes);
+            stream.memory = None;
+        }
+    }
+
+    /// What a stream knows, awake or not.
+    pub(crate) fn memory(&self, slot: u32) -> Option<Cow<'_, Mind>> {
+        let stream = self.get(slot)?;
+        match (&stream.memory, &stream.asleep) {
+            (Some(memory), _) => Some(Cow::Borrowed(memory)),
+            (None, Some(bytes)) => unpack(bytes).map(Cow::Owned),
+            (None, None) => None,
+        }
+    }
+
+    /// The unproven stream that came first.
+    pub(crate) fn oldest_newcomer(&mut self) -> Option<u32> {
+        while let Some(&(slot, generation)) = self.newcomers.front() {
             let stream = self.get(slot);
             if stream.is_some_and(|s| s.generation == generation && !s.proven) {
                 return Some(slot);
             }
+            self.newcomers.pop_front();
         }
         None
     }
 
-    fn stale(&mut self, spare: Option<u32>) -> Option<u32> {
-        for _ in 0..2 * self.slots.len() {
+    /// The next proven stream that `may_go`, of the few that are looked at.
+    pub(crate) fn next_proven(&mut self, may_go: impl Fn(&Stream) -> bool) -> Option<u32> {
+        const LOOKS: usize = 32;
+        for _ in 0..LOOKS.min(self.slots.len()) {
             self.hand = (self.hand + 1) % self.slots.len();
-            let slot = self.hand as u32;
-            let Some(stream) = self.slots.get_mut(self.hand).and_then(Option::as_mut) else {
-                continue;
-            };
-            if !stream.proven || spare == Some(slot) {
-                continue;
-            }
-            if !std::mem::take(&mut stream.fresh) {
-                return Some(slot);
+            let stream = self.slots.get(self.hand).and_then(Option::as_ref);
+            if stream.is_some_and(|stream| stream.proven && may_go(stream)) {
+                return Some(self.hand as u32);
             }
         }
         None
@@ -202,13 +338,16 @@ impl Table {
 
     pub(crate) fn remove(&mut self, slot: u32) -> Option<Stream> {
         let stream = self.slots.get_mut(slot as usize)?.take()?;
-        self.by_key.remove(&stream.key);
-        let address = stream.key.source.ip();
-        if let Some(slots) = self.by_address.get_mut(&address) {
-            slots.retain(|other| *other != slot);
-            if slots.is_empty() {
-                self.by_address.remove(&address);
-            }
+        let hash = self.hash(&stream.key) as u32;
+        if let Ok(found) = self.by_key.find_entry(spread(hash), |entry| entry.1 == slot) {
+            found.remove();
+        }
+        if let Some(older) = self.get_mut(stream.older) {
+            older.newer = stream.newer;
+        }
+        match self.get_mut(stream.newer) {
+            Some(newer) => newer.older = stream.older,
+            None => self.unset_newest(&stream.key, slot, stream.older),
         }
         if !stream.proven {
             self.unproven -= 1;
@@ -216,4 +355,56 @@ impl Table {
         self.free.push(slot);
         Some(stream)
     }
+
+    fn key_of(&self, slot: u32) -> Option<&StreamKey> {
+        self.get(slot).map(|stream| &stream.key)
+    }
+
+    fn address_hash(&self, key: &StreamKey) -> u32 {
+        self.hasher.hash_one(key.source.ip()) as u32
+    }
+
+    fn find_address(&self, key: &StreamKey) -> Option<Entry> {
+        let (hash, address) = (self.address_hash(key), key.source.ip());
+        let has_it = |entry: &Entry| {
+            entry.0 == hash && self.key_of(entry.1).is_some_and(|k| k.source.ip() == address)
+        };
+        self.by_address.find(spread(hash), has_it).copied()
+    }
+
+    fn set_newest(&mut self, key: &StreamKey, older: u32, slot: u32) {
+        let hash = self.address_hash(key);
+        if let Some(stream) = self.get_mut(older) {
+            stream.newer = slot;
+        }
+        match self.by_address.find_mut(spread(hash), |entry| entry.1 == older) {
+            Some(entry) => entry.1 = slot,
+            None => {
+                self.by_address.insert_unique(spread(hash), (hash, slot), |e| spread(e.0));
+            }
+        }
+    }
+
+    fn unset_newest(&mut self, key: &StreamKey, slot: u32, older: u32) {
+        let hash = self.address_hash(key);
+        let Ok(mut found) = self.by_address.find_entry(spread(hash), |entry| entry.1 == slot)
+        else {
+            return;
+        };
+        if older == NONE {
+            found.remove();
+        } else {
+            found.get_mut().1 = older;
+        }
+    }
+}
+
+/// 32 bits of a hash as the table wants them: it looks at the highest and the lowest.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+/// Whole seconds: good until 2106.
+fn seconds(time: WallTime) -> u32 {
+    u32::try_from(time.0 / 1_000_000).unwrap_or(u32::MAX)
 }

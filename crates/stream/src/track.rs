@@ -1,7 +1,5 @@
 //! One run as far as it was heard, and where a further record stands to it.
 
-use serde::{Deserialize, Serialize};
-
 use crate::history::{Heard, Holes, Mark, Marks, NO_SEQ};
 use crate::{LastWord, Run, Verdict};
 
@@ -55,19 +53,19 @@ pub(crate) enum Judgement {
 }
 
 /// One run as far as it was heard. Bounded: about 1 KiB.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Track {
     pub(crate) run: Run,
     /// The lowest and the number after the highest heard; `None` before the first numbered one.
-    numbers: Option<(u64, u64)>,
+    pub(crate) numbers: Option<(u64, u64)>,
     /// The lowest and the highest time heard.
-    times: Option<(u64, u64)>,
-    holes: Holes,
-    marks: Marks,
+    pub(crate) times: Option<(u64, u64)>,
+    pub(crate) holes: Holes,
+    pub(crate) marks: Marks,
     /// While it may repeat another run: lines since the last one that the other has a mark of.
-    strange: u64,
+    pub(crate) strange: u64,
     /// The time of the last word.
-    last_word_time: u64,
+    pub(crate) last_word_time: u64,
 }
 
 impl Track {

@@ -3,7 +3,6 @@
 use core::net::SocketAddr;
 
 use netconsole_wire::Record;
-use serde::{Deserialize, Serialize};
 
 /// Time that drives: microseconds of a clock that never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -11,14 +10,12 @@ pub struct Monotonic(pub u64);
 
 /// Time that is carried: microseconds since 1970-01-01 UTC at which the receiver's kernel took
 /// the datagram from the network.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WallTime(pub u64);
 
 /// What makes a stream: who sent, from which port, to which of our ports. IPv4-mapped IPv6
 /// addresses are given as IPv4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamKey {
     /// The sender's address and port.
     pub source: SocketAddr,
@@ -28,13 +25,11 @@ pub struct StreamKey {
 
 /// A run: the records of one stream that lie, as far as the core knows yet, in one boot.
 /// Numbers rise for the life of a store and are never used twice.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct RunId(pub u64);
 
 /// What is known of a run's place among the boots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// The numbers came back, but nothing yet tells a new boot from a repeat. Readers treat it
     /// as a boot of its own until the verdict comes.
@@ -46,7 +41,7 @@ pub enum Verdict {
 }
 
 /// A last word that was heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LastWord {
     /// A shutdown, reboot or kexec that was meant.
     Clean,
@@ -55,7 +50,7 @@ pub enum LastWord {
 }
 
 /// All that is known of a run, given again whole whenever any of it changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Its number.
     pub id: RunId,
@@ -73,10 +68,12 @@ pub struct Run {
     pub release: Option<Vec<u8>>,
     /// The last word, if one was heard and nothing unlike a death came after it.
     pub last_word: Option<LastWord>,
+    /// Of a newcomer among very many, who has yet to prove itself: see [`Limits`](crate::Limits).
+    pub stranger: bool,
 }
 
 /// Why something is known, or feared, to be missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
     /// A hole in `msgid`: sent by the kernel's netconsole, never heard.
     Proven,

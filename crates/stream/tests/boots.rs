@@ -2,7 +2,7 @@
 
 mod world;
 
-use bedside_stream::{Cause, LastWord, Limits, StreamKey, Verdict};
+use bedside_stream::{Cause, LastWord, Limits, Memory, StreamKey, Verdict};
 use world::{Doctor, stream};
 
 /// The first lines of a boot as they look every time, then those that tell boots apart.
@@ -328,13 +328,14 @@ fn a_restart_in_the_middle_of_a_boot_goes_on_with_it() {
         let mut doctor = Doctor::new();
         boot_log(&mut doctor, stream(1), 7, checkpoint);
         let memories: Vec<_> = doctor.core.memories().collect();
-        let json = serde_json::to_string(&memories).unwrap();
+        let bytes = memories.iter().map(|memory| Box::from(memory.bytes()));
+        let stored = bytes.map(|bytes| Memory::from_bytes(bytes).unwrap()).collect();
         let since = doctor.book.journal.len();
         for seq in checkpoint..200 {
             let time = if seq < 20 { 0 } else { (seq - 19) * 1000 + 7 };
             doctor.ext(stream(1), seq, time, &format!("line {seq}"));
         }
-        doctor.restart(Limits::default(), serde_json::from_str(&json).unwrap(), since);
+        doctor.restart(Limits::default(), stored, since);
         for seq in 230..260 {
             doctor.ext(stream(1), seq, (seq - 19) * 1000 + 7, &format!("line {seq}"));
         }
