@@ -41,7 +41,7 @@ fn said(input: &[u8]) -> Vec<String> {
 fn restarted(core: &Core, desk: &mut Desk) -> Core {
     let next = desk.runs.last().map_or(1, |run| run.0 + 1);
     let mut again = Core::new(limits(), RunId(next));
-    core.memories().for_each(|memory| again.restore(&memory));
+    core.memories().for_each(|memory| again.restore(memory));
     again
 }
 

@@ -15,8 +15,7 @@ use crate::config::Config;
 pub struct Doctor {
     core: Core,
     desk: Desk,
-    /// When the core's memories were last given to the store.
-    checkpointed: Monotonic,
+    checkpoint: Checkpoint,
     /// From when on a batch may be handed over.
     hand_over: Monotonic,
 }
@@ -27,6 +26,18 @@ struct Desk {
     writer: Writer,
     /// A full queue is waited for: a capture can wait, a socket cannot.
     patient: bool,
+}
+
+/// Gives the core's memories to the store, now and then and a few at a time: with a million
+/// streams all at once would keep the sockets waiting.
+#[derive(Debug, Default)]
+struct Checkpoint {
+    /// How far the one that is under way has come.
+    at: Option<usize>,
+    /// When the next one begins, and not before when this one goes on.
+    due: Monotonic,
+    /// The core's records when the last one began.
+    records: u64,
 }
 
 /// What was found when the store was opened.
@@ -58,8 +69,8 @@ impl Doctor {
         };
         let core = take_up(Limits::from(&config.limits), recovered)?;
         let desk = Desk { batch: Batch::new(), writer, patient };
-        let begin = Monotonic(0);
-        Ok((Doctor { core, desk, checkpointed: begin, hand_over: begin }, found))
+        let checkpoint = Checkpoint::default();
+        Ok((Doctor { core, desk, checkpoint, hand_over: Monotonic(0) }, found))
     }
 
     /// Takes one datagram.
@@ -78,13 +89,9 @@ impl Doctor {
     /// Gives out what has waited too long, and hands over what was heard to the store: at once
     /// after a silence, else with a pause between, because it wakes a thread.
     pub fn settle(&mut self, now: Monotonic) {
-        const CHECKPOINT_US: u64 = 30_000_000;
         const BREATH_US: u64 = 1_500;
         self.pass(now);
-        if now.0 >= self.checkpointed.0 + CHECKPOINT_US {
-            self.checkpoint();
-            self.checkpointed = now;
-        }
+        self.checkpoint.go_on(now, &mut self.core, &mut self.desk.batch);
         if now >= self.hand_over || self.desk.batch.is_urgent() {
             self.hand_over = Monotonic(now.0 + BREATH_US);
             self.desk.hand_over();
@@ -99,7 +106,8 @@ impl Doctor {
     /// When [`Doctor::settle`] is to be called next.
     pub fn due(&self) -> Option<Monotonic> {
         let hand_over = (!self.desk.batch.is_empty()).then_some(self.hand_over);
-        self.core.poll_timeout().into_iter().chain(hand_over).min()
+        let checkpoint = self.checkpoint.at.map(|_| self.checkpoint.due);
+        self.core.poll_timeout().into_iter().chain(hand_over).chain(checkpoint).min()
     }
 
     /// The core, for what it has counted.
@@ -115,16 +123,55 @@ impl Doctor {
     /// Gives out all that waits, keeps everything, ends.
     pub fn close(mut self) -> anyhow::Result<()> {
         self.core.flush(&mut self.desk);
-        self.checkpoint();
         self.desk.patient = true;
+        self.last_checkpoint();
         self.desk.hand_over();
         Ok(self.desk.writer.close()?)
     }
 
-    fn checkpoint(&mut self) {
-        let batch = &mut self.desk.batch;
-        self.core.checkpoint(|memory| batch.push_memory(memory));
-        batch.mark_checkpoint();
+    /// Of very many streams it would take long: then a restart tells the core again what it
+    /// heard since the last one.
+    fn last_checkpoint(&mut self) {
+        const MOST: usize = 65_536;
+        if self.core.streams() > MOST {
+            return;
+        }
+        self.desk.batch.begin_checkpoint();
+        let mut at = Some(0);
+        while let Some(from) = at {
+            let batch = &mut self.desk.batch;
+            at = self.core.checkpoint(from, |memory| batch.push_memory(memory));
+            if batch.is_full() {
+                self.desk.hand_over();
+            }
+        }
+        self.desk.batch.end_checkpoint();
+    }
+}
+
+impl Checkpoint {
+    /// Gives some memories, if it is time for them. One begins after so many records, which a
+    /// restart would have to tell the core again, or after a while.
+    fn go_on(&mut self, now: Monotonic, core: &mut Core, batch: &mut Batch) {
+        const EVERY_US: u64 = 300_000_000;
+        const RECORDS: u64 = 1_000_000;
+        const BREATH_US: u64 = 10_000;
+        let records = core.counters().records;
+        let begins = self.at.is_none() && (now >= self.due || records >= self.records + RECORDS);
+        if begins {
+            batch.begin_checkpoint();
+            (self.at, self.due, self.records) = (Some(0), now, records);
+        }
+        let Some(from) = self.at.filter(|_| now >= self.due) else {
+            return;
+        };
+        self.at = core.checkpoint(from, |memory| batch.push_memory(memory));
+        if self.at.is_some() {
+            self.due = Monotonic(now.0 + BREATH_US);
+        } else {
+            batch.end_checkpoint();
+            self.due = Monotonic(now.0 + EVERY_US);
+        }
     }
 }
 
@@ -144,7 +191,7 @@ impl World for Desk {
             Event::Gap { run, received, cause, count } => {
                 self.batch.push_gap(run, received, cause, count);
             }
-            Event::Evicted(memory) => self.batch.push_memory(memory),
+            Event::Evicted(memory) => self.batch.push_evicted(memory),
         }
     }
 

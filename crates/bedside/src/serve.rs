@@ -205,7 +205,11 @@ impl Ward {
             incomplete = core.incomplete,
             odd_fragments = core.odd_fragments,
             pending_evicted = core.pending_evicted,
+            streams = self.doctor.core().streams(),
             streams_evicted = core.evicted_proven + core.evicted_unproven,
+            strangers = core.strangers,
+            strangers_returned = core.returned,
+            unproven_for_want_of_room = core.unproven_for_want_of_room,
             refused = self.allow.refused(),
             "heard in all"
         );

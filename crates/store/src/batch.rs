@@ -22,9 +22,18 @@ pub struct Batch {
     /// The lines of runs in `text`.
     pub(crate) lines: Vec<RunLine>,
     pub(crate) memories: Vec<Arc<Memory>>,
-    pub(crate) checkpoint: bool,
+    /// Those of them whose streams the core does not hold any more.
+    pub(crate) evicted: Vec<Arc<Memory>>,
+    pub(crate) checkpoint: Checkpoint,
     pub(crate) urgent: bool,
     places: Places,
+}
+
+/// Which ends of a checkpoint are in a batch. Its memories may come in many batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    pub(crate) begins: bool,
+    pub(crate) ends: bool,
 }
 
 /// A run whose line belongs at an offset of a text.
@@ -42,6 +51,14 @@ pub(crate) struct RunLine {
     pub(crate) run: RunId,
     pub(crate) line: Range<usize>,
     pub(crate) leads: bool,
+    pub(crate) stranger: bool,
+}
+
+impl Checkpoint {
+    /// Both of what two batches say.
+    pub(crate) fn and(self, other: Checkpoint) -> Checkpoint {
+        Checkpoint { begins: self.begins | other.begins, ends: self.ends | other.ends }
+    }
 }
 
 impl Batch {
@@ -70,15 +87,27 @@ impl Batch {
         self.marks.push(Mark { at: self.text.len(), run: run.clone(), leads });
     }
 
-    /// Adds what the core wants remembered of a stream: evicted, or changed before a checkpoint.
-    pub fn push_memory(&mut self, memory: &Memory) {
-        self.memories.push(Arc::new(memory.clone()));
+    /// Adds what the core wants remembered of a stream that it goes on holding.
+    pub fn push_memory(&mut self, memory: Memory) {
+        self.memories.push(Arc::new(memory));
     }
 
-    /// Says that every stream which changed since the last checkpoint was pushed as a memory: a
-    /// restart replays records from here on only.
-    pub fn mark_checkpoint(&mut self) {
-        self.checkpoint = true;
+    /// Adds what the core wants remembered of a stream that it forgets.
+    pub fn push_evicted(&mut self, memory: &Memory) {
+        let memory = Arc::new(memory.clone());
+        self.memories.push(Arc::clone(&memory));
+        self.evicted.push(memory);
+    }
+
+    /// Says that from here on all streams that have changed since the last checkpoint are pushed
+    /// as memories, in this batch and later ones.
+    pub fn begin_checkpoint(&mut self) {
+        self.checkpoint.begins = true;
+    }
+
+    /// Says that all were pushed: a restart replays records from the checkpoint's begin on only.
+    pub fn end_checkpoint(&mut self) {
+        self.checkpoint.ends = true;
     }
 
     /// Asks for this batch, and those of the next seconds, to be synced at once.
@@ -88,7 +117,7 @@ impl Batch {
 
     /// What is remembered in this batch of a stream.
     pub fn recall(&self, key: &StreamKey) -> Option<&Memory> {
-        self.memories.iter().rev().find(|memory| memory.key() == *key).map(Arc::as_ref)
+        self.evicted.iter().rev().find(|memory| memory.key() == *key).map(Arc::as_ref)
     }
 
     /// Whether it asks to be synced at once: a machine may be dying.
@@ -101,12 +130,14 @@ impl Batch {
         self.text.is_empty()
             && self.marks.is_empty()
             && self.memories.is_empty()
-            && !self.checkpoint
+            && self.checkpoint == Checkpoint::default()
     }
 
     /// Whether it should be appended before more is pushed.
     pub fn is_full(&self) -> bool {
-        self.text.len() >= BATCH_TEXT || self.marks.len() >= BATCH_RUNS
+        self.text.len() >= BATCH_TEXT
+            || self.marks.len() >= BATCH_RUNS
+            || self.memories.len() >= BATCH_RUNS
     }
 
     /// Empties it, but keeps its room.
@@ -116,7 +147,8 @@ impl Batch {
         self.marks.clear();
         self.lines.clear();
         self.memories.clear();
-        self.checkpoint = false;
+        self.evicted.clear();
+        self.checkpoint = Checkpoint::default();
         self.urgent = false;
         self.places.clear();
     }
@@ -136,7 +168,7 @@ impl Batch {
 const BATCH_TEXT: usize = 512 << 10;
 /// Bounds what a flood of new senders puts into one batch.
 const BATCH_RUNS: usize = 4096;
-const MEMORY_WEIGHT: usize = 1024;
+const MEMORY_WEIGHT: usize = 512;
 const BATCH_WEIGHT: usize = 512;
 
 /// Whether the machine may be about to die: every moment until the next sync counts.

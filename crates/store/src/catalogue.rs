@@ -5,9 +5,12 @@
 //! that fills it, and whoever can't read it folds the segments instead.
 
 mod commit;
+mod fold;
 mod load;
 mod memory;
 mod schema;
+mod source;
+mod strangers;
 mod summary;
 
 use std::fs::OpenOptions;
@@ -20,7 +23,9 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::Error;
 
 pub use commit::News;
+pub(crate) use fold::Told;
 pub use memory::{MemoryRow, Place};
+pub use strangers::Strangers;
 pub use summary::{RunState, SegmentSummary, Summary, Tally};
 
 /// The file's name in the store's directory.

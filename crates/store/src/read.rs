@@ -55,7 +55,7 @@ use self::counts::Hosts;
 use self::merge::Direction;
 use self::segments::lines;
 use self::view::View;
-use crate::entry::{Head, decode_head};
+use crate::entry::{Head, StoredRun, decode_head};
 use crate::follow::Follower;
 
 /// How long a boot must have been silent before a reader calls it ended, in microseconds.
@@ -218,6 +218,26 @@ impl Reader {
         search: &Search<'_>,
     ) -> Result<Option<Matches<'a>>, Error> {
         search::search(&self.view, boots, search).map_err(self.unreadable())
+    }
+
+    /// Records of strangers: senders that came in a flood and were heard no more than a few
+    /// times. Their boots are not among [`Reader::boots`] until they were taken in.
+    pub fn stranger_records(&self) -> u64 {
+        self.view.runs().stranger_records()
+    }
+
+    /// Takes those strangers in that `are_wanted`: their boots are given like all others from
+    /// now on. Reads all segments that hold strangers.
+    pub fn take_strangers_in(
+        &mut self,
+        are_wanted: impl Fn(&StoredRun) -> bool,
+    ) -> Result<(), Error> {
+        let dir = self.dir().to_owned();
+        let Some(view) = Arc::get_mut(&mut self.view) else {
+            return Ok(());
+        };
+        let taken = view.take_strangers_in(are_wanted);
+        taken.map_err(|source| Error::Unreadable { path: dir, source })
     }
 
     /// The gaps that belong to no boot (the socket's, and limits met before a run was known), by

@@ -12,14 +12,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use bedside_stream::RunId;
+use bedside_stream::{Memory, RunId};
 
-use crate::catalogue::{Catalogue, MemoryRow, Place};
+use crate::catalogue::{Catalogue, Place};
 use crate::disk::{Disk, DiskFile};
-use crate::entry::StoredRun;
 use crate::error::Error;
 use crate::segment::{Form, Listed, Position, SegmentName, list};
-use crate::writer::SealJob;
+use crate::writer::{Numbering, Options, RunLines, SealJob, line_of};
 
 pub use examine::Torn;
 pub use replay::{Replay, Replayed};
@@ -33,12 +32,11 @@ pub(crate) struct Found {
     pub(crate) seals: Vec<SealJob>,
     pub(crate) torn: Vec<Torn>,
     pub(crate) next_run: RunId,
-    pub(crate) memories: Vec<MemoryRow>,
+    pub(crate) memories: Vec<Memory>,
     pub(crate) replay: Replay,
-    /// The least number for a new boot of each host label.
-    pub(crate) next_boots: Vec<(Vec<u8>, u32)>,
-    /// The runs that may go on, the latest last.
-    pub(crate) recent_runs: Vec<StoredRun>,
+    pub(crate) numbering: Numbering,
+    /// The lines of runs that may go on.
+    pub(crate) lines: RunLines,
 }
 
 /// A live segment that ended well and has room.
@@ -53,24 +51,28 @@ pub(crate) struct Resume {
 pub(crate) fn recover(
     disk: &Arc<dyn Disk>,
     mut catalogue: Catalogue,
-    resume_below: u64,
+    options: &Options,
 ) -> Result<Found, Error> {
     tidy(disk.as_ref())?;
-    let mut found = examine::examine_all(disk, resume_below)?;
+    let mut found = examine::examine_all(disk, options.segment_max_bytes / 2)?;
     let listed = list(disk.as_ref())?;
     catch_up::catch_up(disk.as_ref(), &mut catalogue, &listed, &found.damaged)?;
     for torn in &mut found.torn {
         torn.name_hosts(&catalogue);
         tracing::warn!("{torn}");
     }
-    let memories = catalogue.memories().unwrap_or_default();
-    let remembered = memories.iter().map(|row| row.memory.run().0.saturating_add(1)).max();
-    let next_run = RunId(catalogue.next_run()?.max(remembered.unwrap_or(1)));
     let start = catalogue.checkpoint().unwrap_or_default();
-    let replay = Replay::new(disk, listed, start, &memories, found.resume.as_ref());
+    let mut replay = Replay::new(disk, listed, start, found.resume.as_ref());
+    let mut next_run = catalogue.next_run()?.max(1);
+    let mut memories = Vec::new();
+    catalogue.memories(|memory, place| {
+        next_run = next_run.max(memory.run().0.saturating_add(1));
+        replay.knows(memory.key(), place);
+        memories.push(memory);
+    })?;
+    let next_run = RunId(next_run);
     let next_segment = next_segment(disk.as_ref(), &catalogue)?;
-    let next_boots = catalogue.next_boots()?;
-    let recent_runs = catalogue.recent_runs(replay.start().segment)?;
+    let (numbering, lines) = familiar(&catalogue, options, replay.start(), next_segment)?;
     let examine::Examined { resume, seals, torn, .. } = found;
     Ok(Found {
         catalogue,
@@ -81,9 +83,26 @@ pub(crate) fn recover(
         next_run,
         memories,
         replay,
-        next_boots,
-        recent_runs,
+        numbering,
+        lines,
     })
+}
+
+/// The numbers of boots, and the lines of the runs that may go on.
+fn familiar(
+    catalogue: &Catalogue,
+    options: &Options,
+    start: Place,
+    next_segment: u64,
+) -> Result<(Numbering, RunLines), Error> {
+    let mut numbering = Numbering::new(options.labels, options.active_runs);
+    let mut lines = RunLines::new(options.active_runs);
+    catalogue.next_boots(options.labels, |label, next| numbering.restore_label(label, next))?;
+    catalogue.recent_runs(start.segment, options.active_runs, |stored| {
+        numbering.restore_run(&stored);
+        lines.restore(stored.run.id, line_of(&stored), next_segment);
+    })?;
+    Ok((numbering, lines))
 }
 
 /// Fills the catalogue at `path` anew from the segments.
@@ -116,10 +135,10 @@ fn tidy(disk: &dyn Disk) -> Result<(), Error> {
 pub(crate) fn recover_with(
     disk: &Arc<dyn Disk>,
     path: &Path,
-    resume_below: u64,
+    options: &Options,
 ) -> Result<(Found, Option<Error>), Error> {
     let attempt = || {
-        let found = recover(disk, open_catalogue(path)?, resume_below)?;
+        let found = recover(disk, open_catalogue(path)?, options)?;
         Ok((found, None))
     };
     let recovered = match attempt() {
@@ -131,7 +150,7 @@ pub(crate) fn recover_with(
     };
     match recovered {
         Err(error @ (Error::Catalogue { .. } | Error::Io { .. })) => {
-            let found = recover(disk, stand_in(path)?, resume_below)?;
+            let found = recover(disk, stand_in(path)?, options)?;
             Ok((found, Some(error)))
         }
         recovered => recovered,

@@ -33,6 +33,7 @@ pub(crate) fn run(id: u64) -> Run {
         boot_id: None,
         release: None,
         last_word: None,
+        stranger: false,
     }
 }
 
@@ -99,7 +100,7 @@ impl Life {
         options: &Options,
     ) -> Result<Life, Error> {
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-        let found = recover(&shared, catalogue, options.segment_max_bytes / 2)?;
+        let found = recover(&shared, catalogue, options)?;
         let parts = Parts::new(&shared, options, found, now(0))?;
         let started = BTreeSet::new();
         Ok(Life { parts, mono: 0, flight: None, started })
@@ -138,6 +139,7 @@ impl Life {
     }
 
     pub(crate) fn write(&mut self, batch: &mut Batch) {
+        batch.finish();
         self.parts.numbering.settle(batch, b"");
         self.parts.engine.write(self.now(), [batch]);
     }

@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 use bedside_stream::{Memory, Run, RunId, StreamKey, Verdict, WallTime};
 
-use crate::batch::{Batch, Mark};
-use crate::catalogue::{Catalogue, FILE_NAME, MemoryRow};
+use crate::batch::{Batch, Checkpoint, Mark};
+use crate::catalogue::{Catalogue, FILE_NAME};
 use crate::disk::{Directory, Disk};
 use crate::entry::{Entry, StoredRun, write_run};
 use crate::error::Error;
@@ -34,8 +34,6 @@ use crate::recovery::{Found, Replay, Torn, recover_with};
 use engine::Engine;
 use health::Shared;
 use keeper::Keeper;
-use lines::RunLines;
-use numbering::Numbering;
 use shelf::Shelf;
 use shortfall::Shortfall;
 use threads::{StoreInbox, Threads};
@@ -45,6 +43,8 @@ pub use lock::LOCK_NAME;
 pub use options::{Options, Retention, Tap};
 
 pub(crate) use engine::Now;
+pub(crate) use lines::RunLines;
+pub(crate) use numbering::Numbering;
 pub(crate) use lock::Lock;
 pub(crate) use retention::prune;
 pub(crate) use seal::SealJob;
@@ -70,7 +70,7 @@ pub struct Writer {
     /// What of lost batches must not be lost: the states of runs, and memories.
     rescued: BTreeMap<RunId, Run>,
     rescued_memories: Vec<Arc<Memory>>,
-    memories_max: usize,
+    rescued_checkpoint: Checkpoint,
     preface: Vec<u8>,
 }
 
@@ -108,7 +108,7 @@ impl Writer {
         let lock = Lock::take(dir)?;
         let disk = options.storage.take().unwrap_or_else(|| Arc::new(made));
         let path = dir.join(FILE_NAME);
-        let (found, trouble) = recover_with(&disk, &path, options.segment_max_bytes / 2)?;
+        let (found, trouble) = recover_with(&disk, &path, &options)?;
         let parts = Parts::new(&disk, &options, found, threads::now())?;
         if let Some(error) = &trouble {
             parts.shared.catalogue_failed(wall_now(), &error.to_string());
@@ -127,7 +127,7 @@ impl Writer {
             shortfall: Shortfall::default(),
             rescued: BTreeMap::new(),
             rescued_memories: Vec::new(),
-            memories_max: options.memory_rows,
+            rescued_checkpoint: Checkpoint::default(),
             preface: Vec::new(),
         };
         Ok((writer, parts.recovered))
@@ -141,7 +141,7 @@ impl Writer {
         if batch.is_empty() {
             return Some(batch);
         }
-        for memory in &batch.memories {
+        for memory in &batch.evicted {
             if !self.shelf.hold(memory) {
                 Counters::add(&self.shared.counters.memories_dropped, 1);
             }
@@ -180,7 +180,7 @@ impl Writer {
     /// What is remembered of a stream, from this life or an earlier one. Cheap for a stranger.
     pub fn recall(&mut self, key: &StreamKey) -> Option<Memory> {
         match self.shelf.find(key) {
-            shelf::Found::Held(memory) => Some(memory.as_ref().clone()),
+            shelf::Found::Held(memory) => Some(Arc::unwrap_or_clone(memory)),
             shelf::Found::Stored => self.recall_stored(key),
             shelf::Found::Nowhere => None,
         }
@@ -209,7 +209,7 @@ impl Writer {
     fn recall_stored(&mut self, key: &StreamKey) -> Option<Memory> {
         let catalogue = self.catalogue.as_ref()?;
         let memory = match catalogue.recall(key) {
-            Ok(row) => row?.memory,
+            Ok(memory) => memory?,
             Err(error) => {
                 tracing::warn!(%error, "cannot recall a stream");
                 return None;
@@ -219,7 +219,7 @@ impl Writer {
             self.numbering.restore_run(&stored);
             self.inbox.tell_run(stored.run.id, line_of(&stored));
         }
-        Some(memory.as_ref().clone())
+        Some(memory)
     }
 
     /// Puts what was lost, and what of it was rescued, in front of a batch that will be kept.
@@ -229,6 +229,7 @@ impl Writer {
         let marks = rescued.map(|run| Mark { at: 0, run, leads: true });
         batch.marks.splice(0..0, marks);
         batch.memories.splice(0..0, self.rescued_memories.drain(..));
+        batch.checkpoint = batch.checkpoint.and(std::mem::take(&mut self.rescued_checkpoint));
     }
 
     fn lose(&mut self, batch: &mut Batch) {
@@ -243,8 +244,12 @@ impl Writer {
             self.rescued.pop_first();
         }
         self.rescued_memories.append(&mut batch.memories);
-        let surplus = self.rescued_memories.len().saturating_sub(self.memories_max);
+        self.rescued_checkpoint = self.rescued_checkpoint.and(batch.checkpoint);
+        let surplus = self.rescued_memories.len().saturating_sub(RESCUED_MAX);
         self.rescued_memories.drain(..surplus);
+        // A checkpoint says that all memories were told.
+        self.rescued_checkpoint.ends &= surplus == 0;
+        Counters::add(&self.shared.counters.memories_dropped, surplus as u64);
     }
 
     /// A repeat's boot has the number of its root, which may have been forgotten here.
@@ -269,7 +274,7 @@ impl Drop for Writer {
     }
 }
 
-/// States of runs kept from lost batches.
+/// States of runs, and memories, kept from lost batches.
 const RESCUED_MAX: usize = 65_536;
 
 /// All that works on a store, set up from what was found in it; no threads yet.
@@ -291,9 +296,9 @@ impl Parts {
         now: Now,
     ) -> Result<Parts, Error> {
         let shared = Arc::new(Shared::default());
-        let remembered = found.memories.iter().map(|row| row.memory.key());
+        let remembered = found.memories.iter().map(Memory::key);
         let shelf = Arc::new(Shelf::new(HELD_MAX, remembered));
-        let (numbering, lines) = restore(&found, options);
+        let Found { numbering, lines, .. } = found;
         let shared_disk = Arc::clone(disk);
         let mut engine =
             Engine::new(shared_disk, options, Arc::clone(&shared), lines, found.next_segment)?;
@@ -305,7 +310,7 @@ impl Parts {
         engine.tick(now);
         let recovered = Recovered {
             next_run: found.next_run,
-            memories: found.memories.into_iter().map(owned).collect(),
+            memories: found.memories,
             replay: found.replay,
             torn: found.torn,
         };
@@ -313,29 +318,13 @@ impl Parts {
     }
 }
 
-/// Memories that wait for the catalogue; more strangers than these are not remembered.
+/// Memories of forgotten streams that wait for the catalogue; of more, those of streams that
+/// have not proven themselves are dropped.
 const HELD_MAX: usize = 16_384;
 
-fn owned(row: MemoryRow) -> Memory {
-    Arc::unwrap_or_clone(row.memory)
-}
-
-fn line_of(stored: &StoredRun) -> Box<[u8]> {
+/// The line of a run.
+pub(crate) fn line_of(stored: &StoredRun) -> Box<[u8]> {
     let mut line = Vec::new();
     write_run(&mut line, stored);
     line.into()
-}
-
-/// The numbers of boots and the lines of runs, from the catalogue.
-fn restore(found: &Found, options: &Options) -> (Numbering, RunLines) {
-    let mut numbering = Numbering::new(options.labels, options.active_runs);
-    let mut lines = RunLines::new(options.active_runs);
-    for (label, next) in found.next_boots.iter().take(options.labels) {
-        numbering.restore_label(label, *next);
-    }
-    for stored in found.recent_runs.iter().rev().take(options.active_runs).rev() {
-        numbering.restore_run(stored);
-        lines.restore(stored.run.id, line_of(stored), found.next_segment);
-    }
-    (numbering, lines)
 }

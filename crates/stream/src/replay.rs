@@ -36,7 +36,7 @@ impl Core {
         }
         let begun = || Mind::new(run.key, run.first_received, Track::new(run.clone()));
         let Some(slot) = self.table.find(&run.key) else {
-            return self.restore(&begun().pack(0, false));
+            return self.restore(begun().pack(0, false));
         };
         self.table.wake(slot, &self.limits);
         let Some(stream) = self.table.get_mut(slot) else {

@@ -43,7 +43,7 @@ impl Core {
             self.counters.recalled += 1;
             memory.proven &= self.has_room(received, world);
             self.make_room_for_newcomer(memory.proven, received, world);
-            return self.table.restore(&memory);
+            return self.table.restore(memory);
         }
         let crowded = self.is_crowded(received);
         let returns = crowded && self.returns.knows(self.table.hash(&key));
@@ -60,7 +60,7 @@ impl Core {
     }
 
     /// Takes a stream back in, as it was remembered. A full table stays as it is.
-    pub fn restore(&mut self, memory: &Memory) {
+    pub fn restore(&mut self, memory: Memory) {
         self.advance_runs_past(memory.run);
         let (held, room) = if memory.proven {
             (self.table.proven(), self.limits.proven_streams)

@@ -63,7 +63,7 @@ impl Core {
         {
             return;
         }
-        if self.table.has_siblings(slot) {
+        if !self.table.is_alone(slot) {
             if let Some(stream) = self.table.get_mut(slot) {
                 stream.compared += 1;
             }

@@ -70,12 +70,12 @@ impl Stream {
         }
     }
 
-    fn of(memory: &Memory) -> Stream {
+    fn of(memory: Memory) -> Stream {
         Stream {
             heard: memory.heard,
             proven: memory.proven,
             first_heard: seconds(memory.since),
-            asleep: Some(memory.bytes.clone()),
+            asleep: Some(memory.bytes),
             ..Stream::new(memory.key, memory.last_received)
         }
     }
@@ -188,9 +188,9 @@ impl Table {
         })
     }
 
-    /// Whether another stream has this one's address.
-    pub(crate) fn has_siblings(&self, slot: u32) -> bool {
-        self.get(slot).is_some_and(|stream| (stream.older, stream.newer) != (NONE, NONE))
+    /// Whether no other stream has this one's address.
+    pub(crate) fn is_alone(&self, slot: u32) -> bool {
+        self.get(slot).is_none_or(|stream| (stream.older, stream.newer) == (NONE, NONE))
     }
 
     pub(crate) fn proven(&self) -> usize {
@@ -207,7 +207,7 @@ impl Table {
     }
 
     /// Takes back in what was remembered of a stream.
-    pub(crate) fn restore(&mut self, memory: &Memory) -> u32 {
+    pub(crate) fn restore(&mut self, memory: Memory) -> u32 {
         self.place(Stream::of(memory))
     }
 

@@ -120,6 +120,7 @@ pub(crate) fn web1(run: u64, at_ms: u64) -> Run {
         boot_id: None,
         release: Some(b"6.12.94".to_vec()),
         last_word: None,
+        stranger: false,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Values to rows: everything that writes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bedside_stream::{LastWord, RunId, StreamKey, Verdict};
 use rusqlite::{Transaction, TransactionBehavior, params};
 
+use super::source::{read_source, source_bytes};
 use super::{Catalogue, MemoryRow, Place, RunState, SegmentSummary, Summary, Tally, failed};
 use crate::entry::host_label;
 use crate::error::Error;
@@ -15,7 +17,7 @@ pub struct News<'a> {
     /// What was folded since the last commit: sums to add, states to take over.
     pub summary: Summary,
     /// What the stream core wants remembered.
-    pub memories: Vec<&'a MemoryRow>,
+    pub memories: &'a [MemoryRow],
     /// From here on a memory may lack records.
     pub checkpoint: Option<Place>,
     /// No run has this number or a higher one.
@@ -34,7 +36,7 @@ impl Catalogue {
             for state in news.summary.runs.values() {
                 put_run(transaction, state)?;
             }
-            for row in &news.memories {
+            for row in news.memories {
                 put_memory(transaction, row)?;
             }
             put_meta(transaction, "next_run", news.next_run)?;
@@ -64,9 +66,13 @@ impl Catalogue {
 
     /// Takes over from another catalogue what can't be had from the segments.
     pub(crate) fn adopt(&mut self, other: &Catalogue) -> Result<(), Error> {
-        let (memories, next_boots) = (other.memories()?, other.next_boots()?);
+        let (mut memories, mut next_boots) = (Vec::new(), Vec::new());
+        other.memories(|memory, place| {
+            memories.push(MemoryRow { memory: Arc::new(memory), place });
+        })?;
+        other.next_boots(usize::MAX >> 1, |label, next| next_boots.push((label.to_vec(), next)))?;
         let news = News {
-            memories: memories.iter().collect(),
+            memories: &memories,
             memory_rows: memories.len(),
             checkpoint: other.checkpoint()?,
             next_run: other.next_run()?,
@@ -114,9 +120,13 @@ impl Catalogue {
     }
 }
 
+/// A run has a line in every segment that holds something of it, and `runs` knows the last one:
+/// where that is still there nobody need look.
 const FORGET_RUNS: &str = "
 CREATE TEMP TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY);
-INSERT INTO gone SELECT id FROM runs WHERE NOT EXISTS (SELECT 1 FROM spans WHERE run = id);
+INSERT INTO gone SELECT id FROM runs
+    WHERE segment NOT IN (SELECT number FROM segments) AND NOT EXISTS
+        (SELECT 1 FROM segments JOIN spans ON spans.segment = number AND run = id);
 INSERT INTO hosts
     SELECT label, max(boot) + 1 FROM runs JOIN gone USING (id)
     WHERE verdict != 2 AND boot NOT NULL GROUP BY label
@@ -131,8 +141,13 @@ fn add_segment(
     segment: &SegmentSummary,
 ) -> rusqlite::Result<()> {
     let number = number.cast_signed();
-    to.prepare_cached("INSERT OR REPLACE INTO segments VALUES (?, ?)")?
-        .execute(params![number, segment.entries.cast_signed()])?;
+    let strangers = &segment.strangers;
+    to.prepare_cached("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?)")?.execute(params![
+        number,
+        segment.entries.cast_signed(),
+        strangers.to_bytes(),
+        strangers.records.cast_signed(),
+    ])?;
     for (run, tally) in &segment.spans {
         add_span(to, number, *run, tally)?;
     }
@@ -151,7 +166,7 @@ fn add_span(to: &Transaction<'_>, number: i64, run: RunId, tally: &Tally) -> rus
         tally.received.map(|(first, last)| pick((first.0, last.0)).cast_signed())
     };
     to.prepare_cached(
-        "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?)
+        "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT DO UPDATE SET
             records = records + excluded.records,
             first = min(coalesce(first, excluded.first), coalesce(excluded.first, first)),
@@ -167,6 +182,7 @@ fn add_span(to: &Transaction<'_>, number: i64, run: RunId, tally: &Tally) -> rus
         received(|pair| pair.1),
         tally.dropped.cast_signed(),
         tally.limited.cast_signed(),
+        tally.mixed,
     ])?;
     Ok(())
 }
@@ -177,14 +193,14 @@ fn put_run(to: &Transaction<'_>, state: &RunState) -> rusqlite::Result<()> {
     let last_word = last_word(run.last_word);
     to.prepare_cached(PUT_RUN)?.execute(params![
         run.id.0.cast_signed(),
-        run.key.source.to_string(),
+        source_bytes(run.key.source),
         run.key.port,
         run.first_received.0.cast_signed(),
         verdict,
         same_as,
         state.stored.boot,
         host_label(run),
-        run.host,
+        run.host.is_some(),
         run.boot_id,
         run.release,
         last_word,
@@ -194,9 +210,9 @@ fn put_run(to: &Transaction<'_>, state: &RunState) -> rusqlite::Result<()> {
 }
 
 const PUT_RUN: &str = "INSERT INTO runs (id, source, port, first, verdict, same_as, boot, label,
-        host, boot_id, release, last_word, segment) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        named, boot_id, release, last_word, segment) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET verdict = excluded.verdict, same_as = excluded.same_as,
-        boot = excluded.boot, label = excluded.label, host = excluded.host,
+        boot = excluded.boot, label = excluded.label, named = excluded.named,
         boot_id = excluded.boot_id, release = excluded.release, last_word = excluded.last_word,
         segment = excluded.segment
     WHERE excluded.segment >= segment";
@@ -219,18 +235,16 @@ fn last_word(word: Option<LastWord>) -> i64 {
 
 fn put_memory(to: &Transaction<'_>, row: &MemoryRow) -> rusqlite::Result<()> {
     let memory = row.memory.as_ref();
-    let state = serde_json::to_string(memory)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     to.prepare_cached("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
         params![
-            memory.key().source.to_string(),
+            source_bytes(memory.key().source),
             memory.key().port,
             memory.run().0.cast_signed(),
             memory.last_received().0.cast_signed(),
             memory.proven(),
             row.place.segment.cast_signed(),
             row.place.entries.cast_signed(),
-            state,
+            memory.bytes(),
         ],
     )?;
     Ok(())
@@ -245,9 +259,9 @@ fn bound_memories(to: &Transaction<'_>, rows: usize) -> rusqlite::Result<Vec<Str
         RETURNING source, port",
     )?;
     let gone = statement.query_map([rows.cast_signed()], |row| {
-        let source: String = row.get(0)?;
+        let source = read_source(row.get_ref(0)?.as_blob().unwrap_or_default());
         let port = row.get(1)?;
-        Ok(source.parse().ok().map(|source| StreamKey { source, port }))
+        Ok(source.map(|source| StreamKey { source, port }))
     })?;
     gone.filter_map(Result::transpose).collect()
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bedside_stream::{Cause, LastWord, Run, RunId, StreamKey, Verdict, WallTime};
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Catalogue, RunState, Summary, Tally, failed};
+use super::source::read_source;
+use super::{Catalogue, RunState, Strangers, Summary, Tally, Told, failed};
 use crate::entry::StoredRun;
 use crate::error::Error;
 
@@ -29,9 +30,26 @@ impl Catalogue {
 
     /// So many entries of each segment are in the tables.
     pub fn applied(&self) -> Result<BTreeMap<u64, u64>, Error> {
+        let sql = "SELECT number, entries FROM segments";
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed("read"))?;
+        let rows = statement.query_map([], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)));
+        rows.and_then(Iterator::collect).map_err(failed("read"))
+    }
+
+    /// The runs that have a row for a segment.
+    pub(crate) fn told_in(&self, segment: u64) -> Result<Told, Error> {
+        let sql = "SELECT run, mixed FROM spans WHERE segment = ?";
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed("read"))?;
+        let told = |row: &Row<'_>| Ok((RunId(unsigned(row, 0)?), row.get(1)?));
+        let rows = statement.query_map([segment.cast_signed()], told);
+        rows.and_then(Iterator::collect).map_err(failed("read"))
+    }
+
+    /// The strangers of a segment.
+    pub(crate) fn strangers_in(&self, segment: u64) -> Result<Strangers, Error> {
         let mut summary = Summary::default();
         self.load_segments(&mut summary).map_err(failed("read"))?;
-        Ok(summary.segments.iter().map(|(number, segment)| (*number, segment.entries)).collect())
+        Ok(summary.segments.remove(&segment).unwrap_or_default().strangers)
     }
 
     /// The last known state of one run.
@@ -43,20 +61,25 @@ impl Catalogue {
     }
 
     /// The least number that a new boot of each host label may have.
-    pub fn next_boots(&self) -> Result<Vec<(Vec<u8>, u32)>, Error> {
+    pub fn next_boots(&self, most: usize, mut each: impl FnMut(&[u8], u32)) -> Result<(), Error> {
         let sql = "SELECT label, max(next) FROM (
                 SELECT label, next_boot AS next FROM hosts
                 UNION ALL SELECT label, boot + 1 FROM runs WHERE verdict != 2 AND boot NOT NULL)
-            GROUP BY label";
+            GROUP BY label LIMIT ?";
         let mut statement = self.connection.prepare(sql).map_err(failed("read"))?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
-        rows.and_then(Iterator::collect).map_err(failed("read"))
+        let mut rows = statement.query([most.cast_signed()]).map_err(failed("read"))?;
+        while let Some(row) = rows.next().map_err(failed("read"))? {
+            let label = row.get_ref(0).map_err(failed("read"))?.as_blob().unwrap_or_default();
+            each(label, row.get(1).map_err(failed("read"))?);
+        }
+        Ok(())
     }
 
-    /// The records of each host label in each segment.
+    /// The records of each host label in each segment; those of strangers as one host's.
     pub(crate) fn records_by_host(&self) -> Result<BTreeMap<u64, HostRecords>, Error> {
         let sql = "SELECT spans.segment, label, sum(records) FROM spans JOIN runs ON run = id
-            GROUP BY spans.segment, label";
+            GROUP BY spans.segment, label
+            UNION ALL SELECT number, x'', stranger_records FROM segments";
         let mut statement = self.connection.prepare(sql).map_err(failed("read"))?;
         let mut hosts = BTreeMap::<_, HostRecords>::new();
         let mut rows = statement.query([]).map_err(failed("read"))?;
@@ -70,16 +93,25 @@ impl Catalogue {
 
     /// The runs that a restart may meet again: those of remembered streams, those that these
     /// share a boot with, and all told of since segment `since`.
-    pub(crate) fn recent_runs(&self, since: u64) -> Result<Vec<StoredRun>, Error> {
+    /// Of too many the latest.
+    pub(crate) fn recent_runs(
+        &self,
+        since: u64,
+        most: usize,
+        mut each: impl FnMut(StoredRun),
+    ) -> Result<(), Error> {
         let sql = format!(
             "{SELECT_RUNS} WHERE segment >= ? OR id IN (SELECT run FROM memory)
             OR id IN (SELECT same_as FROM runs WHERE id IN (SELECT run FROM memory))
-            ORDER BY id"
+            ORDER BY id DESC LIMIT ?"
         );
         let mut statement = self.connection.prepare(&sql).map_err(failed("read"))?;
-        let rows = statement.query_map([since.cast_signed()], run_row).and_then(Iterator::collect);
-        let rows: Vec<Option<RunState>> = rows.map_err(failed("read"))?;
-        Ok(rows.into_iter().flatten().map(|state| state.stored).collect())
+        let bounds = [since.cast_signed(), most.cast_signed() as i64];
+        let rows = statement.query_map(bounds, run_row).map_err(failed("read"))?;
+        for state in rows {
+            state.map_err(failed("read"))?.into_iter().for_each(|state| each(state.stored));
+        }
+        Ok(())
     }
 
     /// A number that no run has had, nor any above it.
@@ -100,16 +132,20 @@ impl Catalogue {
     }
 
     fn load_segments(&self, summary: &mut Summary) -> rusqlite::Result<()> {
-        let mut statement = self.connection.prepare("SELECT number, entries FROM segments")?;
+        let sql = "SELECT number, entries, strangers, stranger_records FROM segments";
+        let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            summary.segments.entry(unsigned(row, 0)?).or_default().entries = unsigned(row, 1)?;
+            let segment = summary.segments.entry(unsigned(row, 0)?).or_default();
+            segment.entries = unsigned(row, 1)?;
+            let ranges = row.get_ref(2)?.as_blob().unwrap_or_default();
+            segment.strangers = Strangers::from_bytes(ranges, unsigned(row, 3)?);
         }
         Ok(())
     }
 
     fn load_spans(&self, summary: &mut Summary) -> rusqlite::Result<()> {
-        let sql = "SELECT segment, run, records, first, last, dropped, limited FROM spans";
+        let sql = "SELECT segment, run, records, first, last, dropped, limited, mixed FROM spans";
         let mut statement = self.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -118,7 +154,8 @@ impl Catalogue {
                 _ => None,
             };
             let (dropped, limited) = (unsigned(row, 5)?, unsigned(row, 6)?);
-            let tally = Tally { records: unsigned(row, 2)?, received, dropped, limited };
+            let (records, mixed) = (unsigned(row, 2)?, row.get(7)?);
+            let tally = Tally { records, received, dropped, limited, mixed };
             let segment = summary.segments.entry(unsigned(row, 0)?).or_default();
             segment.spans.insert(RunId(unsigned(row, 1)?), tally);
         }
@@ -153,24 +190,24 @@ impl Catalogue {
 const CAUSES: [Cause; 5] =
     [Cause::Proven, Cause::DroppedBySender, Cause::Probable, Cause::Socket, Cause::Limit];
 
-const SELECT_RUNS: &str = "SELECT id, source, port, first, verdict, same_as, boot, host, boot_id,
-    release, last_word, segment FROM runs";
+const SELECT_RUNS: &str = "SELECT id, source, port, first, verdict, same_as, boot, label, boot_id,
+    release, last_word, segment, named FROM runs";
 
 fn run_row(row: &Row<'_>) -> rusqlite::Result<Option<RunState>> {
-    let source: String = row.get(1)?;
+    let source = read_source(row.get_ref(1)?.as_blob().unwrap_or_default());
     let verdict = match (row.get::<_, i64>(4)?, row.get::<_, Option<i64>>(5)?) {
         (0, _) => Some(Verdict::Provisional),
         (1, _) => Some(Verdict::Boot),
         (2, Some(root)) => Some(Verdict::SameAs(RunId(root.cast_unsigned()))),
         _ => None,
     };
-    let (Ok(source), Some(verdict)) = (source.parse(), verdict) else { return Ok(None) };
+    let (Some(source), Some(verdict)) = (source, verdict) else { return Ok(None) };
     let run = Run {
         id: RunId(unsigned(row, 0)?),
         key: StreamKey { source, port: row.get(2)? },
         first_received: WallTime(unsigned(row, 3)?),
         verdict,
-        host: row.get(7)?,
+        host: if row.get(12)? { Some(row.get(7)?) } else { None },
         boot_id: row.get(8)?,
         release: row.get(9)?,
         last_word: match row.get::<_, i64>(10)? {
@@ -178,6 +215,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<Option<RunState>> {
             2 => Some(LastWord::Panic),
             _ => None,
         },
+        stranger: false,
     };
     let stored = StoredRun { run, boot: row.get(6)? };
     Ok(Some(RunState { stored, segment: unsigned(row, 11)? }))

@@ -6,6 +6,7 @@ use bedside_stream::{Memory, StreamKey};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::load::unsigned;
+use super::source::source_bytes;
 use super::{Catalogue, failed};
 use crate::error::Error;
 
@@ -29,24 +30,27 @@ pub struct MemoryRow {
 
 impl Catalogue {
     /// What is remembered of one stream.
-    pub fn recall(&self, key: &StreamKey) -> Result<Option<MemoryRow>, Error> {
+    pub fn recall(&self, key: &StreamKey) -> Result<Option<Memory>, Error> {
         let sql = "SELECT segment, entries, state FROM memory WHERE source = ? AND port = ?";
         let mut statement = self.connection.prepare_cached(sql).map_err(failed("read"))?;
         let found = statement
-            .query_row(params![key.source.to_string(), key.port], memory_row)
+            .query_row(params![source_bytes(key.source), key.port], memory_row)
             .optional()
             .map_err(failed("read"))?;
-        Ok(found.flatten())
+        Ok(found.flatten().map(|(memory, _)| memory))
     }
 
-    /// All that is remembered: the proven first, of those the last heard first.
-    pub fn memories(&self) -> Result<Vec<MemoryRow>, Error> {
-        let sql = "SELECT segment, entries, state FROM memory
-            ORDER BY proven DESC, last_received DESC";
+    /// Gives all that is remembered, and up to which place in the store it knows.
+    pub fn memories(&self, mut each: impl FnMut(Memory, Place)) -> Result<(), Error> {
+        let sql = "SELECT segment, entries, state FROM memory";
         let mut statement = self.connection.prepare(sql).map_err(failed("read"))?;
-        let rows = statement.query_map([], memory_row).and_then(Iterator::collect);
-        let rows: Vec<Option<MemoryRow>> = rows.map_err(failed("read"))?;
-        Ok(rows.into_iter().flatten().collect())
+        let rows = statement.query_map([], memory_row).map_err(failed("read"))?;
+        for row in rows {
+            if let Some((memory, place)) = row.map_err(failed("read"))? {
+                each(memory, place);
+            }
+        }
+        Ok(())
     }
 
     /// The place from which on a memory may lack records.
@@ -58,10 +62,8 @@ impl Catalogue {
 }
 
 /// `None` for a state that another version wrote: such a stream begins anew.
-fn memory_row(row: &Row<'_>) -> rusqlite::Result<Option<MemoryRow>> {
+fn memory_row(row: &Row<'_>) -> rusqlite::Result<Option<(Memory, Place)>> {
     let place = Place { segment: unsigned(row, 0)?, entries: unsigned(row, 1)? };
-    let state: String = row.get(2)?;
-    Ok(serde_json::from_str(&state)
-        .ok()
-        .map(|memory| MemoryRow { memory: Arc::new(memory), place }))
+    let state = row.get_ref(2)?.as_blob().unwrap_or_default();
+    Ok(Memory::from_bytes(state.into()).map(|memory| (memory, place)))
 }

@@ -10,7 +10,9 @@ const VERSION: i64 = 1;
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS segments (
     number INTEGER PRIMARY KEY,
-    entries INTEGER NOT NULL
+    entries INTEGER NOT NULL,
+    strangers BLOB NOT NULL,
+    stranger_records INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS spans (
     segment INTEGER NOT NULL,
@@ -20,9 +22,9 @@ CREATE TABLE IF NOT EXISTS spans (
     last INTEGER,
     dropped INTEGER NOT NULL,
     limited INTEGER NOT NULL,
+    mixed INTEGER NOT NULL,
     PRIMARY KEY (segment, run)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS spans_by_run ON spans (run);
 CREATE TABLE IF NOT EXISTS gaps (
     segment INTEGER NOT NULL,
     cause TEXT NOT NULL,
@@ -31,14 +33,14 @@ CREATE TABLE IF NOT EXISTS gaps (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY,
-    source TEXT NOT NULL,
+    source BLOB NOT NULL,
     port INTEGER NOT NULL,
     first INTEGER NOT NULL,
     verdict INTEGER NOT NULL,
     same_as INTEGER,
     boot INTEGER,
     label BLOB NOT NULL,
-    host BLOB,
+    named INTEGER NOT NULL,
     boot_id BLOB,
     release BLOB,
     last_word INTEGER NOT NULL,
@@ -49,14 +51,14 @@ CREATE TABLE IF NOT EXISTS hosts (
     next_boot INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS memory (
-    source TEXT NOT NULL,
+    source BLOB NOT NULL,
     port INTEGER NOT NULL,
     run INTEGER NOT NULL,
     last_received INTEGER NOT NULL,
     proven INTEGER NOT NULL,
     segment INTEGER NOT NULL,
     entries INTEGER NOT NULL,
-    state TEXT NOT NULL,
+    state BLOB NOT NULL,
     PRIMARY KEY (source, port)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS memory_by_worth ON memory (proven, last_received);

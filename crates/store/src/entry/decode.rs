@@ -106,6 +106,7 @@ fn run(line: &[u8]) -> Option<StoredRun> {
         boot_id: value(b"boot_id").map(unescape),
         release: value(b"release").map(unescape),
         last_word: value(b"end").and_then(last_word),
+        stranger: value(b"stranger").is_some(),
     };
     Some(StoredRun { run, boot })
 }

@@ -82,6 +82,9 @@ pub fn write_run(line: &mut Vec<u8>, stored: &StoredRun) {
     named(line, b"boot_id", run.boot_id.as_deref());
     named(line, b"release", run.release.as_deref());
     named(line, b"end", run.last_word.map(|word| last_word(word).as_bytes()));
+    if run.stranger {
+        line.extend_from_slice(b"\tstranger=1");
+    }
     line.push(b'\n');
 }
 

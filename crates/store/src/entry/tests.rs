@@ -125,7 +125,7 @@ prop_compose! {
         host in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40)),
         boot_id in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40)),
         release in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40)),
-        word in 0..3usize, boot in proptest::option::of(any::<u32>()),
+        word in 0..3usize, boot in proptest::option::of(any::<u32>()), stranger in any::<bool>(),
     ) -> StoredRun {
         // A scope or a flow label is no part of a stream's name.
         let source = SocketAddr::new(source.ip(), source.port());
@@ -133,7 +133,17 @@ prop_compose! {
         let last_word = [None, Some(LastWord::Clean), Some(LastWord::Panic)][word];
         let key = StreamKey { source, port };
         let first_received = WallTime(first);
-        let run = Run { id: RunId(id), key, first_received, verdict, host, boot_id, release, last_word };
+        let run = Run {
+            id: RunId(id),
+            key,
+            first_received,
+            verdict,
+            host,
+            boot_id,
+            release,
+            last_word,
+            stranger,
+        };
         StoredRun { run, boot }
     }
 }

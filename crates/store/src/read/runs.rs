@@ -50,6 +50,35 @@ impl Runs {
         Ok(Runs { summary, tallies })
     }
 
+    /// Records of strangers.
+    pub(crate) fn stranger_records(&self) -> u64 {
+        self.summary.segments.values().map(|segment| segment.strangers.records).sum()
+    }
+
+    /// Takes those strangers in that `are_wanted`.
+    pub(crate) fn take_strangers_in(
+        &mut self,
+        segments: &Segments,
+        are_wanted: impl Fn(&StoredRun) -> bool,
+    ) -> Result<(), Error> {
+        let mut taken_in = Vec::new();
+        for (number, summary) in &self.summary.segments {
+            if summary.strangers.is_empty() {
+                continue;
+            }
+            if let Some(segment) = segments.segment(*number)? {
+                let mut strangers = Summary::default();
+                strangers.fold_strangers(&segment.file, &segment.blocks, &are_wanted)?;
+                taken_in.push(strangers);
+            }
+        }
+        for strangers in taken_in {
+            self.summary.take_in(strangers);
+        }
+        self.tallies = self.summary.tallies();
+        Ok(())
+    }
+
     /// The runs of which something is held, by number.
     pub(crate) fn held(&self) -> impl Iterator<Item = Known<'_>> {
         self.tallies.keys().filter_map(|&run| self.get(run))
@@ -65,8 +94,11 @@ impl Runs {
     pub(crate) fn segments_of(&self, runs: &[RunId]) -> Vec<(u64, bool)> {
         let segments = self.summary.segments.iter();
         let found = segments.filter_map(|(number, segment)| {
-            let held = runs.iter().filter_map(|run| segment.spans.get(run));
-            held.map(has_gaps).reduce(|one, other| one | other).map(|gaps| (*number, gaps))
+            let held = runs.iter().filter_map(|run| match segment.spans.get(run) {
+                Some(span) => Some(has_gaps(span)),
+                None => segment.strangers.may_hold(*run).then_some(true),
+            });
+            held.reduce(|one, other| one | other).map(|gaps| (*number, gaps))
         });
         found.collect()
     }
@@ -163,7 +195,7 @@ impl<'a> Known<'a> {
 }
 
 fn has_gaps(tally: &Tally) -> bool {
-    tally.dropped > 0 || tally.limited > 0
+    tally.dropped > 0 || tally.limited > 0 || tally.mixed
 }
 
 /// The longest chain of runs that is followed to its first.

@@ -18,6 +18,7 @@ use super::runs::Runs;
 use super::segments::Segments;
 use super::{BootCounts, BootSummary, Error, Window};
 use crate::disk::{Directory, Disk};
+use crate::entry::StoredRun;
 
 /// The store at one moment.
 #[derive(Debug)]
@@ -53,6 +54,13 @@ impl View {
 
     pub(crate) fn runs(&self) -> &Runs {
         &self.runs
+    }
+
+    pub(crate) fn take_strangers_in(
+        &mut self,
+        are_wanted: impl Fn(&StoredRun) -> bool,
+    ) -> Result<(), crate::Error> {
+        self.runs.take_strangers_in(&self.segments, are_wanted)
     }
 
     /// What the boot that consists of `runs` holds.

@@ -56,7 +56,9 @@ fn catch_up_segment(
     let mut summary = Summary::default();
     let from = applied.get(&number).copied().unwrap_or_default();
     summary.segments.entry(number).or_default().entries = from;
-    summary.fold(segment, &scan.blocks, u64::MAX)?;
+    let told = catalogue.told_in(number)?;
+    summary.segments.entry(number).or_default().strangers = catalogue.strangers_in(number)?;
+    summary.fold_further(segment, &scan.blocks, u64::MAX, &told)?;
     if summary.applied(number) > from {
         add(catalogue, summary)?;
     }

@@ -1,11 +1,14 @@
 //! What the store holds that the stream core's memories do not know yet.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use bedside_stream::{Run, RunId, StreamKey};
+use foldhash::fast;
+use foldhash::quality::RandomState;
 
-use crate::catalogue::{MemoryRow, Place};
+use crate::catalogue::Place;
 use crate::disk::Disk;
 use crate::entry::{Entry, StoredRecord, StoredRun};
 use crate::error::Error;
@@ -20,7 +23,9 @@ pub struct Replay {
     listed: Vec<Listed>,
     start: Place,
     /// Up to where each remembered stream is known.
-    known: HashMap<StreamKey, Place>,
+    known: HashMap<u64, Place, fast::RandomState>,
+    /// Makes numbers of streams: a wrong one costs a record that is not told again.
+    hasher: RandomState,
     /// Where the segment that is written on ended.
     end: Option<Place>,
 }
@@ -39,14 +44,18 @@ impl Replay {
         disk: &Arc<dyn Disk>,
         listed: Vec<Listed>,
         checkpoint: Option<Place>,
-        memories: &[MemoryRow],
         resume: Option<&Resume>,
     ) -> Replay {
         let start = checkpoint.unwrap_or_else(|| recent(&listed));
-        let known = memories.iter().map(|row| (row.memory.key(), row.place)).collect();
         let end =
             resume.map(|resume| Place { segment: resume.number, entries: resume.end.entries });
-        Replay { disk: Arc::clone(disk), listed, start, known, end }
+        let (known, hasher) = (HashMap::default(), RandomState::default());
+        Replay { disk: Arc::clone(disk), listed, start, known, hasher, end }
+    }
+
+    /// A stream's memory reaches up to `place`.
+    pub(super) fn knows(&mut self, key: StreamKey, place: Place) {
+        self.known.insert(self.hasher.hash_one(key), place);
     }
 
     /// Where it begins.
@@ -110,6 +119,6 @@ impl Replay {
 
     /// Whether a stream's memory does not reach to `place`.
     fn is_news(&self, key: &StreamKey, place: Place) -> bool {
-        self.known.get(key).is_none_or(|known| place >= *known)
+        self.known.get(&self.hasher.hash_one(key)).is_none_or(|known| place >= *known)
     }
 }

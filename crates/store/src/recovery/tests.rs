@@ -211,15 +211,16 @@ fn what_the_memories_do_not_know_is_told_again() {
     life.say(2, 1);
     let mut batch = Batch::new();
     // Stream 1 is remembered with what it said so far.
-    batch.push_memory(&memory(run(1).key, 1, 5));
-    batch.mark_checkpoint();
+    batch.push_memory(memory(run(1).key, 1, 5));
+    batch.begin_checkpoint();
+    batch.end_checkpoint();
     life.write(&mut batch);
     life.say(1, 2);
     life.say(3, 3);
     // Stream 2 is remembered later than the checkpoint.
     life.say(2, 4);
     let mut batch = Batch::new();
-    batch.push_memory(&memory(run(2).key, 2, 5));
+    batch.push_memory(memory(run(2).key, 2, 5));
     life.write(&mut batch);
     life.say(2, 5);
     assert!(life.sync());

@@ -10,7 +10,7 @@ mod sync;
 
 use std::sync::Arc;
 
-use bedside_stream::{Memory, Monotonic, RunId, WallTime};
+use bedside_stream::{Monotonic, RunId, WallTime};
 
 use crate::batch::Batch;
 use crate::catalogue::Place;
@@ -24,7 +24,7 @@ use super::lines::RunLines;
 use super::options::Options;
 use super::seal::SealJob;
 use super::shortfall::Shortfall;
-use super::unsynced::{Settled, Unsynced, Waiting};
+use super::unsynced::{Luggage, Settled, Unsynced, Waiting};
 use live::LiveFile;
 
 pub(crate) use sync::Ticket;
@@ -52,8 +52,7 @@ pub(crate) struct Engine {
     rotate_at: Monotonic,
     maker: BlockMaker,
     /// What goes along with the block in the making.
-    memories: Vec<Arc<Memory>>,
-    checkpoint: bool,
+    luggage: Luggage,
     lines: RunLines,
     unsynced: Unsynced,
     shortfall: Shortfall,
@@ -143,8 +142,7 @@ impl Engine {
             retry_at: Monotonic(0),
             rotate_at: Monotonic(0),
             maker,
-            memories: Vec::new(),
-            checkpoint: false,
+            luggage: Luggage::default(),
             lines,
             unsynced: Unsynced::default(),
             shortfall: Shortfall::default(),
@@ -239,8 +237,7 @@ impl Engine {
         } else {
             self.maker.text.extend_from_slice(&batch.text);
         }
-        self.memories.append(&mut batch.memories);
-        self.checkpoint |= batch.checkpoint;
+        self.luggage.pack(self.maker.header.entries, batch);
     }
 
     /// Makes a block of what was taken, and writes it.
@@ -259,10 +256,9 @@ impl Engine {
                 Err(_) => return self.lose(),
             }
         }
-        let memories = std::mem::take(&mut self.memories);
-        let checkpoint = std::mem::take(&mut self.checkpoint);
-        if !bytes.is_empty() || !memories.is_empty() || checkpoint {
-            self.keep(now, Waiting { bytes, header, memories, checkpoint, at: None });
+        let luggage = std::mem::take(&mut self.luggage);
+        if !bytes.is_empty() || !luggage.is_empty() {
+            self.keep(now, Waiting { bytes, header, luggage, at: None });
         }
     }
 
@@ -318,10 +314,7 @@ impl Engine {
     fn lose(&mut self) {
         let lost = self.shortfall.add(&self.maker.header, &self.maker.text);
         self.maker.clear();
-        let surplus = self.memories.len().saturating_sub(RESCUED_MAX);
-        self.memories.drain(..surplus);
-        // A checkpoint says that all memories were told.
-        self.checkpoint &= surplus == 0;
+        let surplus = self.luggage.rescue(RESCUED_MAX);
         Counters::add(&self.shared.counters.lost_disk, lost);
         Counters::add(&self.shared.counters.memories_dropped, surplus as u64);
     }

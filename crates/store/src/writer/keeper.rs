@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::catalogue::{Catalogue, MemoryRow, News, Place, Summary};
+use crate::catalogue::{Catalogue, MemoryRow, News, Place, Strangers, Summary, Told};
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::segment::{Form, Listed, Position, SegmentFile, SegmentName, list};
@@ -38,14 +38,29 @@ pub(crate) struct Keeper {
 }
 
 /// A segment on its way into the catalogue.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Target {
     /// Entries that the catalogue may have: what is durable.
     limit: u64,
+    reached: Reached,
+    /// What the catalogue has of it, as far as a fold needs it; `None`: not looked up yet.
+    known: Option<Known>,
+}
+
+/// How far a segment was read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reached {
     /// Where to go on reading while it is live.
     from: Option<Position>,
     /// It was read up to the limit.
     done: bool,
+}
+
+/// The runs that have a row for a segment, and its strangers.
+#[derive(Debug)]
+struct Known {
+    told: Told,
+    strangers: Strangers,
 }
 
 /// The keeper's part of the [`Options`]; times in microseconds.
@@ -56,6 +71,12 @@ struct Limits {
     memory_rows: usize,
     retention: Retention,
 }
+
+/// So many blocks are read for one commit: it must not take long, whatever comes.
+const BLOCKS_AT_ONCE: usize = 64;
+
+/// So many memories don't wait for the next commit, and no more are in one.
+const MEMORIES_AT_ONCE: usize = 16_384;
 
 /// How long after a failed seal it is tried again, and how often segments' age is looked at.
 const PAUSE_US: u64 = 60_000_000;
@@ -109,8 +130,10 @@ impl Keeper {
         self.checkpoint = outcome.settled.checkpoint.or(self.checkpoint);
         self.seals.extend(outcome.seals);
         self.shared.set_backlog(self.seals.len());
-        let due = Monotonic(now.mono.0 + self.limits.commit_every);
-        self.commit_due.get_or_insert(due);
+        // Many memories, or a segment that is to be sealed, don't wait.
+        let many = !self.seals.is_empty() || self.memories.len() >= MEMORIES_AT_ONCE;
+        let due = now.mono.0 + if many { 0 } else { self.limits.commit_every };
+        self.commit_due = Some(self.commit_due.map_or(Monotonic(due), |d| d.min(Monotonic(due))));
     }
 
     /// Does what is due. `stop` ends a seal that is under way.
@@ -134,8 +157,9 @@ impl Keeper {
         self.commit_due.into_iter().chain(seal).chain([self.prune_due]).min().unwrap_or_default()
     }
 
-    /// Brings the catalogue up to what is durable.
-    pub(crate) fn commit(&mut self, now: Now) {
+    /// Brings the catalogue up to what is durable, or as far as one go may take it: `true` when
+    /// there is more to do.
+    pub(crate) fn commit(&mut self, now: Now) -> bool {
         self.commit_due = Some(Monotonic(now.mono.0 + self.limits.commit_every));
         let committed = self.try_commit().or_else(|error| {
             if !error.needs_new_catalogue() {
@@ -144,38 +168,49 @@ impl Keeper {
             tracing::warn!(%error, "the catalogue is made anew from the segments");
             self.renew().and_then(|()| self.try_commit())
         });
-        match committed {
-            Ok(()) => self.shared.catalogue_works(),
+        let whole = match committed {
+            Ok(whole) => {
+                self.shared.catalogue_works();
+                whole
+            }
             Err(error) => {
                 self.shared.catalogue_failed(now.wall, &error.to_string());
                 self.bound_memories();
+                return false;
             }
+        };
+        let more = !self.memories.is_empty() || self.targets.values().any(|t| !t.reached.done);
+        if whole {
+            self.commit_due = more.then_some(now.mono);
         }
+        whole && more
     }
 
-    fn try_commit(&mut self) -> Result<(), Error> {
+    /// One go; `false` when a segment could not be read.
+    fn try_commit(&mut self) -> Result<bool, Error> {
         let mut applied = self.catalogue.applied()?;
         let sealed = self.sealed_since(&applied);
         if !sealed.is_empty() {
             self.catalogue.forget_segments(&sealed)?;
             applied.retain(|number, _| !sealed.contains(number));
+            self.targets.iter_mut().filter(|t| sealed.contains(t.0)).for_each(|t| t.1.known = None);
         }
-        let (summary, reached) = self.fold(&applied);
+        let (summary, reached) = self.fold(&applied)?;
+        let whole = reached.values().all(Option::is_some);
         let next_run = summary.next_run().max(self.next_run);
-        let news = News {
-            summary,
-            memories: self.memories.iter().collect(),
-            checkpoint: self.checkpoint,
-            next_run,
-            memory_rows: self.limits.memory_rows,
-        };
+        let some = self.memories.len().min(MEMORIES_AT_ONCE);
+        // A checkpoint says that all its memories are there.
+        let checkpoint = self.checkpoint.filter(|_| some == self.memories.len());
+        let memories = self.memories.get(..some).unwrap_or_default();
+        let memory_rows = self.limits.memory_rows;
+        let news = News { summary, memories, checkpoint, next_run, memory_rows };
         let dropped = self.catalogue.commit(&news)?;
         self.next_run = next_run;
-        self.shelf.stored(&self.memories, &dropped);
-        self.memories.clear();
-        self.checkpoint = None;
-        self.advance(&reached);
-        Ok(())
+        self.shelf.stored(memories, &dropped);
+        self.advance(news.summary, &reached);
+        self.memories.drain(..some);
+        self.checkpoint = self.checkpoint.filter(|_| checkpoint.is_none());
+        Ok(whole)
     }
 
     /// Begins a new catalogue, which has all segments before it.
@@ -195,7 +230,7 @@ impl Keeper {
     /// Segments that were sealed when only a part of them was counted: sealing sorts, so that
     /// they are counted again as a whole.
     fn sealed_since(&self, applied: &BTreeMap<u64, u64>) -> BTreeSet<u64> {
-        let pending = self.targets.iter().filter(|(_, target)| !target.done);
+        let pending = self.targets.iter().filter(|(_, target)| !target.reached.done);
         let counted = pending.filter_map(|(number, _)| Some((*number, *applied.get(number)?)));
         let since = |(number, known): &(u64, u64)| {
             let name = SegmentName::sealed(*number);
@@ -215,39 +250,55 @@ impl Keeper {
     fn extend(&mut self, number: u64, limit: u64) {
         let target = self.targets.entry(number).or_default();
         target.limit = limit;
-        target.done = false;
+        target.reached.done = false;
     }
 
-    /// What is durable and not in the catalogue yet, and how far that goes in each segment.
-    fn fold(&self, applied: &BTreeMap<u64, u64>) -> (Summary, BTreeMap<u64, Target>) {
+    /// What is durable and not in the catalogue yet, and how far that goes in each segment; `None`
+    /// for one that can't be read.
+    fn fold(
+        &mut self,
+        applied: &BTreeMap<u64, u64>,
+    ) -> Result<(Summary, BTreeMap<u64, Option<Reached>>), Error> {
         let mut summary = Summary::default();
         let mut reached = BTreeMap::new();
-        for (number, target) in self.targets.iter().filter(|(_, target)| !target.done) {
-            let known = applied.get(number).copied().unwrap_or_default();
-            summary.segments.entry(*number).or_default().entries = known;
-            let folded = fold_target(self.disk.as_ref(), *number, target, &mut summary);
-            if let Err(error) = &folded {
-                tracing::warn!(%error, "cannot read a segment for the catalogue; trying again");
+        let mut room = BLOCKS_AT_ONCE;
+        for (number, target) in self.targets.iter_mut().filter(|(_, t)| !t.reached.done) {
+            if target.known.is_none() {
+                let told = self.catalogue.told_in(*number)?;
+                let strangers = self.catalogue.strangers_in(*number)?;
+                target.known = Some(Known { told, strangers });
             }
-            let done = folded.is_ok();
-            let from = folded.unwrap_or_default();
-            reached.insert(*number, Target { from, done, ..*target });
-            // What was read before an error counts.
-            if summary.applied(*number) == known {
-                summary.segments.remove(number);
+            let before = applied.get(number).copied().unwrap_or_default();
+            match fold_target(self.disk.as_ref(), *number, target, before, &mut room) {
+                Ok((part, now)) => {
+                    reached.insert(*number, Some(now));
+                    if part.applied(*number) > before {
+                        summary.merge(part);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot read a segment for the catalogue; trying again");
+                    reached.insert(*number, None);
+                }
             }
         }
-        (summary, reached)
+        Ok((summary, reached))
     }
 
     /// Segments in front of the last are complete, and done with once they were read.
-    fn advance(&mut self, reached: &BTreeMap<u64, Target>) {
-        self.targets.extend(reached);
-        let last = self.targets.keys().next_back().copied();
-        self.targets.retain(|number, target| Some(*number) == last || !target.done);
-        if self.targets.values().all(|target| target.done) {
-            self.commit_due = None;
+    fn advance(&mut self, summary: Summary, reached: &BTreeMap<u64, Option<Reached>>) {
+        for (number, reached) in reached {
+            self.targets.entry(*number).or_default().reached = reached.unwrap_or_default();
         }
+        for (number, segment) in summary.segments {
+            if let Some(known) = self.targets.get_mut(&number).and_then(|t| t.known.as_mut()) {
+                let told = segment.spans.into_iter().map(|(run, tally)| (run, tally.mixed));
+                known.told.extend(told);
+                known.strangers = segment.strangers;
+            }
+        }
+        let last = self.targets.keys().next_back().copied();
+        self.targets.retain(|number, target| Some(*number) == last || !target.reached.done);
     }
 
     /// While the catalogue fails, only as many memories are kept as it would.
@@ -302,30 +353,45 @@ impl Keeper {
     }
 }
 
-/// Folds a segment from where the catalogue is to where it may be; where a live one goes on.
+/// Folds a segment from where the catalogue is, `applied` entries, to where it may be, `room`
+/// blocks at most; and how far that is.
 fn fold_target(
     disk: &dyn Disk,
     number: u64,
     target: &Target,
-    summary: &mut Summary,
-) -> Result<Option<Position>, Error> {
+    applied: u64,
+    room: &mut usize,
+) -> Result<(Summary, Reached), Error> {
+    let mut summary = Summary::default();
     let listed = Listed { name: SegmentName::live(number), cut: None };
     let segment = match SegmentFile::open(disk, listed) {
         // Deleted by retention meanwhile.
-        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) if error.is_not_found() => {
+            return Ok((summary, Reached { from: None, done: true }));
+        }
         opened => opened?,
     };
     let live = segment.name().form == Form::Live;
-    let applied = summary.applied(number);
-    let scan = match target.from.filter(|from| live && from.entries == applied) {
+    let scan = match target.reached.from.filter(|from| live && from.entries == applied) {
         Some(from) => segment.scan_from(from)?,
         None => segment.scan()?,
     };
     // Whatever is in a sealed segment is durable.
     let limit = if live { target.limit } else { u64::MAX };
-    summary.fold(&segment, &scan.blocks, limit)?;
-    let reached = scan.blocks.iter().map(crate::segment::BlockRef::end);
-    Ok(reached.take_while(|end| end.entries <= limit).last().or(target.from))
+    let blocks = scan.blocks.iter().skip_while(|block| block.end().entries <= applied);
+    let blocks: Vec<_> =
+        blocks.take_while(|block| block.end().entries <= limit).cloned().collect();
+    // A sealed one is counted as a whole: it has another order than the live one had.
+    let some = if live { blocks.get(..*room).unwrap_or(&blocks) } else { &blocks };
+    *room = room.saturating_sub(some.len());
+    let begun = summary.segments.entry(number).or_default();
+    begun.entries = applied;
+    let none = Told::default();
+    let known = target.known.as_ref();
+    begun.strangers = known.map(|known| known.strangers.clone()).unwrap_or_default();
+    summary.fold_further(&segment, some, limit, known.map_or(&none, |known| &known.told))?;
+    let from = some.last().map(crate::segment::BlockRef::end).or(target.reached.from);
+    Ok((summary, Reached { from, done: some.len() == blocks.len() }))
 }
 
 #[cfg(test)]

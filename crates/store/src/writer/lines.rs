@@ -11,27 +11,40 @@ use crate::segment::BlockHeader;
 /// Lines of runs, and in which segment each was written last.
 #[derive(Debug)]
 pub(crate) struct RunLines {
-    runs: HashMap<RunId, Held, RandomState>,
+    runs: Lines,
     max: usize,
+    /// Those of strangers, which come in any number: the latest, and those before them.
+    strangers: [Lines; 2],
 }
+
+type Lines = HashMap<RunId, Held, RandomState>;
 
 #[derive(Debug)]
 struct Held {
     line: Box<[u8]>,
-    /// The segment that has a line of it already; 0: none.
-    told_in: u64,
-    /// When it was last needed: a segment's number, so that nothing is counted per record.
-    used_in: u64,
+    /// The segment that has a line of it already; 0: none. The lower half of its number.
+    told_in: u32,
+    /// When it was last needed: likewise a segment, so that nothing is counted per record.
+    used_in: u32,
 }
+
+/// Twice as many as the stream core holds.
+const STRANGERS_MAX: usize = 32_768;
 
 impl RunLines {
     pub(crate) fn new(max: usize) -> RunLines {
-        RunLines { runs: HashMap::default(), max }
+        RunLines { runs: Lines::default(), max, strangers: Default::default() }
     }
 
     /// Takes a line over that an earlier life wrote.
     pub(crate) fn restore(&mut self, run: RunId, line: Box<[u8]>, used_in: u64) {
-        self.runs.entry(run).or_insert(Held { line, told_in: 0, used_in });
+        self.runs.entry(run).or_insert(Held { line, told_in: 0, used_in: used_in as u32 });
+    }
+
+    fn get_mut(&mut self, run: RunId) -> Option<&mut Held> {
+        let [latest, before] = &mut self.strangers;
+        let known = self.runs.get_mut(&run);
+        known.or_else(|| latest.get_mut(&run)).or_else(|| before.get_mut(&run))
     }
 
     /// Writes, in front of a batch that goes into `segment`, the lines of those of its runs of
@@ -51,7 +64,7 @@ impl RunLines {
             if leads.binary_search(&span.run).is_ok() {
                 continue;
             }
-            match self.runs.get_mut(&span.run) {
+            match self.get_mut(span.run) {
                 Some(held) => held.introduce(segment, text, header),
                 None => unknown += 1,
             }
@@ -68,7 +81,7 @@ impl RunLines {
         header: &mut BlockHeader,
     ) {
         for run in runs {
-            if let Some(held) = self.runs.get_mut(&run) {
+            if let Some(held) = self.get_mut(run) {
                 held.introduce(segment, text, header);
             }
         }
@@ -78,16 +91,21 @@ impl RunLines {
     pub(crate) fn learn(&mut self, segment: u64, batch: &Batch) {
         for line in &batch.lines {
             let bytes = &batch.text[line.line.clone()];
-            let known = self.runs.get(&line.run).map_or(0, |held| held.told_in);
-            let told_in = if segment == 0 { known } else { segment };
-            let held = Held { line: bytes.into(), told_in, used_in: segment };
-            self.runs.insert(line.run, held);
+            let known = self.get_mut(line.run).map_or(0, |held| held.told_in);
+            let told_in = if segment == 0 { known } else { segment as u32 };
+            let held = Held { line: bytes.into(), told_in, used_in: segment as u32 };
+            let [latest, before] = &mut self.strangers;
+            let lines = if line.stranger { &mut *latest } else { &mut self.runs };
+            lines.insert(line.run, held);
+            if latest.len() >= STRANGERS_MAX {
+                *before = std::mem::take(latest);
+            }
         }
-        self.bound(segment);
+        self.bound(segment as u32);
     }
 
     /// Forgets those that no recent segment needed.
-    fn bound(&mut self, segment: u64) {
+    fn bound(&mut self, segment: u32) {
         let mut age = 8;
         while self.runs.len() > self.max {
             self.runs.retain(|_, held| held.used_in.saturating_add(age) > segment);
@@ -106,9 +124,9 @@ impl RunLines {
 
 impl Held {
     fn introduce(&mut self, segment: u64, text: &mut Vec<u8>, header: &mut BlockHeader) {
-        self.used_in = segment;
-        if self.told_in != segment {
-            self.told_in = segment;
+        self.used_in = segment as u32;
+        if self.told_in != segment as u32 {
+            self.told_in = segment as u32;
             text.extend_from_slice(&self.line);
             header.count_note(None);
         }

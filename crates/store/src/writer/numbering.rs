@@ -1,9 +1,11 @@
 //! The numbers of boots: 1, 2, 3, … per host label.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
 use bedside_stream::{Run, RunId, Verdict};
+use foldhash::fast;
+use foldhash::quality::RandomState;
 
 use crate::batch::{Batch, RunLine};
 use crate::entry::{StoredRun, host_label, write_run};
@@ -12,12 +14,12 @@ use crate::entry::{StoredRun, host_label, write_run};
 #[derive(Debug)]
 pub(crate) struct Numbering {
     /// Next number by the hash of a label; the hash is keyed, so that no sender can choose one.
-    next: HashMap<u64, u32>,
+    next: HashMap<u64, u32, fast::RandomState>,
     hasher: RandomState,
-    runs: HashMap<RunId, Numbered>,
+    runs: HashMap<RunId, Numbered, fast::RandomState>,
     labels_max: usize,
     runs_max: usize,
-    turn: u64,
+    turn: u32,
     scratch: Vec<u8>,
 }
 
@@ -25,18 +27,25 @@ pub(crate) struct Numbering {
 #[derive(Clone, Copy, Debug)]
 struct Numbered {
     label: u64,
-    boot: Option<u32>,
+    /// 0: it has none.
+    boot: u32,
+    turn: u32,
     /// The number is its own, not its root's.
     own: bool,
-    turn: u64,
+}
+
+impl Numbered {
+    fn boot(&self) -> Option<u32> {
+        (self.boot > 0).then_some(self.boot)
+    }
 }
 
 impl Numbering {
     pub(crate) fn new(labels_max: usize, runs_max: usize) -> Numbering {
         Numbering {
-            next: HashMap::new(),
-            hasher: RandomState::new(),
-            runs: HashMap::new(),
+            next: HashMap::default(),
+            hasher: RandomState::default(),
+            runs: HashMap::default(),
             labels_max,
             runs_max,
             turn: 0,
@@ -59,9 +68,7 @@ impl Numbering {
     pub(crate) fn restore_run(&mut self, stored: &StoredRun) {
         let label = self.hasher.hash_one(stored.host_label());
         let own = !matches!(stored.run.verdict, Verdict::SameAs(_));
-        self.turn += 1;
-        let numbered = Numbered { label, boot: stored.boot, own, turn: self.turn };
-        self.runs.insert(stored.run.id, numbered);
+        self.remember(stored.run.id, label, stored.boot, own);
     }
 
     /// Writes the lines of a batch's runs to where they belong, behind `preface`, which holds
@@ -79,9 +86,9 @@ impl Numbering {
             copied = mark.at;
             let boot = self.number(&mark.run);
             let start = text.len();
-            let (run, leads) = (mark.run.id, mark.leads);
+            let (run, leads, stranger) = (mark.run.id, mark.leads, mark.run.stranger);
             write_run(&mut text, &StoredRun { run: mark.run, boot });
-            batch.lines.push(RunLine { run, line: start..text.len(), leads });
+            batch.lines.push(RunLine { run, line: start..text.len(), leads, stranger });
             batch.header.count_note(None);
         }
         text.extend_from_slice(&batch.text[copied..]);
@@ -90,23 +97,32 @@ impl Numbering {
 
     /// The number of the boot that a run belongs to, as far as is known now.
     fn number(&mut self, run: &Run) -> Option<u32> {
+        // Strangers come in any number, and must not push out anybody's.
+        if run.stranger {
+            return None;
+        }
         let label = self.hasher.hash_one(host_label(run));
         let before = self.runs.get(&run.id).copied();
         let held = before.filter(|before| before.own);
         let (boot, own) = match run.verdict {
-            Verdict::SameAs(root) => (self.runs.get(&root).and_then(|root| root.boot), false),
+            Verdict::SameAs(root) => (self.runs.get(&root).and_then(Numbered::boot), false),
             Verdict::Boot | Verdict::Provisional => match held {
-                Some(held) if held.label == label => (held.boot, true),
+                Some(held) if held.label == label => (held.boot(), true),
                 _ => (Some(self.take(label)), true),
             },
         };
         if let Some(held) = held.filter(|held| !own || held.label != label) {
             self.give_back(held);
         }
-        self.turn += 1;
-        self.runs.insert(run.id, Numbered { label, boot, own, turn: self.turn });
+        self.remember(run.id, label, boot, own);
         self.bound_runs();
         boot
+    }
+
+    fn remember(&mut self, run: RunId, label: u64, boot: Option<u32>, own: bool) {
+        self.turn = self.turn.saturating_add(1);
+        let boot = boot.unwrap_or(0);
+        self.runs.insert(run, Numbered { label, boot, own, turn: self.turn });
     }
 
     fn take(&mut self, label: u64) -> u32 {
@@ -119,7 +135,7 @@ impl Numbering {
 
     /// A number that no later boot followed is free again.
     fn give_back(&mut self, held: Numbered) {
-        if let (Some(next), Some(boot)) = (self.next.get_mut(&held.label), held.boot)
+        if let (Some(next), Some(boot)) = (self.next.get_mut(&held.label), held.boot())
             && *next == boot.saturating_add(1)
         {
             *next = boot;
@@ -139,7 +155,7 @@ impl Numbering {
         if self.runs.len() <= self.runs_max {
             return;
         }
-        let mut turns: Vec<u64> = self.runs.values().map(|run| run.turn).collect();
+        let mut turns: Vec<u32> = self.runs.values().map(|run| run.turn).collect();
         let middle = turns.len() / 2;
         let (_, median, _) = turns.select_nth_unstable(middle);
         let median = *median;

@@ -30,7 +30,7 @@ pub struct Options {
     pub stalled_after: Duration,
     /// How long [`Writer::close`](crate::Writer::close) waits for the disk (30 s).
     pub close_within: Duration,
-    /// How often the catalogue is brought up to date (5 s).
+    /// How often the catalogue is brought up to date (30 s); readers do the rest for themselves.
     pub commit_every: Duration,
     /// What is kept.
     pub retention: Retention,
@@ -46,13 +46,14 @@ pub struct Options {
     pub chapter_text: usize,
     /// Text of a sealed block, in bytes (512 KiB): so much is unpacked for a line of it.
     pub sealed_block_text: usize,
-    /// Streams remembered in the catalogue (131,072; about 1 KiB each).
+    /// Streams remembered in the catalogue (1,114,112: all that the core holds; about 400 bytes
+    /// each).
     pub memory_rows: usize,
     /// Host labels whose boots are counted (1,048,576; 16 bytes each). Beyond it those with the
     /// fewest boots are forgotten and may be counted from 1 again.
     pub labels: usize,
-    /// Runs whose lines are at hand to be written into the next segment (262,144; about 200 bytes
-    /// each).
+    /// Runs whose lines are at hand to be written into the next segment (1,572,864; about 200
+    /// bytes each).
     pub active_runs: usize,
     /// Called with each batch's entry lines, whether or not the disk takes them.
     pub tap: Option<Tap>,
@@ -72,16 +73,16 @@ impl Default for Options {
             retry_after: Duration::from_secs(1),
             stalled_after: Duration::from_secs(10),
             close_within: Duration::from_secs(30),
-            commit_every: Duration::from_secs(5),
+            commit_every: Duration::from_secs(30),
             retention: Retention::default(),
             live_level: -131_072,
             pressed_level: 1,
             sealed_level: 2,
             chapter_text: 8 << 20,
             sealed_block_text: 512 << 10,
-            memory_rows: 131_072,
+            memory_rows: (1 << 20) + (1 << 16),
             labels: 1 << 20,
-            active_runs: 262_144,
+            active_runs: 3 << 19,
             tap: None,
             storage: None,
         }

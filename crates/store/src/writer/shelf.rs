@@ -1,9 +1,11 @@
 //! Memories of streams on their way to the catalogue, and which the catalogue has.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bedside_stream::{Memory, StreamKey};
+use foldhash::quality::RandomState;
 
 use crate::catalogue::MemoryRow;
 
@@ -27,13 +29,17 @@ pub(crate) struct Shelf {
 
 #[derive(Debug, Default)]
 struct State {
-    held: HashMap<StreamKey, Arc<Memory>>,
-    stored: HashSet<StreamKey>,
+    held: HashMap<StreamKey, Arc<Memory>, RandomState>,
+    /// Hashes of the keys of those in the catalogue; a wrong one costs a look into it.
+    stored: HashSet<u64, RandomState>,
+    hasher: RandomState,
 }
 
 impl Shelf {
     pub(crate) fn new(max: usize, stored: impl Iterator<Item = StreamKey>) -> Shelf {
-        let state = State { held: HashMap::new(), stored: stored.collect() };
+        let mut state = State::default();
+        let State { stored: hashes, hasher, .. } = &mut state;
+        hashes.extend(stored.map(|key| hasher.hash_one(key)));
         Shelf { state: Mutex::new(state), max }
     }
 
@@ -53,7 +59,7 @@ impl Shelf {
         let state = self.lock();
         match state.held.get(key) {
             Some(memory) => Found::Held(Arc::clone(memory)),
-            None if state.stored.contains(key) => Found::Stored,
+            None if state.stored.contains(&state.hasher.hash_one(key)) => Found::Stored,
             None => Found::Nowhere,
         }
     }
@@ -63,14 +69,16 @@ impl Shelf {
         let mut state = self.lock();
         for row in rows {
             let key = row.memory.key();
-            state.stored.insert(key);
+            let hash = state.hasher.hash_one(key);
+            state.stored.insert(hash);
             // A newer one may have come meanwhile.
             if state.held.get(&key).is_some_and(|held| Arc::ptr_eq(held, &row.memory)) {
                 state.held.remove(&key);
             }
         }
         for key in dropped {
-            state.stored.remove(key);
+            let hash = state.hasher.hash_one(key);
+            state.stored.remove(&hash);
         }
     }
 

@@ -318,11 +318,18 @@ fn keep(mut keeper: Keeper, mut store_lock: Lock, inbox: &KeeperInbox) {
             keeper.take(now(), outcome);
         }
         if closing {
-            return keeper.commit(now());
+            return last_commits(&mut keeper);
         }
         store_lock.renew();
         keeper.work(now(), &inbox.stop);
     }
+}
+
+/// What is left when time is up is caught up with at the next start.
+fn last_commits(keeper: &mut Keeper) {
+    const MOST: Duration = Duration::from_secs(1);
+    let began = Instant::now();
+    while keeper.commit(now()) && began.elapsed() < MOST {}
 }
 
 impl KeeperInbox {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bedside_stream::{Memory, RunId};
 
+use crate::batch::Batch;
 use crate::catalogue::{MemoryRow, Place};
 use crate::segment::{BlockHeader, Position};
 
@@ -16,6 +17,8 @@ pub(crate) struct Unsynced {
     bytes: usize,
     /// Room of blocks that are gone.
     spares: Vec<Vec<u8>>,
+    /// Where a checkpoint begins that has not ended yet.
+    begun: Option<Place>,
 }
 
 /// More rooms than these are given back to the system.
@@ -27,10 +30,18 @@ pub(crate) struct Waiting {
     /// Header and frame.
     pub(crate) bytes: Vec<u8>,
     pub(crate) header: BlockHeader,
-    pub(crate) memories: Vec<Arc<Memory>>,
-    pub(crate) checkpoint: bool,
+    pub(crate) luggage: Luggage,
     /// Where it was written: the segment and the place behind it. `None`: nowhere yet.
     pub(crate) at: Option<(u64, Position)>,
+}
+
+/// What goes along with a block: memories, each with how many of the block's entries it knows,
+/// and the ends of a checkpoint.
+#[derive(Debug, Default)]
+pub(crate) struct Luggage {
+    memories: Vec<(u32, Arc<Memory>)>,
+    begins: Option<u32>,
+    ends: bool,
 }
 
 /// What a sync made durable.
@@ -76,24 +87,54 @@ impl Unsynced {
             else {
                 return;
             };
-            let place = Place { segment: number, entries: end.entries };
             let Some(mut block) = self.blocks.pop_front() else { return };
             self.bytes -= block.weight();
             if self.spares.len() < SPARES_MAX {
                 block.bytes.clear();
                 self.spares.push(block.bytes);
             }
-            let rows = block.memories.into_iter().map(|memory| MemoryRow { memory, place });
-            settled.memories.extend(rows);
-            if block.checkpoint {
-                settled.checkpoint = Some(place);
+            let start = end.entries.saturating_sub(u64::from(block.header.entries));
+            let place = |known| Place { segment: number, entries: start + u64::from(known) };
+            let Luggage { memories, begins, ends } = block.luggage;
+            let row = |(known, memory)| MemoryRow { memory, place: place(known) };
+            settled.memories.extend(memories.into_iter().map(row));
+            self.begun = begins.map(place).or(self.begun);
+            if ends {
+                settled.checkpoint = self.begun.take().or(settled.checkpoint);
             }
         }
     }
 }
 
+impl Luggage {
+    /// Takes what a batch brings, after which the block has so many entries.
+    pub(crate) fn pack(&mut self, entries: u32, batch: &mut Batch) {
+        self.memories.extend(batch.memories.drain(..).map(|memory| (entries, memory)));
+        if batch.checkpoint.begins {
+            self.begins = Some(entries);
+        }
+        self.ends |= batch.checkpoint.ends;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.memories.is_empty() && self.begins.is_none() && !self.ends
+    }
+
+    /// The block is lost, its luggage goes with the next one, but for what is too much; how
+    /// many memories that was.
+    pub(crate) fn rescue(&mut self, most: usize) -> usize {
+        let surplus = self.memories.len().saturating_sub(most);
+        self.memories.drain(..surplus);
+        self.memories.iter_mut().for_each(|(known, _)| *known = 0);
+        self.begins = self.begins.map(|_| 0);
+        // A checkpoint says that all memories were told.
+        self.ends &= surplus == 0;
+        surplus
+    }
+}
+
 impl Waiting {
     fn weight(&self) -> usize {
-        self.bytes.len() + self.memories.len() * 1024 + 256
+        self.bytes.len() + self.luggage.memories.len() * 512 + 256
     }
 }

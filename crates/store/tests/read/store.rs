@@ -65,6 +65,7 @@ pub(crate) fn run(id: u64, first: u64) -> StoredRun {
         boot_id: None,
         release: None,
         last_word: None,
+        stranger: false,
     };
     StoredRun { run, boot: Some(1) }
 }

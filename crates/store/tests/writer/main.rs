@@ -25,6 +25,7 @@ fn run(id: u64) -> Run {
         boot_id: None,
         release: None,
         last_word: None,
+        stranger: false,
     }
 }
 
@@ -171,9 +172,10 @@ fn a_stream_that_was_forgotten_is_recalled() {
     let mut batch = Batch::new();
     batch.push_run(&run(1));
     push(&mut batch, 1, 1);
-    batch.push_memory(&memory);
+    batch.push_evicted(&memory);
     assert_eq!(batch.recall(&run(1).key), Some(&memory));
-    batch.mark_checkpoint();
+    batch.begin_checkpoint();
+    batch.end_checkpoint();
     writer.append(batch);
     assert_eq!(writer.recall(&run(1).key), Some(memory.clone()));
     writer.close().unwrap();

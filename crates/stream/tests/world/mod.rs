@@ -163,7 +163,7 @@ impl Doctor {
         let next_run = self.book.runs.keys().last().map_or(RunId(1), |run| RunId(run.0 + 1));
         let mut core = Core::new(limits, next_run);
         for memory in memories {
-            core.restore(&memory);
+            core.restore(memory);
         }
         for written in &self.book.journal[since..] {
             let record = match written {

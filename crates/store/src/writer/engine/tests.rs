@@ -184,8 +184,9 @@ fn memories_are_settled_only_when_the_records_before_them_are_durable() {
     let mut life = Life::open(&disk, &options()).unwrap();
     let mut batch = Batch::new();
     life.push(&mut batch, 1, 1);
-    batch.push_memory(&memory(key(1, 6665), 1, 3));
-    batch.mark_checkpoint();
+    batch.push_memory(memory(key(1, 6665), 1, 3));
+    batch.begin_checkpoint();
+    batch.end_checkpoint();
     life.write(&mut batch);
     assert!(life.parts.engine.take_outcome().is_empty());
     disk.fail(disk.steps()..disk.steps() + 1);
@@ -199,7 +200,7 @@ fn memories_are_settled_only_when_the_records_before_them_are_durable() {
     assert_eq!(settled.memories[0].place.segment, 2);
     // One alone, without a line, needs no sync of its own data but settles with the next.
     let mut batch = Batch::new();
-    batch.push_memory(&memory(key(2, 6665), 2, 1));
+    batch.push_memory(memory(key(2, 6665), 2, 1));
     life.write(&mut batch);
     assert!(life.sync());
     assert_eq!(life.parts.engine.take_outcome().settled.memories.len(), 1);

@@ -27,7 +27,7 @@ fn a_catalogue_that_fails_costs_nothing_but_time() {
     life.parts.keeper.catalogue.run_sql(breaking);
     let mut batch = Batch::new();
     life.push(&mut batch, 1, 1);
-    batch.push_memory(&memory(run(1).key, 1, 9));
+    batch.push_memory(memory(run(1).key, 1, 9));
     life.write(&mut batch);
     assert!(life.sync());
     life.keep();
@@ -40,7 +40,9 @@ fn a_catalogue_that_fails_costs_nothing_but_time() {
     assert!(life.parts.shared.health().is_well());
     let catalogue = life.end();
     assert_eq!(catalogue.load().unwrap(), folded(&disk));
-    assert_eq!(catalogue.memories().unwrap().len(), 1);
+    let mut remembered = 0;
+    catalogue.memories(|_, _| remembered += 1).unwrap();
+    assert_eq!(remembered, 1);
 }
 
 #[test]
@@ -109,4 +111,48 @@ fn a_memory_is_on_the_shelf_until_it_is_in_the_catalogue() {
     life.keep();
     assert_eq!(shelf.find(&key(1, 6665)), Found::Stored);
     assert_eq!(shelf.find(&key(2, 6665)), Found::Nowhere);
+}
+
+/// A run that is a stranger's or is not.
+fn say_as(life: &mut Life, id: u64, seq: u64, stranger: bool) {
+    let mut batch = Batch::new();
+    batch.push_run(&bedside_stream::Run { stranger, ..run(id) });
+    let received = bedside_stream::WallTime(2_000_000 + seq);
+    batch.push_record(RunId(id), received, &record(seq, b"x"));
+    life.write(&mut batch);
+}
+
+#[test]
+fn strangers_cost_no_rows_and_are_found_all_the_same() {
+    let disk = FaultyDisk::default();
+    let mut life = Life::open(&disk, &Options { segment_max_bytes: 6_000, ..options() }).unwrap();
+    let (known, returns) = (1, 500);
+    life.say(known, 0);
+    for seq in 1..1_000 {
+        match seq {
+            500 | 520 => say_as(&mut life, returns, seq, true),
+            540 => say_as(&mut life, returns, seq, false),
+            _ if seq > 540 && seq % 100 == 0 => life.say(returns, seq),
+            _ if seq % 50 == 0 => life.say(known, seq),
+            _ => say_as(&mut life, 1_000 + seq, seq, true),
+        }
+        if seq % 10 == 9 {
+            assert!(life.sync());
+            life.keep();
+        }
+    }
+    let catalogue = life.end();
+    let summary = catalogue.load().unwrap();
+    let fresh = folded(&disk);
+    assert_eq!(summary, fresh, "rebuilt from sealed segments it is the same");
+    assert_eq!(summary.runs.keys().copied().collect::<Vec<_>>(), [RunId(known), RunId(returns)]);
+    let rows: usize = summary.segments.values().map(|segment| segment.spans.len()).sum();
+    assert!(rows <= 2 * summary.segments.len(), "{rows} rows");
+    let strangers: u64 = summary.segments.values().map(|s| s.strangers.records).sum();
+    let own = summary.tally(RunId(known)).records + summary.tally(RunId(returns)).records;
+    assert_eq!((strangers + own, summary.tally(RunId(returns)).mixed), (1_000, true));
+    assert!(summary.next_run() > 1_999);
+    let at = |run| summary.segments.values().any(|s| s.strangers.may_hold(RunId(run)));
+    assert!((1_001..1_050).all(at) && !at(5_000));
+    assert_eq!(catalogue.next_run().unwrap(), summary.next_run());
 }
