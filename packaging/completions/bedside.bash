@@ -82,7 +82,7 @@ _bedside() {
             return 0
             ;;
         bedside__subcmd__boots)
-            opts="-h --data --json --help"
+            opts="-h --data --json --all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -204,7 +204,7 @@ _bedside() {
             return 0
             ;;
         bedside__subcmd__hosts)
-            opts="-h --data --json --help"
+            opts="-h --data --json --all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -225,7 +225,7 @@ _bedside() {
             return 0
             ;;
         bedside__subcmd__log)
-            opts="-f -n -b -S -U -p -g -o -r -h --data --follow --lines --boot --since --until --priority --grep --output --reverse --force --help"
+            opts="-f -n -b -S -U -p -g -o -r -h --data --all --follow --lines --boot --since --until --priority --grep --output --reverse --force --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

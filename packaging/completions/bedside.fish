@@ -53,15 +53,18 @@ complete -c bedside -n "__fish_bedside_using_subcommand log" -s o -l output -d '
 full\t'All that is known of each, a line for each field'
 json\t'A JSON object a line; the man page names its keys'
 raw\t'The exact bytes of the text; not to a terminal'"
+complete -c bedside -n "__fish_bedside_using_subcommand log" -l all -d 'Strangers too: new senders in a flood, heard no more than a few times'
 complete -c bedside -n "__fish_bedside_using_subcommand log" -s f -l follow -d 'Show what comes in, as it comes, until interrupted; begins with the last 10 records'
 complete -c bedside -n "__fish_bedside_using_subcommand log" -s r -l reverse -d 'Show the newest first'
 complete -c bedside -n "__fish_bedside_using_subcommand log" -l force -d 'Let `-o raw` write to a terminal, which obeys what kernels and their users sent'
 complete -c bedside -n "__fish_bedside_using_subcommand log" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bedside -n "__fish_bedside_using_subcommand hosts" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
 complete -c bedside -n "__fish_bedside_using_subcommand hosts" -l json -d 'Print one JSON object; the man page names its keys'
+complete -c bedside -n "__fish_bedside_using_subcommand hosts" -l all -d 'Strangers too: new senders in a flood, heard no more than a few times (reads the store)'
 complete -c bedside -n "__fish_bedside_using_subcommand hosts" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bedside -n "__fish_bedside_using_subcommand boots" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
 complete -c bedside -n "__fish_bedside_using_subcommand boots" -l json -d 'Print one JSON object; the man page names its keys'
+complete -c bedside -n "__fish_bedside_using_subcommand boots" -l all -d 'Strangers too: new senders in a flood, heard no more than a few times (reads the store)'
 complete -c bedside -n "__fish_bedside_using_subcommand boots" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bedside -n "__fish_bedside_using_subcommand replay" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
 complete -c bedside -n "__fish_bedside_using_subcommand replay" -s p -l port -d 'Take datagrams to this UDP port only; give it several times for several ports' -r

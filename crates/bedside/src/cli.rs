@@ -116,6 +116,9 @@ pub struct ListArgs {
     /// Print one JSON object; the man page names its keys
     #[arg(long)]
     pub json: bool,
+    /// Strangers too: new senders in a flood, heard no more than a few times (reads the store)
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// `bedside replay`.

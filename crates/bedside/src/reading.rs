@@ -10,10 +10,38 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::cli::DataArg;
 use crate::config::Places;
+use crate::time;
 
 /// Opens the store that was named, or the one that is read when none is.
 pub(crate) fn open(data: &DataArg) -> anyhow::Result<Reader> {
     Ok(Reader::open(&dir(data)?)?)
+}
+
+/// Opens it for these machines: with `all`, or where nobody else is meant, with the strangers
+/// among them.
+pub(crate) fn open_for(data: &DataArg, hosts: &Hosts, all: bool) -> anyhow::Result<Reader> {
+    let mut reader = open(data)?;
+    let meant = || reader.boots(time::now()).iter().any(|boot| hosts.contain_boot(boot));
+    if reader.stranger_records() > 0 && (all || !hosts.are_all() && !meant()) {
+        reader.take_strangers_in(|stored| {
+            let name = String::from_utf8_lossy(&stored.host_label()).into_owned();
+            hosts.contain(&name, [stored.run.key.source.ip()])
+        })?;
+    }
+    Ok(reader)
+}
+
+/// Tells on standard error of the strangers that are left out.
+pub(crate) fn tell_strangers(reader: &Reader, hosts: &Hosts, all: bool) -> io::Result<()> {
+    let records = reader.stranger_records();
+    if records > 0 && hosts.are_all() && !all {
+        writeln!(
+            io::stderr(),
+            "bedside: {records} records of strangers (new senders in a flood, heard no more than \
+             a few times) are left out; --all shows them"
+        )?;
+    }
+    Ok(())
 }
 
 /// The directory of the store that was named, or of the one that is read when none is.

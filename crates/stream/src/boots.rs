@@ -1,7 +1,7 @@
 //! Which run a record belongs to: repeats, new boots, and the verdicts between them.
 
-use crate::track::{Judgement, Line, Place, Track};
 use crate::mind::Mind;
+use crate::track::{Judgement, Line, Place, Track};
 use crate::{Counters, Run, RunId, StreamKey, Verdict, WallTime};
 
 /// What a record says of its machine, apart from its place.

@@ -139,7 +139,13 @@ impl Core {
     }
 
     /// Gives out what of a stream was due by `at`.
-    pub(crate) fn give_out(&mut self, slot: u32, generation: u32, at: Monotonic, world: &mut impl World) {
+    pub(crate) fn give_out(
+        &mut self,
+        slot: u32,
+        generation: u32,
+        at: Monotonic,
+        world: &mut impl World,
+    ) {
         let Some(stream) = self.table.get_mut(slot).filter(|s| s.generation == generation) else {
             return;
         };

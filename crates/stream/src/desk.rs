@@ -12,9 +12,7 @@ use crate::mind::Mind;
 use crate::pending::{CutLine, Message, Piece};
 use crate::replay::Kept;
 use crate::track::{Line, Track};
-use crate::{
-    Cause, Core, Event, LastWord, Monotonic, RunId, Verdict, WallTime, World, words,
-};
+use crate::{Cause, Core, Event, LastWord, Monotonic, RunId, Verdict, WallTime, World, words};
 
 /// One datagram on its way through the core.
 pub(crate) struct Desk<'a, W> {

@@ -8,8 +8,8 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::few::Few;
 use crate::history::{Holes, Mark, Marks};
-use crate::track::Track;
 use crate::mind::Mind;
+use crate::track::Track;
 use crate::{LastWord, Run, RunId, StreamKey, Verdict, WallTime};
 
 /// What other versions wrote is not read: such a stream begins anew.
@@ -288,7 +288,17 @@ fn read_marks(from: &mut Reader<'_>) -> Option<Marks> {
     let (sampled, recent) = (read_row(from, before)?, read_row(from, before)?);
     let precise_again = again != 0;
     let stride_log2 = stride_log2.min(62);
-    Some(Marks { early, sampled, recent, passed, precise, precise_again, oldest, stride_log2, seen })
+    Some(Marks {
+        early,
+        sampled,
+        recent,
+        passed,
+        precise,
+        precise_again,
+        oldest,
+        stride_log2,
+        seen,
+    })
 }
 
 fn read_row<const N: usize>(from: &mut Reader<'_>, before: &mut Mark) -> Option<Few<Mark, N>> {

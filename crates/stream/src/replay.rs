@@ -4,8 +4,8 @@
 use netconsole_wire::{PrintkTime, Sequence};
 
 use crate::desk::place_of_kept;
-use crate::track::Track;
 use crate::mind::Mind;
+use crate::track::Track;
 use crate::{Core, Run, RunId, Verdict, WallTime};
 
 /// A record as the store gives it back: enough to go on from it.

@@ -19,7 +19,7 @@
 //! rarely, and every record is given out.
 
 use crate::table::Stream;
-use crate::{Core, Event, Limits, Monotonic, Memory, StreamKey, WallTime, World};
+use crate::{Core, Event, Limits, Memory, Monotonic, StreamKey, WallTime, World};
 
 impl Core {
     /// The slot of a stream, made or recalled if need be.

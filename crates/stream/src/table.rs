@@ -12,8 +12,8 @@ use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use crate::memory::{Memory, unpack};
-use crate::pending::Pending;
 use crate::mind::Mind;
+use crate::pending::Pending;
 use crate::{Limits, StreamKey, WallTime};
 
 /// A stream in memory.

@@ -11,12 +11,7 @@ use world::{Doctor, stream};
 const MINUTE: u64 = 60_000_000;
 
 fn limits() -> Limits {
-    Limits {
-        proven_streams: 200,
-        unproven_streams: 50,
-        awake_streams: 20,
-        ..Limits::default()
-    }
+    Limits { proven_streams: 200, unproven_streams: 50, awake_streams: 20, ..Limits::default() }
 }
 
 /// Made-up sender `n`.

@@ -19,6 +19,9 @@ pub struct LogArgs {
     /// Which store.
     #[command(flatten)]
     pub data: DataArg,
+    /// Strangers too: new senders in a flood, heard no more than a few times
+    #[arg(long)]
+    pub all: bool,
     /// Show what comes in, as it comes, until interrupted; begins with the last 10 records
     #[arg(short, long, conflicts_with_all = ["reverse", "until"])]
     pub follow: bool,

@@ -20,12 +20,8 @@ pub(super) fn source_bytes(source: SocketAddr) -> Vec<u8> {
 pub(super) fn read_source(bytes: &[u8]) -> Option<SocketAddr> {
     if let Some((address, rest)) = bytes.split_first_chunk::<16>() {
         let (port, scope) = rest.split_first_chunk::<2>()?;
-        let mut source = std::net::SocketAddrV6::new(
-            (*address).into(),
-            u16::from_be_bytes(*port),
-            0,
-            0,
-        );
+        let mut source =
+            std::net::SocketAddrV6::new((*address).into(), u16::from_be_bytes(*port), 0, 0);
         if let Ok(scope) = scope.try_into() {
             source.set_scope_id(u32::from_be_bytes(scope));
         }

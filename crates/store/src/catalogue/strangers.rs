@@ -75,9 +75,8 @@ impl Strangers {
     pub(super) fn from_bytes(bytes: &[u8], records: u64) -> Strangers {
         let (words, _) = bytes.as_chunks::<8>();
         let (pairs, _) = words.as_chunks::<2>();
-        let range = |[first, last]: &[[u8; 8]; 2]| {
-            (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
-        };
+        let range =
+            |[first, last]: &[[u8; 8]; 2]| (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
         Strangers { ranges: pairs.iter().map(range).collect(), records }
     }
 }

@@ -379,8 +379,7 @@ fn fold_target(
     // Whatever is in a sealed segment is durable.
     let limit = if live { target.limit } else { u64::MAX };
     let blocks = scan.blocks.iter().skip_while(|block| block.end().entries <= applied);
-    let blocks: Vec<_> =
-        blocks.take_while(|block| block.end().entries <= limit).cloned().collect();
+    let blocks: Vec<_> = blocks.take_while(|block| block.end().entries <= limit).cloned().collect();
     // A sealed one is counted as a whole: it has another order than the live one had.
     let some = if live { blocks.get(..*room).unwrap_or(&blocks) } else { &blocks };
     *room = room.saturating_sub(some.len());
