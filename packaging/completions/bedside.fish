@@ -53,7 +53,7 @@ complete -c bedside -n "__fish_bedside_using_subcommand log" -s o -l output -d '
 full\t'All that is known of each, a line for each field'
 json\t'A JSON object a line; the man page names its keys'
 raw\t'The exact bytes of the text; not to a terminal'"
-complete -c bedside -n "__fish_bedside_using_subcommand log" -l all -d 'Strangers too: new senders in a flood, heard no more than a few times'
+complete -c bedside -n "__fish_bedside_using_subcommand log" -l all -d 'Strangers too: new senders in a flood, heard no more than a few times (reads the store)'
 complete -c bedside -n "__fish_bedside_using_subcommand log" -s f -l follow -d 'Show what comes in, as it comes, until interrupted; begins with the last 10 records'
 complete -c bedside -n "__fish_bedside_using_subcommand log" -s r -l reverse -d 'Show the newest first'
 complete -c bedside -n "__fish_bedside_using_subcommand log" -l force -d 'Let `-o raw` write to a terminal, which obeys what kernels and their users sent'

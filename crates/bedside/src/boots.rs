@@ -17,14 +17,14 @@ use crate::{Exit, exit, time};
 /// Lists boots.
 pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     let asked = Hosts::new(&args.hosts)?;
-    let reader = reading::open_for(&args.data, &asked, args.all)?;
+    let reader = reading::open_for(&args.data, &asked, args.strangers.all)?;
     let now = time::now();
     let mut boots = reader.boots(now);
     boots.retain(|boot| asked.contain_boot(boot));
     let counted = boots.iter().map(|boot| count(&reader, boot));
     let counted = counted.collect::<anyhow::Result<Vec<Counted<'_>>>>()?;
     reading::tell_damage(&reader)?;
-    reading::tell_strangers(&reader, &asked, args.all)?;
+    reading::tell_strangers(&reader, &asked, args.strangers.all)?;
     let mut out = io::stdout().lock();
     write(args, &counted, now, &mut out)?;
     Ok(match (boots.is_empty(), asked.are_all()) {

@@ -104,6 +104,14 @@ pub struct ServeArgs {
     pub allow: Vec<IpNet>,
 }
 
+/// Whether strangers are left out.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct StrangersArg {
+    /// Strangers too: new senders in a flood, heard no more than a few times (reads the store)
+    #[arg(long)]
+    pub all: bool,
+}
+
 /// `bedside hosts` and `bedside boots`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ListArgs {
@@ -116,9 +124,9 @@ pub struct ListArgs {
     /// Print one JSON object; the man page names its keys
     #[arg(long)]
     pub json: bool,
-    /// Strangers too: new senders in a flood, heard no more than a few times (reads the store)
-    #[arg(long)]
-    pub all: bool,
+    /// Who is left out.
+    #[command(flatten)]
+    pub strangers: StrangersArg,
 }
 
 /// `bedside replay`.

@@ -25,7 +25,7 @@ pub fn run() -> anyhow::Result<Exit> {
     let data = DataArg { data: Some(store.data()) };
     result?;
     say("\nThe machine is dead; its disk never knew why. What the doctor knows:\n")?;
-    let everyone = ListArgs { hosts: Vec::new(), data, json: false, all: false };
+    let everyone = ListArgs { data, ..ListArgs::default() };
     hosts::run(&everyone)?;
     say("")?;
     boots::run(&everyone)?;

@@ -15,12 +15,12 @@ use crate::{Exit, exit, time};
 /// Lists machines.
 pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     let asked = Hosts::new(&args.hosts)?;
-    let reader = reading::open_for(&args.data, &asked, args.all)?;
+    let reader = reading::open_for(&args.data, &asked, args.strangers.all)?;
     let now = time::now();
     let mut hosts = reader.hosts(now)?;
     hosts.retain(|host| asked.contain(&host.host, host.addresses.iter().copied()));
     reading::tell_damage(&reader)?;
-    reading::tell_strangers(&reader, &asked, args.all)?;
+    reading::tell_strangers(&reader, &asked, args.strangers.all)?;
     let mut out = io::stdout().lock();
     if args.json {
         let hosts = hosts.iter().map(HostObject::new).collect();

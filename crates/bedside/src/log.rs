@@ -36,7 +36,7 @@ pub fn run(args: &LogArgs) -> anyhow::Result<Exit> {
         ));
     }
     let hosts = Hosts::new(&args.hosts)?;
-    let reader = reading::open_for(&args.data, &hosts, args.all)?;
+    let reader = reading::open_for(&args.data, &hosts, args.strangers.all)?;
     let boots = reader.boots(time::now());
     if let Some(missing) = missing(args, &hosts, &boots) {
         return Ok(exit::tell(Exit::Problem, &missing));
@@ -45,7 +45,7 @@ pub fn run(args: &LogArgs) -> anyhow::Result<Exit> {
     let exit = show(args, &hosts, &reader, &boots, &mut out)?;
     out.flush().context(exit::WRITING)?;
     reading::tell_damage(&reader)?;
-    reading::tell_strangers(&reader, &hosts, args.all)?;
+    reading::tell_strangers(&reader, &hosts, args.strangers.all)?;
     Ok(exit)
 }
 

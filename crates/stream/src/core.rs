@@ -108,7 +108,7 @@ impl Core {
     pub fn checkpoint(&mut self, from: usize, mut each: impl FnMut(Memory)) -> Option<usize> {
         const LOOKED_AT: usize = 1024;
         let (streams, next) = self.table.some_mut(from, LOOKED_AT);
-        for stream in streams.filter(|stream| stream.changed && !stream.stranger) {
+        for stream in streams.filter(|stream| stream.changed && !stream.is_stranger()) {
             stream.changed = false;
             stream.remember().into_iter().for_each(&mut each);
         }

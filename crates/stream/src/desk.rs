@@ -204,6 +204,7 @@ impl<W: World> Desk<'_, W> {
         let began = self.begin_first_run(Some((line, evidence)));
         let core = &mut *self.core;
         let stream = core.table.get_mut(self.slot)?;
+        let stranger = stream.is_stranger();
         let memory = stream.memory.as_mut()?;
         let world = &mut *self.world;
         let mut registrar = Registrar {
@@ -211,7 +212,7 @@ impl<W: World> Desk<'_, W> {
             counters: &mut core.counters,
             slack: core.limits.clock_slack_us,
             received: self.received,
-            stranger: stream.stranger,
+            stranger,
         };
         let admitted = admit(memory, line, evidence, &mut registrar, &mut |run| {
             world.event(Event::Run(run));
@@ -234,7 +235,7 @@ impl<W: World> Desk<'_, W> {
         else {
             return false;
         };
-        let (key, stranger) = (stream.key, stream.stranger);
+        let (key, stranger) = (stream.key, stream.is_stranger());
         let received = self.received;
         let goes_on =
             first.and_then(|(line, evidence)| core.predecessor(&key, line, evidence, received));

@@ -18,7 +18,7 @@
 //! So whatever comes, what is held is bounded, a proven stream is not pushed out by speaking
 //! rarely, and every record is given out.
 
-use crate::table::Stream;
+use crate::table::{Standing, Stream};
 use crate::{Core, Event, Limits, Memory, Monotonic, StreamKey, WallTime, World};
 
 impl Core {
@@ -50,13 +50,14 @@ impl Core {
         if returns && self.has_room(received, world) {
             self.counters.returned += 1;
             self.make_room_for_newcomer(true, received, world);
-            let slot = self.table.insert(key, received, false);
+            let slot = self.table.insert(key, received, Standing::Newcomer);
             self.table.prove(slot, &self.limits);
             return slot;
         }
         self.counters.strangers += u64::from(crowded);
         self.make_room_for_newcomer(false, received, world);
-        self.table.insert(key, received, crowded)
+        let standing = if crowded { Standing::Stranger } else { Standing::Newcomer };
+        self.table.insert(key, received, standing)
     }
 
     /// Takes a stream back in, as it was remembered. A full table stays as it is.
@@ -127,7 +128,7 @@ impl Core {
         let Some(stream) = self.table.remove(slot) else {
             return;
         };
-        if stream.proven {
+        if stream.is_proven() {
             self.counters.evicted_proven += 1;
         } else {
             self.counters.evicted_unproven += 1;

@@ -39,13 +39,22 @@ pub(crate) struct Stream {
     /// The streams of the same address that began before and after it.
     older: u32,
     newer: u32,
-    pub(crate) proven: bool,
-    /// It came among very many, and has yet to prove itself.
-    pub(crate) stranger: bool,
+    pub(crate) standing: Standing,
     /// Heard since it was last considered for sleep.
     fresh: bool,
     /// Heard since the last checkpoint.
     pub(crate) changed: bool,
+}
+
+/// What a stream has shown of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It has sent a few datagrams only, and came among very many that had.
+    Stranger,
+    /// It has sent a few datagrams only.
+    Newcomer,
+    /// It has sent more.
+    Proven,
 }
 
 impl Stream {
@@ -63,8 +72,7 @@ impl Stream {
             compared: 0,
             older: NONE,
             newer: NONE,
-            proven: false,
-            stranger: false,
+            standing: Standing::Newcomer,
             fresh: true,
             changed: false,
         }
@@ -73,17 +81,25 @@ impl Stream {
     fn of(memory: Memory) -> Stream {
         Stream {
             heard: memory.heard,
-            proven: memory.proven,
+            standing: if memory.proven { Standing::Proven } else { Standing::Newcomer },
             first_heard: seconds(memory.since),
             asleep: Some(memory.bytes),
             ..Stream::new(memory.key, memory.last_received)
         }
     }
 
+    pub(crate) fn is_proven(&self) -> bool {
+        self.standing == Standing::Proven
+    }
+
+    pub(crate) fn is_stranger(&self) -> bool {
+        self.standing == Standing::Stranger
+    }
+
     /// What brings this stream back.
     pub(crate) fn remember(&self) -> Option<Memory> {
         match &self.memory {
-            Some(memory) => Some(memory.pack(self.heard, self.proven)),
+            Some(memory) => Some(memory.pack(self.heard, self.is_proven())),
             None => self.asleep.clone().and_then(Memory::from_bytes),
         }
     }
@@ -202,8 +218,8 @@ impl Table {
     }
 
     /// Takes a new stream in.
-    pub(crate) fn insert(&mut self, key: StreamKey, received: WallTime, stranger: bool) -> u32 {
-        self.place(Stream { stranger, ..Stream::new(key, received) })
+    pub(crate) fn insert(&mut self, key: StreamKey, received: WallTime, standing: Standing) -> u32 {
+        self.place(Stream { standing, ..Stream::new(key, received) })
     }
 
     /// Takes back in what was remembered of a stream.
@@ -213,7 +229,7 @@ impl Table {
 
     fn place(&mut self, stream: Stream) -> u32 {
         self.generation = self.generation.wrapping_add(1);
-        let (key, proven, generation) = (stream.key, stream.proven, self.generation);
+        let (key, proven, generation) = (stream.key, stream.is_proven(), self.generation);
         let older = self.find_address(&key).map_or(NONE, |entry| entry.1);
         let stream = Some(Stream { generation, older, ..stream });
         let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
@@ -240,7 +256,7 @@ impl Table {
         stream.fresh = true;
         stream.changed = true;
         stream.heard = stream.heard.saturating_add(1);
-        let ripe = !stream.proven && stream.heard.is_multiple_of(limits.proven_after.max(1));
+        let ripe = !stream.is_proven() && stream.heard.is_multiple_of(limits.proven_after.max(1));
         let asleep = stream.asleep.is_some();
         if asleep {
             self.wake(slot, limits);
@@ -250,11 +266,10 @@ impl Table {
 
     /// The stream has proven itself.
     pub(crate) fn prove(&mut self, slot: u32, limits: &Limits) {
-        let Some(stream) = self.get_mut(slot).filter(|stream| !stream.proven) else {
+        let Some(stream) = self.get_mut(slot).filter(|stream| !stream.is_proven()) else {
             return;
         };
-        stream.proven = true;
-        stream.stranger = false;
+        stream.standing = Standing::Proven;
         let generation = stream.generation;
         self.unproven -= 1;
         self.awake.push_back((slot, generation));
@@ -270,7 +285,7 @@ impl Table {
             return;
         };
         stream.memory = unpack(&bytes).map(Box::new);
-        let (proven, generation) = (stream.proven, stream.generation);
+        let (proven, generation) = (stream.is_proven(), stream.generation);
         if proven {
             self.awake.push_back((slot, generation));
             self.doze(slot, limits);
@@ -315,7 +330,7 @@ impl Table {
     pub(crate) fn oldest_newcomer(&mut self) -> Option<u32> {
         while let Some(&(slot, generation)) = self.newcomers.front() {
             let stream = self.get(slot);
-            if stream.is_some_and(|s| s.generation == generation && !s.proven) {
+            if stream.is_some_and(|s| s.generation == generation && !s.is_proven()) {
                 return Some(slot);
             }
             self.newcomers.pop_front();
@@ -329,7 +344,7 @@ impl Table {
         for _ in 0..LOOKS.min(self.slots.len()) {
             self.hand = (self.hand + 1) % self.slots.len();
             let stream = self.slots.get(self.hand).and_then(Option::as_ref);
-            if stream.is_some_and(|stream| stream.proven && may_go(stream)) {
+            if stream.is_some_and(|stream| stream.is_proven() && may_go(stream)) {
                 return Some(self.hand as u32);
             }
         }
@@ -349,7 +364,7 @@ impl Table {
             Some(newer) => newer.older = stream.older,
             None => self.unset_newest(&stream.key, slot, stream.older),
         }
-        if !stream.proven {
+        if !stream.is_proven() {
             self.unproven -= 1;
         }
         self.free.push(slot);

@@ -7,7 +7,7 @@ use bedside_stream::WallTime;
 use clap::{Args, ValueEnum, ValueHint};
 use regex::bytes::Regex;
 
-use super::DataArg;
+use super::{DataArg, StrangersArg};
 use crate::time;
 
 /// `bedside log`.
@@ -19,9 +19,9 @@ pub struct LogArgs {
     /// Which store.
     #[command(flatten)]
     pub data: DataArg,
-    /// Strangers too: new senders in a flood, heard no more than a few times
-    #[arg(long)]
-    pub all: bool,
+    /// Who is left out.
+    #[command(flatten)]
+    pub strangers: StrangersArg,
     /// Show what comes in, as it comes, until interrupted; begins with the last 10 records
     #[arg(short, long, conflicts_with_all = ["reverse", "until"])]
     pub follow: bool,
