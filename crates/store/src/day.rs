@@ -57,7 +57,7 @@ impl World for Desk<'_> {
                 self.batch.push_gap(run, received, cause, count);
             }
             Event::Evicted(memory) => {
-                self.batch.push_memory(memory);
+                self.batch.push_evicted(memory);
                 self.life.parts.shelf.hold(&memory.clone().into());
             }
         }
@@ -131,6 +131,7 @@ impl Doctor {
             self.checkpoint();
         }
         if !self.batch.is_empty() {
+            self.batch.finish();
             self.life.parts.numbering.settle(&mut self.batch, b"");
             self.life.parts.engine.write(now, [&mut self.batch]);
         }
@@ -150,8 +151,12 @@ impl Doctor {
 
     fn checkpoint(&mut self) {
         let batch = &mut self.batch;
-        self.core.checkpoint(|memory| batch.push_memory(memory));
-        batch.mark_checkpoint();
+        batch.begin_checkpoint();
+        let mut at = Some(0);
+        while let Some(from) = at {
+            at = self.core.checkpoint(from, |memory| batch.push_memory(memory));
+        }
+        batch.end_checkpoint();
     }
 
     fn keep(&mut self, now: Now) {

@@ -44,7 +44,6 @@ pub use options::{Options, Retention, Tap};
 
 pub(crate) use engine::Now;
 pub(crate) use lines::RunLines;
-pub(crate) use numbering::Numbering;
 pub(crate) use lock::Lock;
 pub(crate) use numbering::Numbering;
 pub(crate) use retention::prune;
