@@ -135,6 +135,7 @@ fn run(host: u64) -> Run {
         boot_id: None,
         release: None,
         last_word: None,
+        stranger: false,
     }
 }
 
