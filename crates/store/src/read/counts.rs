@@ -102,7 +102,7 @@ impl Hosts {
         let mut text = Vec::new();
         for number in segments.numbers().rev() {
             let Some(segment) = segments.segment(number)? else { continue };
-            for block in segment.blocks.iter().rev() {
+            for block in segment.full()?.iter().rev() {
                 if self.told_by_header(block) {
                     self.spans(&block.header.runs);
                 } else {

@@ -103,16 +103,16 @@ impl Finder<'_> {
     /// The parts of `runs`, by arrival.
     pub(super) fn parts(&self, runs: &[RunId]) -> Result<Vec<Part>, Error> {
         let wanted = runs.iter().copied().collect();
-        let mut search = Search { wanted, met: HashSet::new(), gaps: false };
+        let (numbered, plain) = (HashSet::new(), HashSet::new());
+        let mut search = Search { wanted, numbered, plain, gaps: false };
         let mut parts = Vec::new();
         for (number, gaps) in self.runs.segments_of(runs) {
             let Some(segment) = self.source.segments.segment(number)? else { continue };
             search.gaps = gaps;
             for block in 0..segment.blocks.len() {
-                let seen = self.seen(&segment, &segment.blocks[block], &search)?;
+                let seen = self.seen(&segment, block, &search)?;
                 if !seen.is_empty() {
-                    let plain = seen.iter().filter(|seen| seen.plain.is_some());
-                    search.met.extend(plain.map(|seen| seen.run));
+                    search.meet(&seen);
                     parts.push(Part { place: Place::new(&segment, block), seen });
                 }
             }
@@ -120,24 +120,19 @@ impl Finder<'_> {
         Ok(parts)
     }
 
-    fn seen(
-        &self,
-        segment: &Segment,
-        block: &BlockRef,
-        search: &Search,
-    ) -> Result<Vec<Seen>, Error> {
+    fn seen(&self, segment: &Segment, index: usize, search: &Search) -> Result<Vec<Seen>, Error> {
+        let Some(block) = segment.blocks.get(index) else { return Ok(Vec::new()) };
         let maybe_gaps = search.gaps && block.header.notes;
-        let spans = search.spans(block);
+        if !search.is_reached(block) && !maybe_gaps {
+            return Ok(Vec::new());
+        }
+        let spans = search.spans(&segment.runs(index)?);
         if spans.is_empty() && !maybe_gaps {
             return Ok(Vec::new());
         }
-        // Where a run begins decides the order of groups, so it is looked at closely.
-        let told = |span: &&RunSpan| span.seq.is_none() && search.met.contains(&span.run);
-        if !maybe_gaps && spans.iter().all(told) {
-            return Ok(spans
-                .iter()
-                .map(|span| Seen::plain(span.run, block.last_entry()))
-                .collect());
+        let told = |span: &RunSpan| search.told(span, block.last_entry());
+        if !maybe_gaps && let Some(seen) = spans.iter().map(told).collect() {
+            return Ok(seen);
         }
         let seen = self.examined.block(self.source, segment, block)?;
         Ok(seen.iter().filter(|seen| search.wanted.contains(&seen.run)).copied().collect())
@@ -146,21 +141,53 @@ impl Finder<'_> {
 
 struct Search {
     wanted: BTreeSet<RunId>,
-    /// Those of which an earlier block held records without numbers.
-    met: HashSet<RunId>,
+    /// Those of which an earlier block held records with numbers, and those with records without.
+    numbered: HashSet<RunId>,
+    plain: HashSet<RunId>,
     /// Whether this segment has gaps of them.
     gaps: bool,
 }
 
 impl Search {
+    /// Takes in what a block holds.
+    fn meet(&mut self, seen: &[Seen]) {
+        for seen in seen {
+            if seen.numbered.is_some() {
+                self.numbered.insert(seen.run);
+            }
+            if seen.plain.is_some() {
+                self.plain.insert(seen.run);
+            }
+        }
+    }
+
+    /// Whether a block may have records of the wanted runs.
+    fn is_reached(&self, block: &BlockRef) -> bool {
+        let reach = block.reach.filter(|(lowest, highest)| lowest <= highest);
+        reach.is_some_and(|(lowest, highest)| self.wanted.range(lowest..=highest).next().is_some())
+    }
+
     /// What the header says of the wanted runs. Both are sorted: the shorter is gone through.
-    fn spans<'a>(&self, block: &'a BlockRef) -> Vec<&'a RunSpan> {
-        let spans = &block.header.runs;
+    fn spans(&self, spans: &[RunSpan]) -> Vec<RunSpan> {
         if spans.len() <= self.wanted.len() {
-            return spans.iter().filter(|span| self.wanted.contains(&span.run)).collect();
+            return spans.iter().filter(|span| self.wanted.contains(&span.run)).copied().collect();
         }
         let find = |run: &RunId| spans.binary_search_by_key(run, |span| span.run).ok();
-        self.wanted.iter().filter_map(find).map(|at| &spans[at]).collect()
+        self.wanted.iter().filter_map(find).map(|at| spans[at]).collect()
+    }
+
+    /// What a block without gaps holds of a run, if its span tells: either all records have
+    /// numbers or none has. Where a run begins decides the order of groups, so there it is looked
+    /// at closely; behind that, `at` will do for where its records are.
+    fn told(&self, span: &RunSpan, at: u64) -> Option<Seen> {
+        match span.seq {
+            None => self.plain.contains(&span.run).then(|| Seen::plain(span.run, at)),
+            Some((low, high)) if span.dense && self.numbered.contains(&span.run) => {
+                let numbered = Some(Numbered { low, high, first: at });
+                Some(Seen { run: span.run, numbered, plain: None, gap: None })
+            }
+            Some(_) => None,
+        }
     }
 }
 

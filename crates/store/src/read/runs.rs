@@ -40,7 +40,7 @@ impl Runs {
                 continue;
             }
             if let Some(segment) = segments.segment(number)? {
-                let damaged = summary.fold(&segment.file, &segment.blocks, segment.end.entries)?;
+                let damaged = summary.fold(&segment.file, segment.full()?, segment.end.entries)?;
                 if damaged > 0 {
                     segments.note(number, 0, format!("{damaged} of its blocks can't be read"));
                 }

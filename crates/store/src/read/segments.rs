@@ -1,14 +1,18 @@
 //! The segments as one reader sees them: what was there when it looked, and no more.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::Damage;
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::needle::Needle;
-use crate::segment::{BlockRef, Entries, Form, Listed, Position, Scan, SegmentFile, list};
+use crate::segment::{
+    BlockRef, Entries, Form, Index, Listed, Position, RunSpan, Scan, SegmentFile, list,
+};
 
 /// A place in the order of arrival. It stays valid when the segment is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -23,20 +27,60 @@ pub(crate) struct At {
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) file: Arc<SegmentFile>,
+    /// Of a sealed segment in outline: without their runs.
     pub(crate) blocks: Vec<BlockRef>,
     pub(crate) end: Position,
+    /// The same with their runs, once they are needed.
+    full: OnceLock<Vec<BlockRef>>,
+    /// How often the runs of a single block were read.
+    asked: AtomicUsize,
 }
 
 impl Segment {
     fn open(disk: &dyn Disk, listed: Listed) -> Result<Segment, Error> {
         let file = SegmentFile::open(disk, listed)?;
-        let scan = match file.scan() {
-            // Without its index a sealed segment can still be walked.
-            Err(Error::Damaged { .. }) => file.scan_from(file.start()),
-            scanned => scanned,
-        };
-        let Scan { blocks, end, .. } = scan?;
-        Ok(Segment { file: Arc::new(file), blocks, end })
+        if file.name().form == Form::Sealed {
+            match file.index() {
+                Ok(Index { blocks, end, .. }) => return Ok(Segment::new(file, blocks, end, None)),
+                // Without its index a sealed segment can still be walked.
+                Err(Error::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let Scan { blocks, end, .. } = file.scan_from(file.start())?;
+        let full = Some(blocks.clone());
+        Ok(Segment::new(file, blocks, end, full))
+    }
+
+    fn new(
+        file: SegmentFile,
+        blocks: Vec<BlockRef>,
+        end: Position,
+        full: Option<Vec<BlockRef>>,
+    ) -> Segment {
+        let full = full.map_or_else(OnceLock::new, OnceLock::from);
+        Segment { file: Arc::new(file), blocks, end, full, asked: AtomicUsize::new(0) }
+    }
+
+    /// Its blocks with their runs.
+    pub(crate) fn full(&self) -> Result<&[BlockRef], Error> {
+        if let Some(full) = self.full.get() {
+            return Ok(full);
+        }
+        let blocks = self.file.scan()?.blocks;
+        Ok(self.full.get_or_init(|| blocks))
+    }
+
+    /// The runs of the block at `index`.
+    pub(crate) fn runs(&self, index: usize) -> Result<Cow<'_, [RunSpan]>, Error> {
+        // Whoever asks for many is better served with all.
+        if self.full.get().is_some() || self.asked.load(Ordering::Relaxed) > self.blocks.len() {
+            let block = self.full()?.get(index);
+            return Ok(Cow::Borrowed(block.map_or(&[], |block| &block.header.runs)));
+        }
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let Some(block) = self.blocks.get(index) else { return Ok(Cow::Borrowed(&[])) };
+        self.file.read_runs(block).map(Cow::Owned)
     }
 
     /// What a block is known by: the segment, and how many entries stand in front of it.

@@ -1,5 +1,7 @@
 //! The end of a sealed segment: filters of its chapters, and an index of its blocks.
 
+use bedside_stream::RunId;
+
 use super::filter::{Filter, Gram};
 use super::header::{Bytes, checked, emit_checked, skippable};
 use super::{BlockHeader, BlockRef, Position, SegmentName};
@@ -10,6 +12,8 @@ const MAGIC: u32 = 0x184D_2A5C;
 const FILTERS_MAGIC: u32 = 0x184D_2A5E;
 const TAG: &[u8; 4] = b"bsix";
 const FOOTER: usize = 32;
+/// The lowest and the highest run of a block without any.
+const NO_RUN: (RunId, RunId) = (RunId(1), RunId(0));
 const DAMAGED: &str = "the index at its end is damaged";
 
 /// The blocks of a sealed segment, in outline: of their headers all but the runs.
@@ -58,6 +62,9 @@ impl Index {
         for block in &self.blocks {
             out.extend_from_slice(&block.start.offset.to_le_bytes());
             out.extend_from_slice(&block.lead.to_le_bytes());
+            let (lowest, highest) = block.reach.unwrap_or(NO_RUN);
+            out.extend_from_slice(&lowest.0.to_le_bytes());
+            out.extend_from_slice(&highest.0.to_le_bytes());
             block.header.emit_outline(&mut out);
         }
         for chapter in &self.chapters {
@@ -175,8 +182,10 @@ fn parse(bytes: &[u8]) -> Option<Index> {
     let mut blocks = Vec::new();
     for _ in 0..count {
         let (offset, lead) = (rest.u64()?, rest.u64()?);
+        let reach = (RunId(rest.u64()?), RunId(rest.u64()?));
+        let reach = Some(reach).filter(|(lowest, highest)| lowest <= highest);
         let header = BlockHeader::parse_outline(&mut rest)?;
-        let block = BlockRef { start: Position { offset, entries }, lead, header };
+        let block = BlockRef { start: Position { offset, entries }, lead, reach, header };
         entries = block.end().entries;
         blocks.push(block);
     }

@@ -1,5 +1,7 @@
 //! Finding the blocks of a segment that has no index.
 
+use bedside_stream::RunId;
+
 use super::{BlockHeader, SegmentName};
 use crate::disk::DiskFile;
 use crate::error::Error;
@@ -20,6 +22,8 @@ pub struct BlockRef {
     pub start: Position,
     /// Length of what stands in front of its frame: the header and the order of its entries.
     pub lead: u64,
+    /// The lowest and the highest run with records in it.
+    pub reach: Option<(RunId, RunId)>,
     /// Its header.
     pub header: BlockHeader,
 }
@@ -35,7 +39,9 @@ impl BlockRef {
     /// The same for who knows how long the header is on disk.
     pub(crate) fn with_header_of(start: Position, header: BlockHeader, length: u64) -> BlockRef {
         let order = header.order.map_or(0, |order| u64::from(order.len));
-        BlockRef { start, lead: length + order, header }
+        let reach = header.runs.first().zip(header.runs.last());
+        let reach = reach.map(|(lowest, highest)| (lowest.run, highest.run));
+        BlockRef { start, lead: length + order, reach, header }
     }
 
     /// Offset of its zstd frame.
