@@ -2,21 +2,20 @@
 //! than a minute; a thousand, ten:
 //! `BEDSIDE_KILLS=1000 cargo test -p bedside --features heavy --test e2e_kill -- --nocapture`.
 
+mod load;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bedside_lab::answer::Item;
 use bedside_lab::chance::Chance;
 use bedside_lab::doctor::{Bedside, Doctor};
-use bedside_lab::patient::{Patient, drained};
 use bedside_lab::wait;
 use bedside_store::disk::Directory;
 use bedside_store::segment::{SegmentFile, list};
+use load::Load;
 
 /// How many, where `BEDSIDE_KILLS` does not say.
 const KILLS: u64 = 50;
@@ -29,9 +28,6 @@ const WINDOW: Duration = Duration::from_millis(200);
 const LIFE_MS: std::ops::Range<u64> = 220..450;
 /// One in so many ends with a death instead of at a random moment.
 const DEATHS: u64 = 4;
-/// Datagrams at once, and how often: some 1,500 a second.
-const BURST: usize = 4;
-const BETWEEN_BURSTS: Duration = Duration::from_millis(2);
 /// Small segments, so that kills meet their beginnings and their seals too.
 const CONFIG: &str = "[store]\nsegment_size = \"64KiB\"\n";
 
@@ -41,20 +37,6 @@ struct Absence {
     to: Instant,
     /// The death's line that could be read before the kill.
     death: Option<u64>,
-}
-
-/// A machine that logs without end.
-struct Load {
-    target: SocketAddr,
-    stop: AtomicBool,
-    /// Whoever holds it keeps the machine from speaking.
-    said: Mutex<Said>,
-}
-
-struct Said {
-    patient: Patient,
-    /// When each record was sent.
-    sent: Vec<Instant>,
 }
 
 /// What was lost.
@@ -114,9 +96,7 @@ fn round(kills: u64, chance: &mut Chance) -> Result<Losses> {
     }
     // The last hole has an end only if something is heard behind it.
     std::thread::sleep(WINDOW);
-    load.stop.store(true, Ordering::Relaxed);
-    sender.join().ok().context("the sender panicked")??;
-    drained(target.port(), 0)?;
+    load.end(sender)?;
     doctor.terminate()?;
     judge(&bedside.log(&[])?, &load.lock().sent, &absences)
 }
@@ -147,44 +127,6 @@ fn after_a_death(
         Ok(tail(data)?.contains(&format!(",{death},")).then_some(()))
     })?;
     absence(doctor, Some(death), next)
-}
-
-impl Load {
-    fn new(target: SocketAddr) -> Arc<Load> {
-        let said = Said { patient: Patient::new([]), sent: Vec::new() };
-        Arc::new(Load { target, stop: AtomicBool::new(false), said: Mutex::new(said) })
-    }
-
-    /// Sends numbered records until told to stop.
-    fn begin(self: &Arc<Load>) -> JoinHandle<Result<()>> {
-        let load = Arc::clone(self);
-        std::thread::spawn(move || {
-            while !load.stop.load(Ordering::Relaxed) {
-                let mut said = load.lock();
-                for _ in 0..BURST {
-                    said.say(load.target, "load")?;
-                }
-                drop(said);
-                std::thread::sleep(BETWEEN_BURSTS);
-            }
-            Ok(())
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Said> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Said {
-    fn say(&mut self, target: SocketAddr, what: &str) -> Result<()> {
-        let seq = self.sent.len();
-        let time = 1_000_000 + seq * 250;
-        let line = format!("6,{seq},{time},-;{what}: line {seq} {:a>120}\n SUBSYSTEM=x\n", "");
-        self.sent.push(Instant::now());
-        let source = SocketAddr::from((Ipv4Addr::LOCALHOST, 6665));
-        self.patient.send_from(source, target, line.as_bytes())
-    }
 }
 
 impl Losses {
