@@ -40,6 +40,9 @@ impl Runs {
                 continue;
             }
             if let Some(segment) = segments.segment(number)? {
+                if applied && summary.applied(number) == segment.end.entries {
+                    continue;
+                }
                 let damaged = summary.fold(&segment.file, segment.full()?, segment.end.entries)?;
                 if damaged > 0 {
                     segments.note(number, 0, format!("{damaged} of its blocks can't be read"));
@@ -68,7 +71,7 @@ impl Runs {
             }
             if let Some(segment) = segments.segment(*number)? {
                 let mut strangers = Summary::default();
-                strangers.fold_strangers(&segment.file, &segment.blocks, &are_wanted)?;
+                strangers.fold_strangers(&segment.file, segment.full()?, &are_wanted)?;
                 taken_in.push(strangers);
             }
         }
