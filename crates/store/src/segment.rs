@@ -141,7 +141,12 @@ impl SegmentFile {
     /// The blocks from `from` on, which [`SegmentFile::start`] or an earlier
     /// scan's `end` gave.
     pub fn scan_from(&self, from: Position) -> Result<Scan, Error> {
-        scan::walk(self.file.as_ref(), self.name, from, self.cut)
+        self.scan_some(from, usize::MAX)
+    }
+
+    /// The same, `most` blocks at most: headers take memory, those of many runs a lot.
+    pub(crate) fn scan_some(&self, from: Position, most: usize) -> Result<Scan, Error> {
+        scan::walk(self.file.as_ref(), self.name, from, self.cut, most)
     }
 
     /// Where the first block begins.

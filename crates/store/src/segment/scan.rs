@@ -95,13 +95,14 @@ pub(super) fn walk(
     name: SegmentName,
     from: Position,
     cut: Option<u64>,
+    most: usize,
 ) -> Result<Scan, Error> {
     let io = |e| Error::io("read", name.to_string(), e);
     let len = file.len().map_err(io)?;
     let limit = cut.unwrap_or(len).min(len);
     let mut window = Window { file, offset: 0, bytes: Vec::new() };
     let mut scan = Scan { blocks: Vec::new(), end: from, tail: None };
-    while scan.end.offset < limit {
+    while scan.end.offset < limit && scan.blocks.len() < most {
         let header = window.header(scan.end.offset).map_err(io)?;
         let block =
             header.map(|(header, length)| BlockRef::with_header_of(scan.end, header, length));

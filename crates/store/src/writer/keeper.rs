@@ -372,8 +372,13 @@ fn fold_target(
         opened => opened?,
     };
     let live = segment.name().form == Form::Live;
-    let scan = match target.reached.from.filter(|from| live && from.entries == applied) {
-        Some(from) => segment.scan_from(from)?,
+    let from = match target.reached.from {
+        None if applied == 0 => Some(segment.start()),
+        from => from,
+    };
+    let scan = match from.filter(|from| live && from.entries == applied) {
+        // One more tells whether there are more.
+        Some(from) => segment.scan_some(from, room.saturating_add(1))?,
         None => segment.scan()?,
     };
     // Whatever is in a sealed segment is durable.

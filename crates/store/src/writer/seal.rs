@@ -69,15 +69,14 @@ pub(crate) fn seal(
         Err(error) if error.is_not_found() => return Ok(Sealed::Nothing),
         Err(error) => return Err(error),
     };
-    let scan = segment.scan()?;
-    if scan.blocks.is_empty() {
+    if segment.scan_some(segment.start(), 1)?.blocks.is_empty() {
         remove(disk, live);
         return Ok(Sealed::Nothing);
     }
     let temporary = temporary_name(job.number);
     // Left over from a seal that failed; if it can't be removed, `create` says so.
     drop(disk.remove(&temporary));
-    let copied = copy(disk, &segment, &scan.blocks, shape, stop);
+    let copied = copy(disk, &segment, shape, stop);
     if let Ok(Sealed::Done { .. }) = copied {
         put_in_place(disk, job.number)?;
         remove(disk, live);
@@ -92,7 +91,6 @@ pub(crate) fn seal(
 fn copy(
     disk: &dyn Disk,
     segment: &SegmentFile,
-    blocks: &[BlockRef],
     shape: Shape,
     stop: &AtomicBool,
 ) -> Result<Sealed, Error> {
@@ -104,17 +102,24 @@ fn copy(
     let file = disk.create(&temporary).map_err(io("create"))?;
     let begun = Copy::begin(file.as_ref(), segment.header(), Lines::new(shape)?, shape.level);
     let mut copy = begun.map_err(io("write"))?;
-    for block in blocks {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(Sealed::Stopped);
+    let mut scan = segment.scan_some(segment.start(), HEADERS_AT_ONCE)?;
+    while !scan.blocks.is_empty() {
+        for block in &scan.blocks {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(Sealed::Stopped);
+            }
+            copy.take(segment, block)?;
         }
-        copy.take(segment, block)?;
+        scan = segment.scan_some(scan.end, HEADERS_AT_ONCE)?;
     }
     let damaged = copy.damaged;
     copy.end().map_err(io("write"))?;
     file.sync().map_err(io("sync"))?;
     Ok(Sealed::Done { damaged })
 }
+
+/// Headers of a live segment in memory; each names some hundred runs where many machines speak.
+const HEADERS_AT_ONCE: usize = 64;
 
 /// Gives the temporary file its name, for good.
 fn put_in_place(disk: &dyn Disk, number: u64) -> Result<(), Error> {
@@ -216,8 +221,10 @@ impl<'a> Copy<'a> {
             self.bytes.clear();
             let header = self.maker.finish_ordered(&column, order, &mut self.bytes)?;
             self.file.append(&self.bytes)?;
-            let block = BlockRef::new(self.end, header);
+            let mut block = BlockRef::new(self.end, header);
             self.end = block.end();
+            // The index has no use for them, and they are many.
+            block.header.runs = Vec::new();
             self.blocks.push(block);
             part = self.lines.part(next);
         }
