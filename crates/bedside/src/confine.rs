@@ -5,7 +5,6 @@
 //! them, so it comes before all of them.
 
 use std::fs::DirBuilder;
-use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 
@@ -22,11 +21,14 @@ use nix::unistd::Uid;
 ///   reading in the directory of `config`. What an older kernel does not know is left out; one
 ///   without landlock limits nothing.
 /// - Network: no TCP. What is bound stays bound.
-/// - Privileges: no new ones, ever, and no capability. Only when `data` or `config` is somebody
-///   else's, root keeps the right to go past their permissions.
+/// - Privileges: no new ones, ever, and no capability. Only when `data` or `config`, or a directory
+///   on the way there, is somebody else's, root keeps the right to go past their permissions.
 ///
 /// A doctor that cannot be confined hears all the same, and says so.
 pub(crate) fn confine(data: &Path, config: Option<&Path>) {
+    // It must be there for a rule to name it. Without it opening the store fails, and says why
+    // better than this could.
+    drop(DirBuilder::new().recursive(true).mode(0o750).create(data));
     if let Err(error) = drop_capabilities(&needed(data, config)) {
         tracing::warn!(%error, "cannot give up all capabilities");
     }
@@ -42,10 +44,7 @@ pub(crate) fn confine(data: &Path, config: Option<&Path>) {
     }
 }
 
-/// The data directory must be there for a rule to name it. Without it opening the store fails,
-/// and says why better than this could.
 fn restrict(data: &Path, config: Option<&Path>) -> anyhow::Result<RulesetStatus> {
-    drop(DirBuilder::new().recursive(true).mode(0o750).create(data));
     nix::sys::prctl::set_no_new_privs()?;
     let mut scopes: BitFlags<Scope> = Scope::Signal.into();
     let notify = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
@@ -79,13 +78,14 @@ fn kept() -> BitFlags<AccessFs> {
         | AccessFs::RemoveFile
 }
 
-/// Root is above permissions by a capability only.
+/// Root is above permissions by a capability only; also on the way to a file.
 fn needed(data: &Path, config: Option<&Path>) -> CapsHashSet {
-    let owner = |path: &Path| -> io::Result<u32> { Ok(path.metadata()?.uid()) };
-    let others = [Some(data), config].into_iter().flatten().any(|path| {
-        let me = Uid::effective().as_raw();
-        me == 0 && owner(path).is_ok_and(|owner| owner != me)
-    });
+    let me = Uid::effective();
+    let is_others = |path: &Path| path.metadata().is_ok_and(|found| found.uid() != me.as_raw());
+    let paths = [Some(data), config].into_iter().flatten();
+    let whole = paths.filter_map(|path| path.canonicalize().ok());
+    let others = whole.flat_map(|path| path.ancestors().map(is_others).collect::<Vec<bool>>());
+    let others = me.is_root() && others.into_iter().any(|others| others);
     others.then_some(Capability::CAP_DAC_OVERRIDE).into_iter().collect()
 }
 
@@ -103,7 +103,7 @@ fn drop_capabilities(needed: &CapsHashSet) -> Result<(), caps::errors::CapsError
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, io};
 
     use super::*;
 

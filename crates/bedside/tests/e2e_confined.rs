@@ -24,26 +24,53 @@ fn reload(doctor: &Doctor, words: &str) -> Result<()> {
     wait::until(words, || Ok((count(doctor.said()) > before).then_some(())))
 }
 
-#[test]
-fn no_thread_of_it_has_a_capability_or_can_get_one() -> Result<()> {
-    let dir = tempfile::tempdir()?;
-    let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), dir.path().join("store"));
-    let doctor = bedside.serve::<&str>(&[ANYWHERE], &[])?;
+/// Of all threads of a process.
+fn assert_privileges(pid: u32, capabilities: u64) -> Result<()> {
     let mut threads = 0;
-    for task in fs::read_dir(format!("/proc/{}/task", doctor.pid()))? {
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let status = fs::read_to_string(task?.path().join("status"))?;
         let value = |name: &str| {
             let line = status.lines().find(|line| line.starts_with(name));
             line.and_then(|line| line.split_whitespace().nth(1)).unwrap_or_default()
         };
-        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
-            ensure!(value(set) == "0000000000000000", "{set} {} of {}", value(set), value("Name:"));
+        for (set, held) in [("CapInh:", 0), ("CapPrm:", capabilities), ("CapEff:", capabilities)] {
+            let found = u64::from_str_radix(value(set), 16)?;
+            ensure!(found == held, "{set} {found:x} of {}", value("Name:"));
         }
-        ensure!(value("NoNewPrivs:") == "1", "{} may get privileges", value("Name:"));
+        ensure!(value("CapAmb:") == "0000000000000000" && value("NoNewPrivs:") == "1", "{status}");
         threads += 1;
     }
     ensure!(threads > 3, "{threads} threads");
+    Ok(())
+}
+
+#[test]
+fn no_thread_of_it_has_a_capability_or_can_get_one() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), dir.path().join("store"));
+    let doctor = bedside.serve::<&str>(&[ANYWHERE], &[])?;
+    assert_privileges(doctor.pid(), 0)?;
     doctor.terminate()
+}
+
+/// As after `sudo bedside serve --data ~/store`.
+#[cfg(feature = "root")]
+#[test]
+fn root_keeps_a_store_below_somebody_elses_directory() -> Result<()> {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    const DAC_OVERRIDE: u64 = 1 << 1;
+    let dir = tempfile::tempdir()?;
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700))?;
+    chown(dir.path(), Some(65_534), Some(65_534))?;
+    let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), dir.path().join("store"));
+    let doctor = bedside.serve::<&str>(&[ANYWHERE], &[])?;
+    assert_privileges(doctor.pid(), DAC_OVERRIDE)?;
+    let target = doctor.addresses()[0];
+    Patient::new([]).send_from(ANYWHERE, target, b"6,1,1000,-;line 1\n")?;
+    drained(target.port(), 0)?;
+    doctor.terminate()?;
+    ensure!(bedside.run("log", &["-o", "raw"])?.stdout == b"line 1\n");
+    Ok(())
 }
 
 #[test]
