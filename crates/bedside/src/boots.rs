@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use anyhow::Context as _;
-use bedside_store::read::{BootCounts, BootSummary, End, Reader};
+use bedside_store::read::{BootCounts, BootSummary, End};
 use bedside_stream::WallTime;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -21,8 +20,8 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     let now = time::now();
     let mut boots = reader.boots(now);
     boots.retain(|boot| asked.contain_boot(boot));
-    let counted = boots.iter().map(|boot| count(&reader, boot));
-    let counted = counted.collect::<anyhow::Result<Vec<Counted<'_>>>>()?;
+    let counts = reader.counts_of(&boots)?;
+    let counted: Vec<Counted<'_>> = boots.iter().zip(counts).collect();
     reading::tell_damage(&reader)?;
     reading::tell_strangers(&reader, &asked, args.strangers.all)?;
     let mut out = io::stdout().lock();
@@ -35,16 +34,6 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
 }
 
 type Counted<'a> = (&'a BootSummary, BootCounts);
-
-fn count<'a>(reader: &Reader, boot: &'a BootSummary) -> anyhow::Result<Counted<'a>> {
-    let counts = reader.counts(boot);
-    Ok((
-        boot,
-        counts.with_context(|| {
-            format!("can't read boot {} of {}", boot.number, Escaped(boot.host.as_bytes()))
-        })?,
-    ))
-}
 
 fn write(
     args: &ListArgs,

@@ -27,6 +27,7 @@
 mod blocks;
 pub(crate) mod boots;
 mod counts;
+mod headers;
 pub(crate) mod holes;
 mod item;
 pub(crate) mod items;
@@ -159,16 +160,16 @@ impl Reader {
         Ok(counts.into_iter().next().unwrap_or_default())
     }
 
-    /// What each of `boots` holds, in their order. Costs one or two passes over the blocks that
-    /// hold them, however many boots share a block.
+    /// What each of `boots` holds, in their order. Costs a pass over the headers and, where they
+    /// don't tell, one or two over the blocks, however many boots share a block.
     pub fn counts_of(&self, boots: &[BootSummary]) -> Result<Vec<BootCounts>, Error> {
-        self.view.counts(boots).map_err(self.unreadable())
+        self.view.counts(boots, true).map_err(self.unreadable())
     }
 
     /// All hosts, by name. Costs a [`Reader::counts_of`] all boots.
     pub fn hosts(&self, now: WallTime) -> Result<Vec<HostSummary>, Error> {
         let boots = self.boots(now);
-        let counts = self.counts_of(&boots)?;
+        let counts = self.view.counts(&boots, false).map_err(self.unreadable())?;
         let boots: Vec<_> = boots.into_iter().zip(counts).collect();
         let mut hosts = Hosts::new(&boots, now);
         hosts.add_recent(self.view.segments()).map_err(self.unreadable())?;

@@ -191,6 +191,11 @@ impl<'a> Known<'a> {
         self.tally.received.map_or(self.run().first_received, |(_, last)| last)
     }
 
+    /// Whether more than records is held, or records that are not counted here.
+    pub(crate) fn has_gaps(&self) -> bool {
+        has_gaps(&self.tally)
+    }
+
     /// Whether anything but its own lines is held.
     pub(crate) fn has_entries(&self) -> bool {
         self.tally.records > 0 || has_gaps(&self.tally)

@@ -8,6 +8,7 @@ use bedside_stream::RunId;
 
 use super::blocks::Blocks;
 use super::counts;
+use super::headers::Totals;
 use super::holes::Edge;
 use super::items::{Names, Raws};
 use super::merge::{Direction, Source};
@@ -73,21 +74,35 @@ impl View {
         Ok(Raws::new(self.source(), self.groups(runs)?, window, direction))
     }
 
-    /// What each of `boots` holds, in numbers.
-    pub(super) fn counts(&self, boots: &[BootSummary]) -> Result<Vec<BootCounts>, crate::Error> {
-        let mut counts = Vec::with_capacity(boots.len());
-        let (mut together, mut pieces) = (Vec::new(), 0);
-        for boot in boots {
-            let groups = self.groups(&boot.runs)?;
-            pieces += groups.iter().map(|group| group.pieces.len()).sum::<usize>();
-            together.push(groups);
-            if pieces >= PIECES_TOGETHER {
-                counts.extend(counts::count(self.source(), std::mem::take(&mut together))?);
-                pieces = 0;
+    /// What each of `boots` holds, in numbers; their `formats` may be left out.
+    pub(super) fn counts(
+        &self,
+        boots: &[BootSummary],
+        formats: bool,
+    ) -> Result<Vec<BootCounts>, crate::Error> {
+        let totals = Totals::of(boots, &self.runs, &self.segments)?;
+        let mut counts: Vec<Option<BootCounts>> =
+            boots.iter().map(|boot| totals.boot(boot, &self.runs, formats)).collect();
+        let mut left = counts.iter_mut().zip(boots).filter(|(count, _)| count.is_none());
+        loop {
+            let (mut places, mut together, mut pieces) = (Vec::new(), Vec::new(), 0);
+            for (place, boot) in left.by_ref() {
+                let groups = self.groups(&boot.runs)?;
+                pieces += groups.iter().map(|group| group.pieces.len()).sum::<usize>();
+                places.push(place);
+                together.push(groups);
+                if pieces >= PIECES_TOGETHER {
+                    break;
+                }
+            }
+            if places.is_empty() {
+                break;
+            }
+            for (place, count) in places.into_iter().zip(counts::count(self.source(), together)?) {
+                *place = Some(count);
             }
         }
-        counts.extend(counts::count(self.source(), together)?);
-        Ok(counts)
+        Ok(counts.into_iter().map(Option::unwrap_or_default).collect())
     }
 
     /// What the entries of a boot don't say themselves.
