@@ -31,6 +31,9 @@ struct Told {
     catalogue: Option<String>,
     /// Records that were not kept since it started.
     lost: u64,
+    /// New senders that came in a crowd since it started: strangers.
+    #[serde(default)]
+    strangers: u64,
 }
 
 /// The doctor's end of the file.
@@ -52,8 +55,9 @@ impl HealthFile {
     }
 
     /// Says how the writer is. What cannot be said at once is said the next time.
-    pub(crate) fn tell(&self, writer: &Writer) {
-        drop(self.told.try_send(Told::of(&writer.health(), writer.counters())));
+    pub(crate) fn tell(&self, writer: &Writer, strangers: u64) {
+        let told = Told { strangers, ..Told::of(&writer.health(), writer.counters()) };
+        drop(self.told.try_send(told));
     }
 }
 
@@ -113,6 +117,7 @@ impl Told {
             disk: say(&health.disk),
             catalogue: say(&health.catalogue),
             lost: lost.map(|counter| counter.load(Ordering::Relaxed)).iter().sum(),
+            strangers: 0,
         }
     }
 
@@ -132,6 +137,10 @@ impl Told {
         }
         if verdicts.is_empty() {
             verdicts.push(Verdict::ok("keeping", "the doctor keeps all that it hears"));
+        }
+        if self.strangers > 0 {
+            let said = format!("{} new senders came in a flood: strangers", self.strangers);
+            verdicts.push(Verdict::problem("strangers", said, STRANGERS_CURE));
         }
         verdicts
     }
@@ -179,6 +188,8 @@ const DISK_CURE: &str = "make room or mend the disk; the doctor goes on by itsel
 const UNTOLD: &str =
     "the doctor cannot write how it is: its disk fails, is read-only, or does not answer";
 const UNTOLD_CURE: &str = "what the doctor said (`journalctl -u bedside`), and `dmesg`";
+const STRANGERS_CURE: &str = "if they are made up, `allow` in the configuration, or a firewall, \
+    keeps them out; what they say is kept, and fills the disk up to `size` under [retention]";
 const LOST_CURE: &str =
     "`bedside log` shows where; a faster disk, or more `queue` under [store], prevents it";
 
@@ -194,6 +205,9 @@ mod tests {
         let ill = Told { disk: Some("write segment 3: No space left".into()), lost: 2, ..well };
         let states: Vec<State> = ill.verdicts().iter().map(|verdict| verdict.state).collect();
         assert_eq!(states, [State::Problem, State::Problem]);
+        let flooded = Told { strangers: 9, ..Told::default() };
+        let said: Vec<_> = flooded.verdicts().into_iter().map(|verdict| verdict.evidence).collect();
+        assert!(said.len() == 2 && said[1].starts_with("9 new senders"), "{said:?}");
     }
 
     #[test]

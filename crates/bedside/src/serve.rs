@@ -181,7 +181,7 @@ impl Ward {
     /// What is to be done now and then.
     fn keep_house(&mut self) -> anyhow::Result<()> {
         if let Some(health) = &self.health {
-            health.tell(self.doctor.writer());
+            health.tell(self.doctor.writer(), self.doctor.core().counters().strangers);
         }
         let core = self.doctor.core();
         let (streams, records) = (core.streams(), core.counters().records);

@@ -17,34 +17,10 @@ impl<T: Copy + Default, const N: usize> Few<T, N> {
 
     /// Adds a value at the end; a full row stays as it is.
     pub(crate) fn push(&mut self, item: T) {
-        self.insert(self.len(), item);
-    }
-
-    /// Puts a value at `at`; a full row stays as it is.
-    pub(crate) fn insert(&mut self, at: usize, item: T) {
-        if self.is_full() {
-            return;
-        }
-        self.len += 1;
-        if let Some(tail) = self.get_mut(at..) {
-            tail.rotate_right(1);
-        }
-        if let Some(place) = self.get_mut(at) {
+        if let Some(place) = self.items.get_mut(usize::from(self.len)) {
             *place = item;
+            self.len += 1;
         }
-    }
-
-    /// Takes the value at `at` out.
-    pub(crate) fn remove(&mut self, at: usize) -> Option<T> {
-        let tail = self.get_mut(at..)?;
-        let item = *tail.first()?;
-        tail.rotate_left(1);
-        self.len -= 1;
-        // What is behind the end is always the default, so that equal rows have equal bytes.
-        if let Some(end) = self.items.get_mut(usize::from(self.len)) {
-            *end = T::default();
-        }
-        Some(item)
     }
 }
 

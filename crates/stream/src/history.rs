@@ -7,7 +7,10 @@ use crate::few::Few;
 pub(crate) const NO_SEQ: u64 = u64::MAX;
 
 /// What is kept of one record: enough to say "this very record" with certainty that suffices.
+///
+/// Packed: there are 32 of them in a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(Rust, packed(4))]
 pub(crate) struct Mark {
     /// printk's number, or [`NO_SEQ`].
     pub(crate) seq: u64,
@@ -136,7 +139,7 @@ fn is_precise(time: u64) -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Holes {
     /// Half-open, ascending, apart from each other.
-    pub(crate) spans: Few<(u64, u64), { Holes::MOST }>,
+    pub(crate) spans: Vec<(u64, u64)>,
     /// Below this number holes have been forgotten.
     pub(crate) unsure_below: u64,
 }
@@ -172,9 +175,7 @@ impl Holes {
         let Some(at) = self.spans.iter().position(|&(from, to)| (from..to).contains(&seq)) else {
             return;
         };
-        let Some((from, to)) = self.spans.remove(at) else {
-            return;
-        };
+        let (from, to) = self.spans.remove(at);
         if from < seq {
             self.insert(at, (from, seq));
         }
@@ -186,10 +187,11 @@ impl Holes {
 
     /// Puts a hole where it belongs; where there is no room, the first is forgotten.
     fn insert(&mut self, at: usize, hole: (u64, u64)) {
-        if self.spans.is_full() {
-            let (_, end) = self.spans.remove(0).unwrap_or_default();
+        let mut at = at;
+        if self.spans.len() == Self::MOST {
+            let (_, end) = self.spans.remove(0);
             self.unsure_below = end;
-            return self.spans.insert(at.saturating_sub(1), hole);
+            at = at.saturating_sub(1);
         }
         self.spans.insert(at, hole);
     }

@@ -246,7 +246,7 @@ fn write_holes(to: &mut Vec<u8>, holes: &Holes) {
     number(to, holes.unsure_below);
     to.push(holes.spans.len() as u8);
     let mut before = 0;
-    for (start, end) in holes.spans.iter() {
+    for (start, end) in &holes.spans {
         number(to, start.wrapping_sub(before));
         number(to, end.wrapping_sub(*start));
         before = *end;
@@ -256,7 +256,9 @@ fn write_holes(to: &mut Vec<u8>, holes: &Holes) {
 fn read_holes(from: &mut Reader<'_>) -> Option<Holes> {
     let mut holes = Holes { unsure_below: from.number()?, ..Holes::default() };
     let mut before = 0u64;
-    for _ in 0..from.byte()? {
+    let count = from.byte().filter(|count| usize::from(*count) <= Holes::MOST)?;
+    holes.spans.reserve_exact(usize::from(count));
+    for _ in 0..count {
         let start = before.wrapping_add(from.number()?);
         before = start.wrapping_add(from.number()?);
         holes.spans.push((start, before));

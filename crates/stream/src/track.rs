@@ -140,7 +140,9 @@ impl Track {
     /// Takes a record in that may be in already.
     pub(crate) fn accept_again(&mut self, line: &Line) {
         let heard = match self.numbers {
-            Some((first, next)) if line.numbered() && (first..next).contains(&line.mark.seq) => {
+            Some((first, next))
+                if line.numbered() && (first..next).contains(&{ line.mark.seq }) =>
+            {
                 self.holes.heard(line.mark.seq) == Heard::Yes
             }
             _ => false,
