@@ -154,7 +154,7 @@ impl Reader {
         boots::boots(self.view.runs(), now, self.doctor_running().is_some())
     }
 
-    /// What `boot` holds, exactly: reads the boot.
+    /// What `boot` holds, exactly: from block headers where they tell, else by reading it.
     pub fn counts(&self, boot: &BootSummary) -> Result<BootCounts, Error> {
         let counts = self.counts_of(std::slice::from_ref(boot))?;
         Ok(counts.into_iter().next().unwrap_or_default())

@@ -46,7 +46,7 @@ impl Totals {
         let mut totals = Totals::default();
         for (number, _) in runs.segments_of(&wanted) {
             let Some(segment) = segments.segment(number)? else { continue };
-            for span in segment.blocks.iter().flat_map(|block| &block.header.runs) {
+            for span in segment.full()?.iter().flat_map(|block| &block.header.runs) {
                 totals.add(span);
             }
         }

@@ -80,7 +80,12 @@ impl View {
         boots: &[BootSummary],
         formats: bool,
     ) -> Result<Vec<BootCounts>, crate::Error> {
-        let totals = Totals::of(boots, &self.runs, &self.segments)?;
+        // A block that can't be read has a header all the same.
+        let totals = if self.segments.damage().is_empty() {
+            Totals::of(boots, &self.runs, &self.segments)?
+        } else {
+            Totals::default()
+        };
         let mut counts: Vec<Option<BootCounts>> =
             boots.iter().map(|boot| totals.boot(boot, &self.runs, formats)).collect();
         let mut left = counts.iter_mut().zip(boots).filter(|(count, _)| count.is_none());

@@ -161,8 +161,11 @@ fn header(lines: &[Line]) -> BlockHeader {
     for line in lines {
         let Line::Said(said) = line else { continue };
         let (run, at) = (RunId(said.run), WallTime(said.received));
-        let span = RunSpan { run, records: 0, first: at, last: at, seq: None, dense: false };
+        let dense = said.seq.is_some();
+        let span = RunSpan { run, records: 0, first: at, last: at, seq: None, dense };
         let span = spans.entry(said.run).or_insert(span);
+        let follows = span.seq.is_none_or(|(_, high)| said.seq == high.checked_add(1));
+        span.dense &= dense && follows;
         span.records += 1;
         (span.first, span.last) = (span.first.min(at), span.last.max(at));
         let seq = said.seq.map(|seq| (seq, seq));
