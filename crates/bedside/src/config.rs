@@ -167,7 +167,7 @@ impl Default for Config {
             listen: any.map(|address: SocketAddr| Listen(address)).into(),
             data: None,
             allow: Vec::new(),
-            receive_buffer: Size(8 << 20),
+            receive_buffer: Size(64 << 20),
             patience: Length(Duration::from_millis(2)),
             live: Live::Auto,
             store: Store::default(),

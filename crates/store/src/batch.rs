@@ -164,8 +164,8 @@ impl Batch {
     }
 }
 
-/// Half a block, so that few batches make one and a block waits for few.
-const BATCH_TEXT: usize = 512 << 10;
+/// A quarter of a block, so that a few batches make one.
+const BATCH_TEXT: usize = 256 << 10;
 /// Bounds what a flood of new senders puts into one batch.
 const BATCH_RUNS: usize = 4096;
 const MEMORY_WEIGHT: usize = 512;

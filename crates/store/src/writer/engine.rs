@@ -265,7 +265,7 @@ impl Engine {
     /// How hard the next block is compressed: hardly, for sealing does it better and later; but
     /// harder while the disk or the sealing can't keep up, or memory is all there is.
     fn level(&self) -> i32 {
-        let crowded = self.unsynced.bytes() >= self.limits.unsynced_bytes / 2;
+        let crowded = self.unsynced.bytes() >= self.limits.unsynced_bytes / 4;
         let behind = self.shared.backlog() >= BACKLOG_MAX;
         if crowded || behind || self.files.is_empty() {
             self.limits.pressed_level

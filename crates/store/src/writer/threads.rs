@@ -152,7 +152,7 @@ fn take_some(inbox: &mut Inbox) -> VecDeque<Batch> {
     taken
 }
 
-const SPARES_MAX: usize = 4;
+const SPARES_MAX: usize = 8;
 /// A wait without a due time; ends early with any news.
 const IDLE: Duration = Duration::from_hours(1);
 
