@@ -115,8 +115,8 @@ impl Limits {
 /// Text that a block is filled up to.
 pub(crate) const BLOCK_TEXT: usize = 1 << 20;
 
-/// So many segments may wait to be sealed before their blocks are compressed harder.
-const BACKLOG_MAX: u64 = 4;
+/// So many segments may wait to be sealed before blocks are compressed harder.
+const BACKLOG_MAX: u64 = 16;
 
 /// Memories kept while the disk fails.
 const RESCUED_MAX: usize = 16_384;
