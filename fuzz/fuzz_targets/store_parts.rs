@@ -74,7 +74,7 @@ fn read(bytes: Vec<u8>) {
         && let Ok(filters) = segment.filters(&index)
     {
         let sets = [Gram::of(&fold(b"kernel panic"))];
-        _ = index.blocks_with(&filters, &sets).count();
+        _ = index.blocks_with(&filters, &sets, true).count();
     }
 }
 
