@@ -67,7 +67,7 @@ impl Doctor {
             streams: recovered.memories.len(),
             torn: recovered.torn.iter().map(ToString::to_string).collect(),
         };
-        let core = take_up(Limits::from(&config.limits), recovered)?;
+        let core = take_up(Limits::from(&config.limits), recovered);
         let desk = Desk { batch: Batch::new(), writer, patient };
         let checkpoint = Checkpoint::default();
         Ok((Doctor { core, desk, checkpoint, hand_over: Monotonic(0) }, found))
@@ -213,7 +213,7 @@ impl Desk {
 }
 
 /// A core that knows what the last doctor knew: its memories, and what was stored since.
-fn take_up(limits: Limits, recovered: Recovered) -> anyhow::Result<Core> {
+fn take_up(limits: Limits, recovered: Recovered) -> Core {
     let mut core = Core::new(limits, recovered.next_run);
     for memory in recovered.memories {
         core.restore(memory);
@@ -221,8 +221,8 @@ fn take_up(limits: Limits, recovered: Recovered) -> anyhow::Result<Core> {
     recovered.replay.each(|told| match told {
         Replayed::Run(stored) => core.replay_run(&stored.run),
         Replayed::Record(record, run) => core.replay_record(&kept(record), run),
-    })?;
-    Ok(core)
+    });
+    core
 }
 
 fn kept<'a>(record: &StoredRecord<'a>) -> Kept<'a> {

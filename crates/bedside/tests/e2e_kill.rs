@@ -178,7 +178,7 @@ fn judge(items: &[Item], sent: &[Instant], absences: &[Absence]) -> Result<Losse
                 ensure!(hole.is_empty() || next == 0 || gap == hole, "{hole:?} missing: {gap:?}");
                 for lost in hole {
                     let age = excused(lost, sent, absences);
-                    losses.add(age.with_context(|| format!("record {lost} is lost"))?);
+                    losses.add(age.with_context(|| unexcused(lost, sent, absences))?);
                 }
                 next = seq + 1;
             }
@@ -198,4 +198,16 @@ fn excused(lost: u64, sent: &[Instant], absences: &[Absence]) -> Option<Duration
         !promised && sent + WINDOW >= absence.from && sent <= absence.to
     });
     killed.map(|absence| absence.from.saturating_duration_since(sent))
+}
+
+/// What there is to say of a record that should be there.
+fn unexcused(lost: u64, sent: &[Instant], absences: &[Absence]) -> String {
+    let at = sent[lost as usize];
+    match absences.iter().find(|absence| absence.to >= at) {
+        Some(Absence { from, death, .. }) => {
+            let age = from.saturating_duration_since(at);
+            format!("record {lost} is lost, sent {age:?} before a kill (death's line: {death:?})")
+        }
+        None => format!("record {lost} is lost, sent after the last kill"),
+    }
 }

@@ -63,23 +63,43 @@ impl Replay {
         self.start
     }
 
-    /// Tells each entry. Blocks that can't be read are passed over. May be called at any time:
-    /// what is written by this life is not told.
-    pub fn each(&self, mut visit: impl FnMut(Replayed<'_>)) -> Result<(), Error> {
+    /// Tells each entry. What can't be read is passed over: that is no reason not to start. May be
+    /// called at any time: what is written by this life is not told.
+    pub fn each(&self, mut visit: impl FnMut(Replayed<'_>)) {
         let mut runs = HashMap::new();
         for listed in self.listed.iter().filter(|l| l.name.number >= self.start.segment) {
-            let segment = SegmentFile::open(self.disk.as_ref(), *listed)?;
-            let number = segment.name().number;
-            let mut blocks = segment.scan()?.blocks;
-            while !blocks.is_empty() {
-                let rest = blocks.split_off(stretch(&blocks));
-                blocks.retain(|block| self.wants(number, block));
-                let passed_over = |_: &BlockRef, _| Ok(());
-                segment.by_arrival(&blocks, passed_over, |entries, line| {
-                    self.line(Place { segment: number, entries }, line, &mut runs, &mut visit);
-                })?;
-                blocks = rest;
+            match self.segment(*listed, &mut runs, &mut visit) {
+                // There was nothing in it, so that sealing has removed it meanwhile; or somebody
+                // else has.
+                Err(error) if error.is_not_found() => {}
+                Err(error) => tracing::warn!(%error, "what was said last may be taken for new"),
+                Ok(()) => {}
             }
+        }
+    }
+
+    fn segment(
+        &self,
+        listed: Listed,
+        runs: &mut HashMap<RunId, Run>,
+        visit: &mut impl FnMut(Replayed<'_>),
+    ) -> Result<(), Error> {
+        let segment = SegmentFile::open(self.disk.as_ref(), listed)?;
+        let number = segment.name().number;
+        let scan = match segment.scan() {
+            // Without its index a sealed segment can still be walked.
+            Err(Error::Damaged { .. }) => segment.scan_from(segment.start()),
+            scanned => scanned,
+        };
+        let mut blocks = scan?.blocks;
+        while !blocks.is_empty() {
+            let rest = blocks.split_off(stretch(&blocks));
+            blocks.retain(|block| self.wants(number, block));
+            let passed_over = |_: &BlockRef, _| Ok(());
+            segment.by_arrival(&blocks, passed_over, |entries, line| {
+                self.line(Place { segment: number, entries }, line, runs, visit);
+            })?;
+            blocks = rest;
         }
         Ok(())
     }

@@ -239,7 +239,7 @@ fn what_the_memories_do_not_know_is_told_again() {
             told.push((record.run.0, record.seq.unwrap().0));
         }
     };
-    life.parts.recovered.replay.each(visit).unwrap();
+    life.parts.recovered.replay.each(visit);
     assert_eq!(told, [(1, 2), (3, 3), (2, 5)]);
     assert_eq!(runs, [3]);
 }
@@ -251,6 +251,34 @@ fn without_a_checkpoint_the_recent_past_is_told_again() {
     let mut told = 0;
     let count =
         |replayed: Replayed<'_>| told += u64::from(matches!(replayed, Replayed::Record(..)));
-    life.parts.recovered.replay.each(count).unwrap();
+    life.parts.recovered.replay.each(count);
     assert_eq!(told, 47);
+}
+
+/// Sealing removes a segment in which there is nothing; a disk damages any.
+#[test]
+fn what_cannot_be_told_again_keeps_nobody_from_starting() {
+    let disk = store();
+    let names: Vec<_> = segments(&disk).iter().map(|listed| listed.name.to_string()).collect();
+    let life = Life::open(&disk, &options()).unwrap();
+    let told = |life: &Life| {
+        let mut told = 0;
+        life.parts.recovered.replay.each(|replayed| {
+            told += u64::from(matches!(replayed, Replayed::Record(..)));
+        });
+        told
+    };
+    let all = told(&life);
+    assert!(all > 10);
+    disk.remove(names.last().unwrap()).unwrap();
+    let without_last = told(&life);
+    assert!(without_last > 0 && without_last < all, "{without_last} of {all}");
+    // The sealed one before it loses its index, but not its lines.
+    let sealed = &names[names.len() - 2];
+    let length = disk.open(sealed).unwrap().len().unwrap() as usize;
+    disk.turn_bit(sealed, length - 40);
+    assert_eq!(told(&life), without_last);
+    // Nor does it matter if nothing at all can be read.
+    disk.fail(disk.steps()..u64::MAX);
+    assert_eq!(told(&life), 0);
 }
