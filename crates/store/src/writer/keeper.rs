@@ -73,7 +73,7 @@ struct Limits {
 }
 
 /// So many blocks are read for one commit: it must not take long, whatever comes.
-const BLOCKS_AT_ONCE: usize = 64;
+const BLOCKS_AT_ONCE: usize = 16;
 
 /// So many memories don't wait for the next commit, and no more are in one.
 const MEMORIES_AT_ONCE: usize = 16_384;
