@@ -1,14 +1,14 @@
 //! What the keeper's thread does, without the thread: brings the catalogue up to date, seals,
 //! deletes. Nothing of it is urgent, all of it may fail and is tried again.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::catalogue::{Catalogue, MemoryRow, News, Place, Strangers, Summary, Told};
 use crate::disk::Disk;
 use crate::error::Error;
-use crate::segment::{Form, Listed, Position, SegmentFile, SegmentName, list};
+use crate::segment::{BlockRef, Form, Listed, Position, SegmentFile, SegmentName, list};
 use bedside_stream::{Monotonic, RunId};
 
 use super::engine::{Now, Outcome};
@@ -73,7 +73,10 @@ struct Limits {
 }
 
 /// So many blocks are read for one commit: it must not take long, whatever comes.
-const BLOCKS_AT_ONCE: usize = 16;
+const BLOCKS_AT_ONCE: usize = 64;
+
+/// And so many runs, or one block's.
+const RUNS_AT_ONCE: usize = 32_768;
 
 /// So many memories don't wait for the next commit, and no more are in one.
 const MEMORIES_AT_ONCE: usize = 16_384;
@@ -387,6 +390,7 @@ fn fold_target(
     let blocks: Vec<_> = blocks.take_while(|block| block.end().entries <= limit).cloned().collect();
     // A sealed one is counted as a whole: it has another order than the live one had.
     let some = if live { blocks.get(..*room).unwrap_or(&blocks) } else { &blocks };
+    let some = if live { of_few_runs(some) } else { some };
     *room = room.saturating_sub(some.len());
     let begun = summary.segments.entry(number).or_default();
     begun.entries = applied;
@@ -394,8 +398,19 @@ fn fold_target(
     let known = target.known.as_ref();
     begun.strangers = known.map(|known| known.strangers.clone()).unwrap_or_default();
     summary.fold_further(&segment, some, limit, known.map_or(&none, |known| &known.told))?;
-    let from = some.last().map(crate::segment::BlockRef::end).or(target.reached.from);
+    let from = some.last().map(BlockRef::end).or(target.reached.from);
     Ok((summary, Reached { from, done: some.len() == blocks.len() }))
+}
+
+/// The first of some blocks, as many as hold so many runs: each costs two rows.
+fn of_few_runs(blocks: &[BlockRef]) -> &[BlockRef] {
+    let mut runs = HashSet::new();
+    let few = blocks.iter().take_while(|block| {
+        let few = runs.len() < RUNS_AT_ONCE;
+        runs.extend(block.header.runs.iter().map(|span| span.run));
+        few
+    });
+    blocks.get(..few.count()).unwrap_or(blocks)
 }
 
 #[cfg(test)]
