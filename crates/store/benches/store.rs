@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use bedside_store::read::{Item, Reader, Window};
-use bedside_store::{Batch, Options, Writer};
+use bedside_store::read::{BootSummary, Item, Reader, Search, Window};
+use bedside_store::{Batch, Needle, Options, StoredRecord, Word, Writer};
 use bedside_stream::{Run, RunId, StreamKey, Verdict, WallTime};
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -26,7 +26,7 @@ const BATCH: u64 = 1_000;
 
 #[divan::bench]
 fn push_record(bencher: Bencher) {
-    let text = line(1);
+    let text = line(1, "");
     bencher.counter(ItemsCount::new(BATCH)).with_inputs(Batch::new).bench_local_refs(|batch| {
         for nth in 0..BATCH {
             with_record(&text, |record| batch.push_record(RunId(nth % 100), received(nth), record));
@@ -83,6 +83,24 @@ fn host(bencher: Bencher) {
     });
 }
 
+/// A word in all records, in one of ten thousand, in none.
+#[divan::bench(args = ["BLOCK", "heron", "wolpertinger"])]
+fn search(bencher: Bencher, word: &str) {
+    let dir = sealed();
+    let reader = Reader::open(dir.path()).unwrap();
+    let boots = reader.boots(received(RECORDS));
+    let boots: Vec<&BootSummary> = boots.iter().collect();
+    let word = Word { text: word.as_bytes().to_vec(), case_matters: true };
+    let needle = Needle::new(&[vec![word.clone()]]);
+    let wants =
+        |_: &StoredRecord<'_>, text: &[u8]| memchr::memmem::find(text, &word.text).is_some();
+    let search = Search { needle: &needle, wants: &wants, window: Window::default() };
+    bencher.counter(ItemsCount::new(RECORDS)).bench_local(|| {
+        // `None`: too many to be held.
+        reader.search(&boots, &search).unwrap().map(Iterator::count)
+    });
+}
+
 fn filled() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     fill(dir.path());
@@ -102,7 +120,8 @@ fn fill(dir: &Path) {
         batch.push_run(&run(host));
     }
     for nth in 0..RECORDS {
-        let text = line(nth / HOSTS);
+        let end = if nth.is_multiple_of(10_000) { " (heron)" } else { "" };
+        let text = line(nth / HOSTS, end);
         with_record(&text, |record| {
             batch.push_record(RunId(1 + nth % HOSTS), received(nth), record);
         });
@@ -139,10 +158,10 @@ fn run(host: u64) -> Run {
     }
 }
 
-fn line(nth: u64) -> String {
+fn line(nth: u64, end: &str) -> String {
     let (address, port) = (nth.wrapping_mul(2_654_435_761) as u32, nth % 64);
     format!(
-        "6,{nth},{},-;[UFW BLOCK] IN=eth0 SRC={address:08x} LEN=60 PROTO=UDP SPT={port}\n",
+        "6,{nth},{},-;[UFW BLOCK] IN=eth0 SRC={address:08x} LEN=60 PROTO=UDP SPT={port}{end}\n",
         1_000_000 + nth * 50
     )
 }
