@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use clap::ValueEnum as _;
 use serde::Serialize;
 
 use crate::generate::Format;
@@ -30,13 +31,36 @@ pub(crate) struct AllArgs {
     /// Small loads and few rounds: what is lost shows, what it costs hardly
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Write the tables into DIR/performance.md, between its two marks, and plots into
+    /// Write the tables into DIR/performance.md, between its marks, and plots into
     /// DIR/pictures
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Measure these parts only
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
+    pub(crate) only: Vec<Section>,
     /// Ask a store of 10 GiB as well; takes as much room on the disk, and minutes
     #[arg(long)]
     pub(crate) large: bool,
+}
+
+/// A part of the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Section {
+    /// CPU per datagram, drain
+    Drain,
+    /// CPU per datagram, paced
+    Paced,
+    /// From a datagram to its line
+    Latency,
+    /// Full speed and a power cut
+    Loss,
+    /// Resident memory by the number of sources
+    Memory,
+    /// Real sources among made-up ones
+    Flood,
+    /// Size of the store, and questions to it
+    Store,
 }
 
 /// All figures of a run.
@@ -47,28 +71,45 @@ pub(crate) struct Report {
     paced: Vec<Paced>,
     latency: Vec<Latency>,
     full: Vec<Full>,
-    memory: Memory,
-    flood: Flood,
-    store: Store,
+    memory: Vec<Memory>,
+    flood: Vec<Flood>,
+    store: Vec<Store>,
 }
 
 impl AllArgs {
-    /// Measures everything.
+    /// Measures everything, or the parts that are asked for.
     pub(crate) fn run(&self, site: &Site) -> Result<Report> {
-        let report = Report {
-            machine: Machine::here()?,
-            drains: collect(self.drains().iter().map(|args| args.run(site)))?,
-            paced: collect(self.paced().iter().map(|args| args.run(site)))?,
-            latency: collect(self.latency().iter().map(|args| args.run(site)))?,
-            full: collect(self.full().iter().map(|args| args.run(site)))?,
-            memory: told(self.memory().run(site))?,
-            flood: told(self.flood().run(site))?,
-            store: told(self.store().run(site))?,
-        };
-        if let Some(dir) = &self.out {
-            report.write(dir)?;
+        let mut report = Report::new()?;
+        for section in Section::value_variants() {
+            if self.only.is_empty() || self.only.contains(section) {
+                self.measure(*section, site, &mut report)?;
+                if let Some(dir) = &self.out {
+                    report.write(*section, dir)?;
+                }
+            }
         }
         Ok(report)
+    }
+
+    fn measure(&self, section: Section, site: &Site, report: &mut Report) -> Result<()> {
+        match section {
+            Section::Drain => {
+                report.drains = collect(self.drains().iter().map(|args| args.run(site)))?;
+            }
+            Section::Paced => {
+                report.paced = collect(self.paced().iter().map(|args| args.run(site)))?;
+            }
+            Section::Latency => {
+                report.latency = collect(self.latency().iter().map(|args| args.run(site)))?;
+            }
+            Section::Loss => {
+                report.full = collect(self.full().iter().map(|args| args.run(site)))?;
+            }
+            Section::Memory => report.memory = vec![told(self.memory().run(site))?],
+            Section::Flood => report.flood = vec![told(self.flood().run(site))?],
+            Section::Store => report.store = vec![told(self.store().run(site))?],
+        }
+        Ok(())
     }
 
     fn drains(&self) -> Vec<DrainArgs> {
@@ -79,7 +120,7 @@ impl AllArgs {
             (Format::Extended, 10_000, true),
             (Format::Basic, 1, false),
         ];
-        let (datagrams, rounds) = if self.quick { (50_000, 1) } else { (200_000, 7) };
+        let (datagrams, rounds) = if self.quick { (50_000, 1) } else { (200_000, 5) };
         let args = |(format, sources, peers): (Format, u32, bool)| DrainArgs {
             format,
             sources,
@@ -92,7 +133,7 @@ impl AllArgs {
     }
 
     fn paced(&self) -> Vec<PacedArgs> {
-        let (seconds, rounds) = if self.quick { (1, 1) } else { (4, 5) };
+        let (seconds, rounds) = if self.quick { (1, 1) } else { (4, 3) };
         let args = |rate| PacedArgs {
             rate,
             seconds,
@@ -105,7 +146,7 @@ impl AllArgs {
     }
 
     fn latency(&self) -> Vec<LatencyArgs> {
-        let seconds = if self.quick { 1 } else { 10 };
+        let seconds = if self.quick { 1 } else { 5 };
         let args = |rate| LatencyArgs { rate, seconds, sources: 100, seed: 1 };
         vec![args(5_000), args(50_000)]
     }
@@ -136,7 +177,7 @@ impl AllArgs {
     }
 
     fn store(&self) -> StoreArgs {
-        let (lines, rounds) = if self.quick { (300_000, 1) } else { (10_000_000, 7) };
+        let (lines, rounds) = if self.quick { (300_000, 1) } else { (10_000_000, 5) };
         StoreArgs { lines, sources: 10_000, rounds, large: self.large }
     }
 }
@@ -159,18 +200,48 @@ fn tell(figures: &impl fmt::Display) -> Result<()> {
 }
 
 impl Report {
-    /// Writes tables and plots into the documents.
-    fn write(&self, dir: &Path) -> Result<()> {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            machine: Machine::here()?,
+            drains: Vec::new(),
+            paced: Vec::new(),
+            latency: Vec::new(),
+            full: Vec::new(),
+            memory: Vec::new(),
+            flood: Vec::new(),
+            store: Vec::new(),
+        })
+    }
+
+    /// Writes a part's tables and plot into the documents.
+    fn write(&self, section: Section, dir: &Path) -> Result<()> {
         let path = dir.join("performance.md");
         let page = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        fs::write(&path, page::replace(&page, &self.to_string())?)?;
+        let page = page::replace(&page, "machine", &self.machine.to_string())?;
+        let name = format!("{section:?}").to_lowercase();
+        fs::write(&path, page::replace(&page, &name, &self.tables(section))?)?;
         let pictures = dir.join("pictures");
-        fs::write(pictures.join("drain.svg"), plot::drains(&self.drains))?;
-        fs::write(pictures.join("paced.svg"), plot::paced(&self.paced))?;
+        match section {
+            Section::Drain => fs::write(pictures.join("drain.svg"), plot::drains(&self.drains))?,
+            Section::Paced => fs::write(pictures.join("paced.svg"), plot::paced(&self.paced))?,
+            _ => {}
+        }
         Ok(())
     }
 
-    /// Fails where something was lost. Never because of a time.
+    fn tables(&self, section: Section) -> String {
+        match section {
+            Section::Drain => page::tables(&self.drains),
+            Section::Paced => page::tables(&self.paced),
+            Section::Latency => page::tables(&self.latency),
+            Section::Loss => page::tables(&self.full),
+            Section::Memory => page::tables(&self.memory),
+            Section::Flood => page::tables(&self.flood),
+            Section::Store => page::tables(&self.store),
+        }
+    }
+
+    /// Fails where something was lost that was not told. Never because of a time.
     pub(crate) fn check(&self) -> Result<()> {
         for full in &self.full {
             ensure!(full.is_honest(), "not all that was lost was told:\n{full}");
@@ -178,7 +249,9 @@ impl Report {
         for Latency { unseen, rate, .. } in &self.latency {
             ensure!(*unseen == 0, "{unseen} lines at {rate}/s were never shown");
         }
-        ensure!(self.flood.is_whole(), "real sources lost lines:\n{}", self.flood);
+        for flood in &self.flood {
+            ensure!(flood.is_whole(), "real sources lost lines:\n{flood}");
+        }
         Ok(())
     }
 }
@@ -186,12 +259,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "{}", self.machine)?;
-        page::section(out, "CPU per datagram, drain", &self.drains)?;
-        page::section(out, "CPU per datagram, paced", &self.paced)?;
-        page::section(out, "Latency", &self.latency)?;
-        page::section(out, "Loss", &self.full)?;
-        page::section(out, "Memory", std::slice::from_ref(&self.memory))?;
-        page::section(out, "A flood", std::slice::from_ref(&self.flood))?;
-        page::section(out, "The store", std::slice::from_ref(&self.store))
+        let tables = Section::value_variants().iter().map(|section| self.tables(*section));
+        tables.filter(|tables| !tables.is_empty()).try_for_each(|tables| writeln!(out, "{tables}"))
     }
 }

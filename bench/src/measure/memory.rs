@@ -11,6 +11,7 @@ use crate::generate::{Format, Profile};
 use crate::receivers::{Doctor, Receiver};
 use crate::send::Sender;
 use crate::site::{self, Site};
+use crate::stored::Stored;
 
 /// How many sources.
 #[derive(clap::Args, Clone, Debug)]
@@ -39,8 +40,8 @@ pub(crate) struct Row {
     pub(crate) peak: u64,
     /// Bytes for each source more than in the row above.
     pub(crate) per_source: Option<f64>,
-    /// Machines that `bedside hosts` lists.
-    pub(crate) told: usize,
+    /// Sources with records in the store.
+    pub(crate) held: usize,
     pub(crate) dropped: u64,
 }
 
@@ -70,8 +71,9 @@ impl MemoryArgs {
         let peak = receiver.memory("VmHWM")?;
         let dropped = receiver.ear.drops()?;
         receiver.terminate()?;
-        let told = doctor.hosts(&[])?.len();
-        Ok(Row { sources, resident, peak, per_source: None, told, dropped })
+        let stored = Stored::read(&doctor.data(), site.network)?;
+        let held = stored.records.iter().filter(|&&records| records > 0).count();
+        Ok(Row { sources, resident, peak, per_source: None, held, dropped })
     }
 
     /// Enough of each source to be taken for a real one; no faster than it is heard, for
@@ -106,7 +108,7 @@ impl fmt::Display for Memory {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "Memory, {}, {LINES} lines of each source, then silence\n", self.format)?;
         let mut table =
-            Table::new("sources | resident | peak | bytes per source | listed | dropped");
+            Table::new("sources | resident | peak | bytes per source | in the store | dropped");
         for row in &self.rows {
             let per_source = row.per_source.map_or(String::new(), |bytes| format!("{bytes:.0}"));
             table.row(&format!(
@@ -114,7 +116,7 @@ impl fmt::Display for Memory {
                 thousands(row.sources.into()),
                 row.resident as f64 / 1e6,
                 row.peak as f64 / 1e6,
-                thousands(row.told as u64),
+                thousands(row.held as u64),
                 row.dropped
             ));
         }

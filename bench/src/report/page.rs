@@ -4,26 +4,19 @@ use std::fmt;
 
 use anyhow::{Context as _, Result};
 
-/// Puts tables between the page's two marks.
-pub(super) fn replace(page: &str, tables: &str) -> Result<String> {
-    let marked = page.split_once(BEGIN).zip(page.split_once(END));
+/// Puts tables between the page's two marks of this name.
+pub(super) fn replace(page: &str, name: &str, tables: &str) -> Result<String> {
+    let (begin, end) = (format!("<!-- bench: {name} -->"), format!("<!-- /{name} -->"));
+    let marked = page.split_once(&begin).zip(page.split_once(&end));
     let ((before, _), (_, after)) =
-        marked.with_context(|| format!("the page has no {BEGIN} and {END}"))?;
-    Ok(format!("{before}{BEGIN}\n{tables}\n{END}{after}"))
+        marked.with_context(|| format!("the page has no {begin} and {end}"))?;
+    Ok(format!("{before}{begin}\n{tables}\n{end}{after}"))
 }
 
-/// A heading and what belongs under it.
-pub(super) fn section(
-    out: &mut fmt::Formatter<'_>,
-    heading: &str,
-    figures: &[impl fmt::Display],
-) -> fmt::Result {
-    writeln!(out, "### {heading}\n")?;
-    figures.iter().try_for_each(|figures| writeln!(out, "{figures}"))
+/// Figures below each other.
+pub(super) fn tables(figures: &[impl fmt::Display]) -> String {
+    figures.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n")
 }
-
-const BEGIN: &str = "<!-- figures: written by bedside-bench -->";
-const END: &str = "<!-- end of figures -->";
 
 #[cfg(test)]
 mod tests {
@@ -31,8 +24,9 @@ mod tests {
 
     #[test]
     fn what_stood_between_the_marks_is_gone() {
-        let page = format!("a\n{BEGIN}\nold\n{END}\nz\n");
-        assert_eq!(replace(&page, "new").unwrap(), format!("a\n{BEGIN}\nnew\n{END}\nz\n"));
-        assert!(replace("no marks", "new").is_err());
+        let page = "a\n<!-- bench: x -->\nold\n<!-- /x -->\nz\n";
+        let new = "a\n<!-- bench: x -->\nnew\n<!-- /x -->\nz\n";
+        assert_eq!(replace(page, "x", "new").unwrap(), new);
+        assert!(replace(page, "y", "new").is_err());
     }
 }
