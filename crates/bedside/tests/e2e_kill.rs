@@ -191,13 +191,26 @@ fn judge(items: &[Item], sent: &[Instant], absences: &[Absence]) -> Result<Losse
 
 /// How long before a kill it was sent, if that was too late to be promised; nothing if that was
 /// in an absence.
-fn excused(lost: u64, sent: &[Instant], absences: &[Absence]) -> Option<Duration> {
-    let sent = sent[lost as usize];
+fn excused(lost: u64, all: &[Instant], absences: &[Absence]) -> Option<Duration> {
+    let sent = all[lost as usize];
     let killed = absences.iter().find(|absence| {
         let promised = absence.death.is_some_and(|death| lost <= death);
-        !promised && sent + WINDOW >= absence.from && sent <= absence.to
+        let window = WINDOW + starved(all, absence.from);
+        !promised && sent + window >= absence.from && sent <= absence.to
     });
     killed.map(|absence| absence.from.saturating_duration_since(sent))
+}
+
+/// How long in all the load itself, which speaks every two milliseconds, was kept from running in
+/// the last second before this: so long the doctor may have been, too.
+fn starved(sent: &[Instant], kill: Instant) -> Duration {
+    const BEFORE: Duration = Duration::from_secs(1);
+    const USUAL: Duration = Duration::from_millis(10);
+    let until = sent.partition_point(|sent| *sent <= kill);
+    let from = sent.partition_point(|sent| *sent + BEFORE <= kill);
+    let last = sent[..until].last().map(|last| kill.duration_since(*last));
+    let pauses = sent[from..until].windows(2).map(|pair| pair[1].duration_since(pair[0]));
+    pauses.chain(last).filter(|pause| *pause > USUAL).sum()
 }
 
 /// What there is to say of a record that should be there.
@@ -206,7 +219,11 @@ fn unexcused(lost: u64, sent: &[Instant], absences: &[Absence]) -> String {
     match absences.iter().find(|absence| absence.to >= at) {
         Some(Absence { from, death, .. }) => {
             let age = from.saturating_duration_since(at);
-            format!("record {lost} is lost, sent {age:?} before a kill (death's line: {death:?})")
+            let starved = starved(sent, *from);
+            format!(
+                "record {lost} is lost, sent {age:?} before a kill (death's line: {death:?}; the load \
+                 itself was kept from running for {starved:?})"
+            )
         }
         None => format!("record {lost} is lost, sent after the last kill"),
     }
