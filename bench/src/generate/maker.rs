@@ -235,7 +235,7 @@ impl Maker {
 
     /// Words that are searched for: one in a million, and one in ten thousand.
     fn mark(&self, text: &mut Vec<u8>) {
-        if self.made.is_multiple_of(1_000_000) {
+        if self.made % 1_000_000 == 500_000 {
             text.extend_from_slice(RARE.as_bytes());
         } else if self.made.is_multiple_of(10_000) {
             text.extend_from_slice(SELDOM.as_bytes());
