@@ -23,8 +23,8 @@ fn panel(drain: &Drain) -> Panel {
     Panel {
         title: format!("{}, {} sources", drain.format, thousands(drain.sources.into())),
         bars: drain.receivers.iter().map(bar).collect(),
-        most: 2_500.0,
-        step: 500.0,
+        most: 5_000.0,
+        step: 1_000.0,
         lines: vec![1.0, 1.5, 2.0],
     }
 }

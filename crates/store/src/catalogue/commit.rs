@@ -121,12 +121,13 @@ impl Catalogue {
 }
 
 /// A run has a line in every segment that holds something of it, and `runs` knows the last one:
-/// where that is still there nobody need look.
+/// where that is still there nobody need look. CROSS: SQLite would go through all spans for each
+/// run otherwise, for it does not know that there are few segments.
 const FORGET_RUNS: &str = "
 CREATE TEMP TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY);
 INSERT INTO gone SELECT id FROM runs
     WHERE segment NOT IN (SELECT number FROM segments) AND NOT EXISTS
-        (SELECT 1 FROM segments JOIN spans ON spans.segment = number AND run = id);
+        (SELECT 1 FROM segments CROSS JOIN spans ON spans.segment = number AND run = id);
 INSERT INTO hosts
     SELECT label, max(boot) + 1 FROM runs JOIN gone USING (id)
     WHERE verdict != 2 AND boot NOT NULL GROUP BY label
