@@ -6,6 +6,8 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use integer_encoding::VarInt;
+
 use crate::few::Few;
 use crate::history::{Holes, Mark, Marks};
 use crate::mind::Mind;
@@ -127,7 +129,7 @@ impl Head {
         let key = read_key(from)?;
         let run = RunId(from.number()?);
         let (last_received, since) = (WallTime(from.number()?), WallTime(from.number()?));
-        let heard = u32::try_from(from.number()?).ok()?;
+        let heard = u32::try_from(from.number::<u64>()?).ok()?;
         Some(Head { key, run, last_received, since, heard, proven })
     }
 }
@@ -158,8 +160,8 @@ fn read_key(from: &mut Reader<'_>) -> Option<StreamKey> {
         _ => return None,
     };
     if let SocketAddr::V6(source) = &mut source {
-        source.set_flowinfo(u32::try_from(from.number()?).ok()?);
-        source.set_scope_id(u32::try_from(from.number()?).ok()?);
+        source.set_flowinfo(u32::try_from(from.number::<u64>()?).ok()?);
+        source.set_scope_id(u32::try_from(from.number::<u64>()?).ok()?);
     }
     source.set_port(u16::from_le_bytes(from.array()?));
     Some(StreamKey { source, port: u16::from_le_bytes(from.array()?) })
@@ -204,7 +206,7 @@ fn read_run(from: &mut Reader<'_>, key: StreamKey) -> Option<Run> {
         _ => Verdict::SameAs(RunId(from.number()?)),
     };
     let mut name = || {
-        let len = usize::try_from(from.number()?).ok()?;
+        let len = usize::try_from(from.number::<u64>()?).ok()?;
         let name = from.take(len)?;
         Some((len > 0).then(|| name.to_vec()))
     };
@@ -233,7 +235,7 @@ fn read_track(from: &mut Reader<'_>, key: StreamKey) -> Option<Track> {
         if flags & bit == 0 {
             return Some(None);
         }
-        let low = from.number()?;
+        let low: u64 = from.number()?;
         Some(Some((low, low.wrapping_add(from.number()?))))
     };
     let (numbers, times) = (pair(1)?, pair(2)?);
@@ -274,8 +276,8 @@ fn write_marks(to: &mut Vec<u8>, marks: &Marks) {
     for row in [&marks.early[..], &marks.precise, &marks.sampled, &marks.recent] {
         to.push(row.len() as u8);
         for mark in row {
-            signed(to, mark.seq.wrapping_sub(before.seq).cast_signed());
-            signed(to, mark.time.wrapping_sub(before.time).cast_signed());
+            number(to, mark.seq.wrapping_sub(before.seq).cast_signed());
+            number(to, mark.time.wrapping_sub(before.time).cast_signed());
             to.extend_from_slice(&mark.hash.to_le_bytes());
             before = *mark;
         }
@@ -306,26 +308,20 @@ fn read_marks(from: &mut Reader<'_>) -> Option<Marks> {
 fn read_row<const N: usize>(from: &mut Reader<'_>, before: &mut Mark) -> Option<Few<Mark, N>> {
     let mut row = Few::default();
     for _ in 0..from.byte()? {
-        let seq = before.seq.wrapping_add(from.signed()?.cast_unsigned());
-        let time = before.time.wrapping_add(from.signed()?.cast_unsigned());
+        let seq = before.seq.wrapping_add_signed(from.number()?);
+        let time = before.time.wrapping_add_signed(from.number()?);
         *before = Mark { seq, time, hash: u32::from_le_bytes(from.array()?) };
         row.push(*before);
     }
     Some(row)
 }
 
-/// LEB128.
-fn number(to: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        to.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    to.push(value as u8);
-}
-
-/// Small in either direction is short.
-fn signed(to: &mut Vec<u8>, value: i64) {
-    number(to, (value << 1 ^ value >> 63).cast_unsigned());
+/// Appends a number in as many bytes as it needs.
+fn number(to: &mut Vec<u8>, value: impl VarInt) {
+    const LONGEST: usize = 10;
+    let mut bytes = [0; LONGEST];
+    let length = value.encode_var(&mut bytes);
+    to.extend_from_slice(bytes.get(..length).unwrap_or_default());
 }
 
 /// What is left to read.
@@ -346,20 +342,9 @@ impl<'a> Reader<'a> {
         self.array().map(|[byte]| byte)
     }
 
-    fn number(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    fn signed(&mut self) -> Option<i64> {
-        let value = self.number()?;
-        Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+    fn number<T: VarInt>(&mut self) -> Option<T> {
+        let (value, length) = T::decode_var(self.0)?;
+        self.0 = self.0.get(length..)?;
+        Some(value)
     }
 }

@@ -1,6 +1,7 @@
 //! The two headers and their bytes.
 
 use bedside_stream::{RunId, WallTime};
+use integer_encoding::VarInt;
 
 use super::{BLOCK_TEXT_MAX, FORMAT_VERSION, SegmentName, span};
 use crate::disk::DiskFile;
@@ -267,26 +268,20 @@ impl Bytes<'_> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// A number in as many bytes as it needs, seven bits in each, the lowest first.
-    pub(super) fn varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let (&byte, rest) = self.0.split_first()?;
-            self.0 = rest;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
+    /// A number that [`push_varint`] wrote.
+    pub(super) fn varint<T: VarInt>(&mut self) -> Option<T> {
+        let (value, length) = T::decode_var(self.0)?;
+        self.0 = self.0.get(length..)?;
+        Some(value)
     }
 }
 
-/// Appends a number that [`Bytes::varint`] reads.
-pub(super) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+/// Appends a number in as many bytes as it needs: LEB128, of a signed one's zigzag.
+pub(super) fn push_varint(out: &mut Vec<u8>, value: impl VarInt) {
+    let mut bytes = [0; VARINT_MAX];
+    let length = value.encode_var(&mut bytes);
+    out.extend_from_slice(&bytes[..length]);
 }
+
+/// The bytes of the longest varint.
+pub(super) const VARINT_MAX: usize = 10;

@@ -1,14 +1,12 @@
 //! The numbers of a block's entries, where its lines are not in the order of their arrival.
 //!
 //! A column between header and frame: a skippable frame that holds, compressed, for each line the
-//! step from one behind the number in front of it, as a varint whose lowest bit is the sign.
+//! step from one behind the number in front of it, as a signed varint.
 
-use super::header::{Bytes, checked, emit_checked, push_varint, skippable};
+use super::header::{Bytes, VARINT_MAX, checked, emit_checked, push_varint, skippable};
 use super::{BlockRef, Order};
 
 const MAGIC: u32 = 0x184D_2A5D;
-/// The longest varint.
-const STEP_MAX: usize = 10;
 
 /// The numbers of a block's entries, line by line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +40,7 @@ pub fn emit(entries: &[u64], before: u64, out: &mut Vec<u8>) -> std::io::Result<
     let mut steps = Vec::with_capacity(2 * entries.len());
     let mut expected = first;
     for &entry in entries {
-        let step = entry.wrapping_sub(expected).cast_signed();
-        push_varint(&mut steps, (step << 1 ^ step >> 63).cast_unsigned());
+        push_varint(&mut steps, entry.wrapping_sub(expected).cast_signed());
         expected = entry.wrapping_add(1);
     }
     let start = out.len();
@@ -57,14 +54,12 @@ pub(super) fn parse(bytes: &[u8], block: &BlockRef, order: Order) -> Option<Vec<
     let packed = checked(bytes.get(8..).filter(|payload| payload.len() == length))?;
     let count = block.header.entries as usize;
     // A line is at least a byte of text, and a text's length is bounded.
-    let steps = zstd::bulk::decompress(packed, count.checked_mul(STEP_MAX)?).ok()?;
+    let steps = zstd::bulk::decompress(packed, count.checked_mul(VARINT_MAX)?).ok()?;
     let mut steps = Bytes(&steps);
     let mut expected = order.first;
     let mut entries = Vec::with_capacity(count);
     for _ in 0..count {
-        let step = steps.varint()?;
-        let step = (step >> 1).cast_signed() ^ -(step & 1).cast_signed();
-        let entry = expected.wrapping_add_signed(step);
+        let entry = expected.wrapping_add_signed(steps.varint()?);
         (order.first..=order.last).contains(&entry).then_some(())?;
         entries.push(entry);
         expected = entry.wrapping_add(1);

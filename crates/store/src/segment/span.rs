@@ -35,7 +35,7 @@ pub(super) fn parse(bytes: &mut Bytes<'_>, count: u32, origin: WallTime) -> Opti
     let mut runs = Vec::with_capacity((count as usize).min(bytes.0.len() / SHORTEST));
     for _ in 0..count {
         let run = before.wrapping_add(bytes.varint()?);
-        let records = bytes.varint()?;
+        let records: u64 = bytes.varint()?;
         let (flags, records) = (records & 3, u32::try_from(records >> 2).ok()?);
         let first = origin.0.wrapping_add(bytes.varint()?);
         let last = first.wrapping_add(bytes.varint()?);
@@ -43,7 +43,7 @@ pub(super) fn parse(bytes: &mut Bytes<'_>, count: u32, origin: WallTime) -> Opti
         let seq = if flags & HAS_SEQ == 0 {
             None
         } else {
-            let low = bytes.varint()?;
+            let low: u64 = bytes.varint()?;
             let width = if dense { u64::from(records.checked_sub(1)?) } else { bytes.varint()? };
             Some((low, low.wrapping_add(width)))
         };
