@@ -3,11 +3,10 @@
 
 use std::path::Path;
 
-use bedside_store::{Batch, Options, Recovered, Replayed, Retention, StoredRecord, Tap, Writer};
+use bedside_store::{Batch, Options, Recovered, Replayed, Retention, Tap, Writer};
 use bedside_stream::{
-    Cause, Core, Event, Kept, Limits, Memory, Monotonic, RunId, StreamKey, WallTime, World,
+    Cause, Core, Event, Limits, Memory, Monotonic, RunId, StreamKey, WallTime, World,
 };
-use netconsole_wire::Text;
 
 use crate::config::Config;
 
@@ -183,16 +182,7 @@ impl std::fmt::Debug for Doctor {
 
 impl World for Desk {
     fn event(&mut self, event: Event<'_>) {
-        match event {
-            Event::Run(run) => self.batch.push_run(run),
-            Event::Record { run, received, record } => {
-                self.batch.push_record(run, received, &record);
-            }
-            Event::Gap { run, received, cause, count } => {
-                self.batch.push_gap(run, received, cause, count);
-            }
-            Event::Evicted(memory) => self.batch.push_evicted(memory),
-        }
+        self.batch.push(&event);
     }
 
     fn recall(&mut self, key: &StreamKey) -> Option<Memory> {
@@ -220,20 +210,9 @@ fn take_up(limits: Limits, recovered: Recovered) -> Core {
     }
     recovered.replay.each(|told| match told {
         Replayed::Run(stored) => core.replay_run(&stored.run),
-        Replayed::Record(record, run) => core.replay_record(&kept(record), run),
+        Replayed::Record(record, run) => core.replay_record(&record.kept(), run),
     });
     core
-}
-
-fn kept<'a>(record: &StoredRecord<'a>) -> Kept<'a> {
-    Kept {
-        run: record.run,
-        received: record.received,
-        seq: record.seq,
-        time: record.time,
-        text: Text::Escaped(record.text),
-        incomplete: record.incomplete,
-    }
 }
 
 fn options(config: &Config) -> Options {

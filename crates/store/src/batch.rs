@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bedside_stream::{Cause, Memory, Run, RunId, StreamKey, WallTime};
+use bedside_stream::{Cause, Event, Memory, Run, RunId, StreamKey, WallTime};
 use netconsole_wire::{Record, Text};
 
 use crate::entry::{write_gap, write_record};
@@ -65,6 +65,18 @@ impl Batch {
     /// An empty batch.
     pub fn new() -> Batch {
         Batch::default()
+    }
+
+    /// Adds what the core tells.
+    pub fn push(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Run(run) => self.push_run(run),
+            Event::Record { run, received, record } => self.push_record(*run, *received, record),
+            Event::Gap { run, received, cause, count } => {
+                self.push_gap(*run, *received, *cause, *count);
+            }
+            Event::Evicted(memory) => self.push_evicted(memory),
+        }
     }
 
     /// Adds a record.

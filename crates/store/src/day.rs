@@ -7,8 +7,7 @@ mod machines;
 
 use std::collections::BTreeSet;
 
-use bedside_stream::{Core, Event, Kept, Limits, Memory, Monotonic, StreamKey, WallTime, World};
-use netconsole_wire::Text;
+use bedside_stream::{Core, Event, Limits, Memory, Monotonic, StreamKey, WallTime, World};
 
 use crate::batch::Batch;
 use crate::catalogue::Catalogue;
@@ -48,19 +47,10 @@ struct Desk<'a> {
 
 impl World for Desk<'_> {
     fn event(&mut self, event: Event<'_>) {
-        match event {
-            Event::Run(run) => self.batch.push_run(run),
-            Event::Record { run, received, record } => {
-                self.batch.push_record(run, received, &record);
-            }
-            Event::Gap { run, received, cause, count } => {
-                self.batch.push_gap(run, received, cause, count);
-            }
-            Event::Evicted(memory) => {
-                self.batch.push_evicted(memory);
-                self.life.parts.shelf.hold(&memory.clone().into());
-            }
+        if let Event::Evicted(memory) = event {
+            self.life.parts.shelf.hold(&memory.clone().into());
         }
+        self.batch.push(&event);
     }
 
     fn recall(&mut self, key: &StreamKey) -> Option<Memory> {
@@ -94,17 +84,7 @@ impl Doctor {
         let core = &mut self.core;
         self.life.parts.recovered.replay.each(|told| match told {
             Replayed::Run(stored) => core.replay_run(&stored.run),
-            Replayed::Record(record, run) => {
-                let kept = Kept {
-                    run: record.run,
-                    received: record.received,
-                    seq: record.seq,
-                    time: record.time,
-                    text: Text::Escaped(record.text),
-                    incomplete: record.incomplete,
-                };
-                core.replay_record(&kept, run);
-            }
+            Replayed::Record(record, run) => core.replay_record(&record.kept(), run),
         });
     }
 

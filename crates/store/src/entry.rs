@@ -7,8 +7,8 @@ mod decode;
 mod encode;
 mod escape;
 
-use bedside_stream::{Cause, Run, RunId, WallTime};
-use netconsole_wire::{Format, Prefix, PrintkTime, Sequence};
+use bedside_stream::{Cause, Kept, Run, RunId, WallTime};
+use netconsole_wire::{Format, Prefix, PrintkTime, Sequence, Text};
 
 pub use decode::{Head, decode_head};
 pub use encode::{write_gap, write_record, write_run};
@@ -62,7 +62,19 @@ pub struct StoredRecord<'a> {
     pub fields: StoredFields<'a>,
 }
 
-impl StoredRecord<'_> {
+impl<'a> StoredRecord<'a> {
+    /// What the core wants to hear of it again.
+    pub fn kept(&self) -> Kept<'a> {
+        Kept {
+            run: self.run,
+            received: self.received,
+            seq: self.seq,
+            time: self.time,
+            text: Text::Escaped(self.text),
+            incomplete: self.incomplete,
+        }
+    }
+
     /// The message's exact bytes.
     pub fn text_bytes(&self) -> Vec<u8> {
         unescape(self.text)
