@@ -226,7 +226,7 @@ impl Engine {
         if segment != 0 {
             let (text, header) = (&mut self.maker.text, &mut self.maker.header);
             let unknown = self.lines.introduce(segment, batch, text, header);
-            Counters::add(&self.shared.counters.strangers, unknown);
+            Counters::add(&self.shared.counters.unintroduced, unknown);
             self.lines.introduce_all(segment, self.shortfall.runs(), text, header);
             self.shortfall.tell(text, header);
         }

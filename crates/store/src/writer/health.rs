@@ -35,7 +35,7 @@ pub struct Counters {
     /// Memories of streams that were not kept because too many came at once.
     pub memories_dropped: AtomicU64,
     /// Records written to a segment without a line of their run in front: nothing was known of it.
-    pub strangers: AtomicU64,
+    pub unintroduced: AtomicU64,
 }
 
 impl Counters {

@@ -192,7 +192,7 @@ fn a_stream_that_was_forgotten_is_recalled() {
     writer.close().unwrap();
     assert_eq!(held(dir.path()).0, [1, 2]);
     let (writer, _) = Writer::open(dir.path(), Options::default()).unwrap();
-    assert_eq!(writer.counters().strangers.load(Ordering::Relaxed), 0);
+    assert_eq!(writer.counters().unintroduced.load(Ordering::Relaxed), 0);
     drop(writer);
 }
 
