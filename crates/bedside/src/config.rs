@@ -34,6 +34,8 @@ pub struct Config {
     pub receive_buffer: Size,
     /// How long to let datagrams gather once the sockets are empty.
     pub patience: Length,
+    /// Whether a machine that asks if its test line was heard is answered.
+    pub answer: bool,
     /// When to show lines as they come.
     pub live: Live,
     /// How things are kept.
@@ -169,6 +171,7 @@ impl Default for Config {
             allow: Vec::new(),
             receive_buffer: Size(64 << 20),
             patience: Length(Duration::from_millis(2)),
+            answer: true,
             live: Live::Auto,
             store: Store::default(),
             retention: Retention::default(),
@@ -285,7 +288,7 @@ mod tests {
     #[test]
     fn what_a_running_doctor_takes_over_needs_no_restart() {
         let old = Config::default();
-        let new = parse("allow = [\"10.0.0.0/8\"]\npatience = \"0s\"").unwrap();
+        let new = parse("allow = [\"10.0.0.0/8\"]\npatience = \"0s\"\nanswer = false").unwrap();
         assert_eq!(old.needs_restart(&new), Vec::<&str>::new());
         let new = parse("data = \"/srv\"\nlisten = [\"514\"]\n[limits]\nsiblings = 9").unwrap();
         assert_eq!(old.needs_restart(&new), ["listen", "data", "limits"]);

@@ -13,6 +13,7 @@ use bedside_udp::{Heard, Receiver, ReceiverOptions, Socket, Waker};
 use nix::libc::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::Exit;
+use crate::answers::Answers;
 use crate::cli::ServeArgs;
 use crate::config::{Config, Listen, Live, Network};
 use crate::confine::confine;
@@ -71,8 +72,18 @@ pub(crate) fn serve(
     let allow = Allow::new(config.allow.iter().map(|network| network.0));
     let health = HealthFile::make(&data, doctor.writer()).inspect_err(not_told).ok();
     let began = Instant::now();
-    let mut ward =
-        Ward { doctor, allow, ports, began, look_began: None, config, health, checked: began };
+    let answers = Answers::new(config.answer);
+    let mut ward = Ward {
+        doctor,
+        answers,
+        allow,
+        ports,
+        began,
+        look_began: None,
+        config,
+        health,
+        checked: began,
+    };
     ready(addresses, receiver.waker())?;
     told(notify::tell(State::Ready));
     let ended = ward.hear(&mut receiver, orders, again);
@@ -131,6 +142,7 @@ fn not_told(error: &io::Error) {
 /// A doctor on duty.
 struct Ward {
     doctor: Doctor,
+    answers: Answers,
     allow: Allow,
     /// Our port of each socket.
     ports: Vec<u16>,
@@ -170,6 +182,7 @@ impl Ward {
         self.look_began = None;
         let round = receiver.receive(Some(wait), &mut |at, heard| self.take(at, heard));
         let round = round.context("cannot hear any more")?;
+        self.answers.send(receiver.sockets());
         self.doctor.settle(self.now());
         if self.checked.elapsed() >= HOUSEKEEPING {
             self.checked = Instant::now();
@@ -211,6 +224,7 @@ impl Ward {
             strangers_returned = core.returned,
             unproven_for_want_of_room = core.unproven_for_want_of_room,
             refused = self.allow.refused(),
+            answers_withheld = self.answers.withheld(),
             "heard in all"
         );
     }
@@ -226,7 +240,9 @@ impl Ward {
                     let key = StreamKey { source: datagram.source, port };
                     let received = WallTime(datagram.received_us);
                     let now = *self.look_began.get_or_insert_with(|| since(self.began));
-                    self.doctor.hear(now, key, received, datagram.payload);
+                    if !self.answers.take(now, at, &key, datagram.payload) {
+                        self.doctor.hear(now, key, received, datagram.payload);
+                    }
                 }
             }
         }
@@ -241,7 +257,7 @@ impl Ward {
         due.map_or(most, |micros| Duration::from_micros(micros).min(most))
     }
 
-    /// Takes over what can be taken over while hearing: the allow-list and the patience.
+    /// Takes over what can be taken over while hearing: the allow-list, the patience, whether to answer.
     fn reload(&mut self, again: &Again<'_>, receiver: &mut Receiver) {
         told(notify::tell(State::Reloading));
         match (again.read)() {
@@ -251,7 +267,9 @@ impl Ward {
                 }
                 self.allow.replace(new.allow.iter().map(|network| network.0));
                 receiver.set_patience(new.patience.0);
+                self.answers.switch(new.answer);
                 (self.config.allow, self.config.patience) = (new.allow, new.patience);
+                self.config.answer = new.answer;
                 tracing::info!("the configuration was read again");
             }
             Err(error) => tracing::error!("the configuration stays as it was: {error:#}"),

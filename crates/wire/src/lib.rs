@@ -47,6 +47,7 @@ mod extended;
 mod fields;
 mod notice;
 pub mod parameter;
+pub mod question;
 mod record;
 mod scan;
 mod syslog;

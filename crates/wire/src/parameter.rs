@@ -215,7 +215,7 @@ impl Mac {
     }
 
     /// Reads six pairs of hex digits with colons between them, and nothing else.
-    fn parse(text: &str) -> Option<Mac> {
+    pub fn parse(text: &str) -> Option<Mac> {
         let mut pairs = text.split(':');
         let mut bytes = [0; 6];
         for byte in &mut bytes {
