@@ -1,0 +1,79 @@
+//! What could not be done.
+
+use std::io;
+use std::path::PathBuf;
+
+/// What could not be done to a machine.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {value:?} to {}: {source}{hint}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What was to be written.
+        value: String,
+        /// The system's word.
+        source: io::Error,
+        /// What that mostly means.
+        hint: String,
+    },
+    /// A file or directory could not be made or removed.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Change {
+        /// What was to be done.
+        what: &'static str,
+        /// To which.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// A program did not start.
+    #[error("cannot run `{words}`: {source}")]
+    Start {
+        /// The program and its arguments.
+        words: String,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// A program said no.
+    #[error("`{words}` ended with {status}: {said}")]
+    Program {
+        /// The program and its arguments.
+        words: String,
+        /// How it ended.
+        status: std::process::ExitStatus,
+        /// What it said.
+        said: String,
+    },
+    /// The kernel did not answer a question about the network.
+    #[error("cannot ask the kernel for {what}: {source}")]
+    Netlink {
+        /// What was asked for.
+        what: &'static str,
+        /// The system's word.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn read(path: PathBuf) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Read { path, source }
+    }
+
+    pub(crate) fn change(what: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Change { what, path, source }
+    }
+
+    pub(crate) fn netlink(what: &'static str) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Netlink { what, source }
+    }
+}

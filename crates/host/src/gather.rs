@@ -1,0 +1,125 @@
+//! The facts that a plan is made from.
+
+use std::collections::BTreeMap;
+
+use bedside_plan::facts::{Facts, Identity, Loaded, Module, Target};
+use bedside_plan::{Doctor, Undo, Wish, path};
+use netconsole_wire::parameter::{self, Device};
+
+use crate::journal::Journal;
+use crate::{Error, Machine, network};
+
+impl Machine {
+    /// Everything about this machine, and the way from it to each of these doctors.
+    pub fn facts(&self, doctors: &[Doctor]) -> Result<Facts, Error> {
+        let mut facts = self.own_facts()?;
+        facts.links = self.links()?;
+        facts.ways = doctors
+            .iter()
+            .map(|doctor| network::way(doctor, &facts.links))
+            .collect::<Result<_, _>>()?;
+        if facts.loaded.is_none() && facts.module == Module::Loaded {
+            facts.loaded = loaded_at_start(&facts);
+        }
+        Ok(facts)
+    }
+
+    /// Everything but the network.
+    pub fn own_facts(&self) -> Result<Facts, Error> {
+        let identity = Identity {
+            host: self.word("/proc/sys/kernel/hostname").unwrap_or_default(),
+            boot_id: self.word("/proc/sys/kernel/random/boot_id").unwrap_or_default(),
+            release: self.word("/proc/sys/kernel/osrelease").unwrap_or_default(),
+        };
+        let module = self.module(&identity.release);
+        Ok(Facts {
+            configfs: self.configfs(&module),
+            loaded: self.loaded(&module)?,
+            targets: self.targets(),
+            console_level: self.console_level(),
+            command_line: self.word("/proc/cmdline").unwrap_or_default(),
+            consoles: self.consoles(),
+            panic: self.panic_settings(),
+            limits: self.limits(),
+            init: self.init(),
+            files: self.files()?,
+            program: program(),
+            distribution: self.distribution(),
+            identity,
+            module,
+            ..Facts::default()
+        })
+    }
+
+    /// What is wanted of this machine, and whether anything is.
+    pub fn wish(&self) -> Result<Option<Wish>, Error> {
+        for file in [path::WISH, path::WISH_UNTIL_REBOOT] {
+            if let Some(text) = self.text(file)? {
+                let source = |bad| std::io::Error::new(std::io::ErrorKind::InvalidData, bad);
+                let wish = Wish::parse(&text).map_err(source);
+                return wish.map(Some).map_err(Error::read(self.at(file)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// With what the module was loaded in this boot, if it was loaded by us.
+    fn loaded(&self, module: &Module) -> Result<Option<Loaded>, Error> {
+        let entries = Journal::of(self).entries()?;
+        let loaded = entries.into_iter().rev().find_map(|undo| match undo {
+            Undo::Unload(loaded) => Some(loaded),
+            _ => None,
+        });
+        Ok(loaded.filter(|_| *module == Module::Loaded))
+    }
+
+    /// The files that a plan may write, as they are.
+    fn files(&self) -> Result<BTreeMap<String, String>, Error> {
+        let mut files = BTreeMap::new();
+        for file in path::WRITTEN {
+            match self.text(file)? {
+                Some(text) => drop(files.insert(file.to_owned(), text)),
+                // A link that leads nowhere.
+                None if self.is_there(file) => drop(files.insert(file.to_owned(), String::new())),
+                None => {}
+            }
+        }
+        Ok(files)
+    }
+
+    fn distribution(&self) -> String {
+        let text = self.word("/etc/os-release").unwrap_or_default();
+        let id = text.lines().find_map(|line| line.strip_prefix("ID="));
+        id.unwrap_or_default().trim_matches('"').to_owned()
+    }
+
+    /// Whether a target that configfs shows is one of the parameter's, rather than a new one.
+    pub(crate) fn is_from_parameter(target: &Target) -> bool {
+        target.remote_ip.is_some()
+    }
+}
+
+/// With what it was loaded at the machine's start, if that was our doing: what stands in our
+/// file. A device that it names counts as the one that has the name now.
+fn loaded_at_start(facts: &Facts) -> Option<Loaded> {
+    let text = facts.files.get(path::MODPROBE)?;
+    let (_, parameter) = text.split_once("\noptions netconsole netconsole=")?;
+    let parameter = parameter.trim().to_owned();
+    let index = |device: Device<'_>| match device {
+        Device::Name(name) => facts.links.iter().find(|link| link.name == name),
+        Device::Mac(_) => None,
+    };
+    let targets = parameter::parse(&parameter).ok();
+    let devices = targets.into_iter().flat_map(|parameter| {
+        parameter.targets().filter_map(|t| index(t.device)).collect::<Vec<_>>()
+    });
+    let devices = devices.map(|link| link.index).collect();
+    Some(Loaded { parameter, devices })
+}
+
+/// Where this program is, for the service that is to start it.
+fn program() -> String {
+    let path =
+        std::env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok());
+    path.unwrap_or_else(|| "/usr/bin/bedside-patient".into())
+}

@@ -1,0 +1,159 @@
+//! The kernel: its module, its consoles, what it does when it dies, what it forbids.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bedside_plan::facts::{Configfs, Console, Init, Limits, Module};
+use bedside_plan::path;
+
+use crate::Machine;
+
+impl Machine {
+    /// Whether netconsole is there.
+    pub(crate) fn module(&self, release: &str) -> Module {
+        let lists = |file: &str, words: &str| {
+            let text = self.word(&format!("/lib/modules/{release}/{file}")).unwrap_or_default();
+            text.lines().any(|line| line.contains(words))
+        };
+        // A module that is built in has a directory too, if it has parameters, but no state.
+        if self.is_there("/sys/module/netconsole/initstate") {
+            return Module::Loaded;
+        }
+        if lists("modules.builtin", "/netconsole.ko") || self.is_dir("/sys/module/netconsole") {
+            return Module::BuiltIn;
+        }
+        if let Some((file, line)) = self.modprobe_line(forbids) {
+            return Module::Forbidden { file, line };
+        }
+        if lists("modules.dep", "/netconsole.ko") { Module::Loadable } else { Module::Absent }
+    }
+
+    /// The first line of modprobe's configuration that is of that kind, and its file.
+    pub(crate) fn modprobe_line(&self, kind: fn(&[&str]) -> bool) -> Option<(String, String)> {
+        let dirs = ["/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"];
+        let files = dirs.iter().flat_map(|dir| {
+            let is_conf =
+                |name: &String| Path::new(name).extension().is_some_and(|end| end == "conf");
+            let names = self.names(dir).into_iter().filter(is_conf);
+            names.map(|name| format!("{dir}/{name}")).collect::<Vec<_>>()
+        });
+        files.into_iter().find_map(|file| {
+            let text = self.word(&file)?;
+            let found = text.lines().find(|line| kind(&words(line)))?;
+            Some((file, found.trim().to_owned()))
+        })
+    }
+
+    pub(crate) fn configfs(&self, module: &Module) -> Configfs {
+        if self.is_dir(path::TARGETS) {
+            return Configfs::Ready;
+        }
+        let there = matches!(module, Module::Loaded | Module::BuiltIn);
+        if there && self.has_configfs() { Configfs::Never } else { Configfs::NotYet }
+    }
+
+    /// Whether configfs is mounted where it belongs.
+    pub(crate) fn has_configfs(&self) -> bool {
+        let mounts = self.word("/proc/mounts").unwrap_or_default();
+        mounts.lines().any(|line| words(line).get(1) == Some(&path::CONFIGFS))
+    }
+
+    /// The first of the four numbers (proc_sys_kernel(5)).
+    pub(crate) fn console_level(&self) -> Option<u8> {
+        self.word(path::PRINTK)?.split_whitespace().next()?.parse().ok()
+    }
+
+    /// `netcon_ext0          -W- (E  p  )`.
+    pub(crate) fn consoles(&self) -> Vec<Console> {
+        let text = self.word("/proc/consoles").unwrap_or_default();
+        let console = |line: &str| {
+            let (name, rest) = line.split_once(char::is_whitespace)?;
+            let (_, flags) = rest.split_once('(')?;
+            let flags = flags.split(')').next()?.to_owned();
+            Some(Console { name: name.to_owned(), flags })
+        };
+        text.lines().filter_map(console).collect()
+    }
+
+    /// What the kernel does when it dies, or might.
+    pub(crate) fn panic_settings(&self) -> BTreeMap<String, i64> {
+        let setting = |name: &&str| {
+            let word = self.word(&format!("/proc/sys/kernel/{name}"))?;
+            Some(((*name).to_owned(), word.parse().ok()?))
+        };
+        PANIC_SETTINGS.iter().filter_map(setting).collect()
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            missing_capabilities: self.missing_capabilities(),
+            container: self.container(),
+            lockdown: self.lockdown(),
+            modules_disabled: self.word("/proc/sys/kernel/modules_disabled").as_deref()
+                == Some("1"),
+        }
+    }
+
+    fn missing_capabilities(&self) -> Vec<String> {
+        let status = self.word("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+        let held = line.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(0);
+        let missing = CAPABILITIES.iter().filter(|(bit, _)| held >> bit & 1 == 0);
+        missing.map(|(_, name)| (*name).to_owned()).collect()
+    }
+
+    /// What systemd, podman and docker leave for a container to see.
+    fn container(&self) -> Option<String> {
+        if let Some(kind) = self.word("/run/systemd/container") {
+            return Some(kind);
+        }
+        let marks = [("/run/.containerenv", "podman"), ("/.dockerenv", "docker")];
+        let found = marks.iter().find(|(file, _)| self.is_there(file));
+        found.map(|(_, kind)| (*kind).to_owned())
+    }
+
+    /// `none [integrity] confidentiality`.
+    fn lockdown(&self) -> Option<String> {
+        let text = self.word("/sys/kernel/security/lockdown")?;
+        let (_, rest) = text.split_once('[')?;
+        let mode = rest.split(']').next()?;
+        (mode != "none").then(|| mode.to_owned())
+    }
+
+    pub(crate) fn init(&self) -> Init {
+        if self.is_dir("/run/systemd/system") {
+            Init::Systemd
+        } else if self.is_dir("/run/openrc") {
+            Init::OpenRc
+        } else if self.is_there("/sbin/procd") {
+            Init::Procd
+        } else if self.is_dir("/etc/rcS.d") {
+            Init::SysV
+        } else {
+            Init::Unknown
+        }
+    }
+}
+
+/// `install netconsole /bin/false`: modprobe runs that instead of loading it.
+fn forbids(words: &[&str]) -> bool {
+    let nothing = |program: &&str| program.ends_with("/false") || program.ends_with("/true");
+    matches!(words, ["install", "netconsole", program, ..] if nothing(program))
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// What arming a kernel takes, by the bits of capability.h.
+const CAPABILITIES: [(u32, &str); 4] =
+    [(12, "CAP_NET_ADMIN"), (16, "CAP_SYS_MODULE"), (21, "CAP_SYS_ADMIN"), (1, "CAP_DAC_OVERRIDE")];
+
+const PANIC_SETTINGS: [&str; 6] = [
+    "panic",
+    "panic_on_oops",
+    "panic_on_warn",
+    "softlockup_panic",
+    "hardlockup_panic",
+    "hung_task_panic",
+];

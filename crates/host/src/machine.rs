@@ -1,0 +1,119 @@
+//! A machine under a root: its files and its programs.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::Error;
+
+/// A machine: everything below a directory.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    root: PathBuf,
+}
+
+/// Held while a machine is being changed, so that two don't do it at once.
+#[derive(Debug)]
+pub struct Lock {
+    _file: Flock<fs::File>,
+}
+
+impl Machine {
+    /// The machine whose root directory this is; `/` for the one that this runs on.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Where `path`, absolute as the machine sees it, really is.
+    pub fn at(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// Waits until nobody else changes the machine, and keeps others from it.
+    pub fn lock(&self) -> Result<Lock, Error> {
+        let path = self.at(LOCK);
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir).map_err(Error::change("make", dir.to_owned()))?;
+        }
+        let file = fs::File::create(&path).map_err(Error::change("make", path.clone()))?;
+        let file = Flock::lock(file, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| Error::change("lock", path)(errno.into()))?;
+        Ok(Lock { _file: file })
+    }
+
+    /// What a file says, without white space around it; nothing where it can't be read.
+    pub(crate) fn word(&self, path: &str) -> Option<String> {
+        let text = fs::read(self.at(path)).ok()?;
+        Some(String::from_utf8_lossy(&text).trim().to_owned())
+    }
+
+    /// What a file says, whole; nothing where it is not there.
+    pub(crate) fn text(&self, path: &str) -> Result<Option<String>, Error> {
+        let path = self.at(path);
+        match fs::read(&path) {
+            Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::read(path)(error)),
+        }
+    }
+
+    /// The names in a directory, sorted; none where it is not there.
+    pub(crate) fn names(&self, path: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.at(path)).into_iter().flatten().flatten();
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
+    pub(crate) fn is_dir(&self, path: &str) -> bool {
+        self.at(path).is_dir()
+    }
+
+    /// Whether something is there, be it a link that leads nowhere.
+    pub(crate) fn is_there(&self, path: &str) -> bool {
+        self.at(path).symlink_metadata().is_ok()
+    }
+
+    /// Runs a program to its end; it is looked for where the system's own are.
+    pub(crate) fn run(&self, words: &[String]) -> Result<(), Error> {
+        let Some((name, arguments)) = words.split_first() else { return Ok(()) };
+        let program = if name.starts_with('/') {
+            self.at(name)
+        } else {
+            self.find(name).unwrap_or_else(|| PathBuf::from(name))
+        };
+        let output = Command::new(program)
+            .args(arguments)
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|source| Error::Start { words: words.join(" "), source })?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        Err(Error::Program { words: words.join(" "), status: output.status, said })
+    }
+
+    fn find(&self, name: &str) -> Option<PathBuf> {
+        let there = PROGRAMS.iter().map(|dir| self.at(dir).join(name));
+        there.into_iter().find(|path| path.exists())
+    }
+
+    /// Makes a directory and those on the way to it; says which were not there, outermost first.
+    pub(crate) fn missing_dirs(&self, path: &str) -> Vec<String> {
+        let all = Path::new(path).ancestors().skip(1).filter_map(Path::to_str);
+        let missing = all.take_while(|dir| !dir.is_empty() && !self.is_there(dir));
+        let mut missing: Vec<String> = missing.map(str::to_owned).collect();
+        missing.reverse();
+        missing
+    }
+}
+
+const LOCK: &str = "/run/bedside-patient/lock";
+const PROGRAMS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];

@@ -1,0 +1,222 @@
+//! A machine that is a tree of files: armed, interrupted at every step, and undone to the letter.
+#![allow(clippy::unwrap_used, reason = "a failed test says where")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use bedside_host::{Machine, Undone};
+use bedside_plan::facts::{Facts, Link, Route, RouteKind, Way};
+use bedside_plan::{Plan, Wish, arm};
+use netconsole_wire::parameter::Mac;
+
+/// A kernel's files, as far as they matter; its modprobe is a script.
+fn machine() -> (tempfile::TempDir, Machine) {
+    let root = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("proc/sys/kernel/hostname", "web1\n");
+    write("proc/sys/kernel/osrelease", "6.1.0-1-amd64\n");
+    write("proc/sys/kernel/random/boot_id", "b007\n");
+    write("proc/sys/kernel/printk", "4\t4\t1\t7\n");
+    write("proc/self/status", "Name:\tx\nCapEff:\t000001ffffffffff\n");
+    write("proc/mounts", "configfs /sys/kernel/config configfs rw 0 0\n");
+    write("proc/cmdline", "root=/dev/vda quiet\n");
+    write("proc/consoles", "tty0                 -WU (EC  p  )    4:7\n");
+    write("lib/modules/6.1.0-1-amd64/modules.dep", "kernel/drivers/net/netconsole.ko: x.ko\n");
+    write("etc/modprobe.d/others.conf", "blacklist pcspkr\n");
+    for dir in ["sys/kernel/config", "sys/module", "var/lib"] {
+        fs::create_dir_all(root.path().join(dir)).unwrap();
+    }
+    script(root.path(), "modprobe", MODPROBE);
+    script(root.path(), "systemctl", "echo \"$@\" >> @ROOT@/systemctl.said");
+    fs::create_dir_all(root.path().join("run/systemd/system")).unwrap();
+    let machine = Machine::new(root.path());
+    (root, machine)
+}
+
+/// Loads and unloads; a kernel that does not know `r`.
+const MODPROBE: &str = r#"
+case "$*" in
+*+r*) echo "modprobe: ERROR: could not insert 'netconsole': Invalid argument" >&2; exit 1 ;;
+"-r netconsole") rm -r @ROOT@/sys/module/netconsole @ROOT@/sys/kernel/config/netconsole ;;
+*) mkdir -p @ROOT@/sys/module/netconsole @ROOT@/sys/kernel/config/netconsole
+   echo live > @ROOT@/sys/module/netconsole/initstate ;;
+esac
+"#;
+
+fn script(root: &Path, name: &str, text: &str) {
+    let path = root.join("usr/sbin").join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let text = format!("#!/bin/sh\n{}\n", text.replace("@ROOT@", root.to_str().unwrap()));
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// The machine's own facts, with a network that is not the test's.
+fn facts(machine: &Machine) -> Facts {
+    let route = Route {
+        address: [10, 0, 0, 2].into(),
+        device: 2,
+        source: Some([10, 0, 0, 7].into()),
+        next_hop: [10, 0, 0, 2].into(),
+        mac: Some(Mac([2; 6])),
+        kind: RouteKind::Unicast,
+    };
+    let card = Link { index: 2, name: "eth0".into(), ethernet: true, ..Link::default() };
+    let ways = vec![Way::Route(route)];
+    Facts { links: vec![card], ways, ..machine.own_facts().unwrap() }
+}
+
+fn plan(machine: &Machine) -> Plan {
+    let wish = Wish { words: vec!["10.0.0.2".into()], ..Wish::default() };
+    arm(&facts(machine), &wish, &wish.doctors().unwrap()).unwrap()
+}
+
+/// Every file and directory, but for those of our own that are gone with the next start.
+fn everything(root: &Path) -> BTreeMap<String, Option<String>> {
+    let mut found = BTreeMap::new();
+    let mut dirs = vec![root.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(&dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            if name == "run/bedside-patient" || name == "systemctl.said" {
+                continue;
+            }
+            let content = (!path.is_dir()).then(|| fs::read_to_string(&path).unwrap());
+            if path.is_dir() {
+                dirs.push(path);
+            }
+            found.insert(name, content);
+        }
+    }
+    // Whoever writes to it sets one number of four.
+    let printk = fs::read_to_string(root.join("proc/sys/kernel/printk")).unwrap();
+    let level = printk.split_whitespace().next().unwrap_or_default().to_owned();
+    found.insert("proc/sys/kernel/printk".into(), Some(level));
+    found
+}
+
+fn undo(machine: &Machine) {
+    machine
+        .undo(0, &mut |undo, undone| {
+            assert!(!matches!(undone, Undone::Failed(_) | Undone::Left(_)), "{undo}: {undone:?}");
+        })
+        .unwrap();
+    assert_eq!(machine.undoable().unwrap(), 0);
+}
+
+#[test]
+fn what_was_done_is_done_once_and_undone_to_the_letter() {
+    let (root, machine) = machine();
+    let before = everything(root.path());
+    for _ in 0..2 {
+        let steps = plan(&machine).steps;
+        assert!(!steps.is_empty());
+        for step in steps {
+            machine.apply(&step.action).unwrap();
+        }
+    }
+    let after = facts(&machine);
+    let loaded = after.loaded.unwrap();
+    assert_eq!(loaded.parameter, "+@10.0.0.7/,@10.0.0.2/02:02:02:02:02:02");
+    assert_eq!(after.console_level, Some(8));
+    let file = fs::read_to_string(root.path().join("etc/modprobe.d/bedside-patient.conf")).unwrap();
+    assert!(file.contains(&format!("netconsole={}\n", loaded.parameter)), "{file}");
+    // What systemctl would have made.
+    let wants = root.path().join("etc/systemd/system/multi-user.target.wants");
+    fs::create_dir(&wants).unwrap();
+    fs::write(wants.join("bedside-patient.service"), "").unwrap();
+    assert!(plan(&machine).is_empty(), "{:?}", plan(&machine));
+    fs::remove_dir_all(&wants).unwrap();
+    undo(&machine);
+    assert_eq!(everything(root.path()), before);
+    let said = fs::read_to_string(root.path().join("systemctl.said")).unwrap();
+    assert!(said.ends_with("disable --now bedside-patient.service\ndaemon-reload\n"), "{said}");
+}
+
+#[test]
+fn a_crash_between_any_two_steps_is_undone_or_gone_on_with() {
+    for crash in 0.. {
+        let (root, machine) = machine();
+        let before = everything(root.path());
+        let steps = plan(&machine).steps;
+        steps.iter().take(crash).for_each(|step| machine.apply(&step.action).unwrap());
+        if crash % 2 == 1 {
+            let again = Machine::new(root.path());
+            plan(&again).steps.iter().for_each(|step| again.apply(&step.action).unwrap());
+        }
+        undo(&machine);
+        assert_eq!(everything(root.path()), before, "after {crash} steps");
+        if crash > steps.len() {
+            break;
+        }
+    }
+}
+
+#[test]
+fn files_of_others_come_back_as_they_were() {
+    let (root, machine) = machine();
+    let file = root.path().join("etc/modules-load.d/bedside-patient.conf");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, "somebody's own\n\twords\\n").unwrap();
+    let before = everything(root.path());
+    plan(&machine).steps.iter().for_each(|step| machine.apply(&step.action).unwrap());
+    assert_ne!(everything(root.path()), before);
+    undo(&machine);
+    assert_eq!(everything(root.path()), before);
+}
+
+#[test]
+fn what_somebody_changed_meanwhile_is_left() {
+    let (root, machine) = machine();
+    plan(&machine).steps.iter().for_each(|step| machine.apply(&step.action).unwrap());
+    fs::write(root.path().join("proc/sys/kernel/printk"), "6\t4\t1\t7\n").unwrap();
+    let mut left = Vec::new();
+    machine
+        .undo(0, &mut |undo, undone| {
+            if let Undone::Left(why) = undone {
+                left.push(format!("{undo}: {why}"));
+            }
+        })
+        .unwrap();
+    assert_eq!(left, ["sysctl kernel.printk = 4: somebody has changed it meanwhile"]);
+}
+
+#[test]
+fn the_journal_of_an_earlier_boot_says_nothing_about_this_one() {
+    let (root, machine) = machine();
+    plan(&machine).steps.iter().for_each(|step| machine.apply(&step.action).unwrap());
+    let lasting = "etc/modprobe.d/bedside-patient.conf";
+    fs::write(root.path().join("proc/sys/kernel/random/boot_id"), "b008\n").unwrap();
+    fs::write(root.path().join("proc/sys/kernel/printk"), "8\t4\t1\t7\n").unwrap();
+    undo(&machine);
+    let level = fs::read_to_string(root.path().join("proc/sys/kernel/printk")).unwrap();
+    assert_eq!(level, "8\t4\t1\t7\n");
+    assert!(!root.path().join(lasting).exists());
+}
+
+#[test]
+fn a_module_that_is_forbidden_or_missing_is_known_as_such() {
+    use bedside_plan::facts::Module;
+    let (root, machine) = machine();
+    let conf = root.path().join("etc/modprobe.d/hard.conf");
+    fs::write(&conf, "# x\ninstall netconsole /bin/false\n").unwrap();
+    let forbidden = Module::Forbidden {
+        file: "/etc/modprobe.d/hard.conf".into(),
+        line: "install netconsole /bin/false".into(),
+    };
+    assert_eq!(machine.own_facts().unwrap().module, forbidden);
+    fs::remove_file(conf).unwrap();
+    assert_eq!(machine.own_facts().unwrap().module, Module::Loadable);
+    fs::write(root.path().join("lib/modules/6.1.0-1-amd64/modules.dep"), "").unwrap();
+    assert_eq!(machine.own_facts().unwrap().module, Module::Absent);
+    let builtin = root.path().join("lib/modules/6.1.0-1-amd64/modules.builtin");
+    fs::write(builtin, "kernel/drivers/net/netconsole.ko\n").unwrap();
+    assert_eq!(machine.own_facts().unwrap().module, Module::BuiltIn);
+}

@@ -1,0 +1,142 @@
+//! The command line: every command, its options, and their help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+/// Points this machine's kernel at its doctor, proves it, keeps it so, undoes it.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "bedside-patient", version, disable_help_subcommand = true, after_help = TOP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Take every path below this directory; for tests
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true, global = true)]
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub root: PathBuf,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Have the kernel send its log to a doctor, and prove it
+    #[command(after_help = UP)]
+    Up(UpArgs),
+    /// Take back everything that `up` did
+    #[command(after_help = DOWN)]
+    Down,
+    /// Tell whether the kernel sends, to whom, and since when something is wrong
+    #[command(after_help = STATUS)]
+    Status,
+    /// Have the kernel say a line, and ask the doctor whether it was heard
+    #[command(after_help = TEST)]
+    Test(TestArgs),
+    /// Keep the kernel armed as `up` was told, whatever happens to the network
+    #[command(after_help = AGENT)]
+    Agent,
+    /// Say in words what a netconsole= parameter means
+    #[command(after_help = EXPLAIN)]
+    Explain(ExplainArgs),
+}
+
+/// `bedside-patient up`.
+#[derive(Args, Clone, Debug)]
+pub struct UpArgs {
+    /// Who is to hear: HOST, HOST:PORT, [IPV6]:PORT, [+][PORT]@HOST, or a kernel parameter
+    #[arg(value_name = "DOCTOR", required = true, value_hint = ValueHint::Hostname)]
+    pub doctors: Vec<String>,
+    /// Say what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Until the next start of the machine only
+    #[arg(long)]
+    pub no_permanent: bool,
+    /// Don't prove it
+    #[arg(long)]
+    pub no_test: bool,
+    /// The console log level: lines of this number and above are not sent; or `leave`
+    #[arg(long, value_name = "LEVEL", default_value = "8", value_parser = level)]
+    pub log_level: Level,
+}
+
+/// A console log level, or that it is to be left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level(pub Option<u8>);
+
+/// `bedside-patient test`.
+#[derive(Args, Clone, Debug)]
+pub struct TestArgs {
+    /// Who should have heard it; without it, whoever `up` was given
+    #[arg(value_name = "DOCTOR", value_hint = ValueHint::Hostname)]
+    pub doctors: Vec<String>,
+}
+
+/// `bedside-patient explain`.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArgs {
+    /// The parameter, with or without its name: netconsole=+@/,6666@192.168.0.2/
+    #[arg(value_name = "PARAMETER")]
+    pub parameter: String,
+}
+
+fn level(word: &str) -> Result<Level, String> {
+    if word == "leave" {
+        return Ok(Level(None));
+    }
+    let level = word.parse().ok().filter(|level| (1..=15).contains(level));
+    level.map(|level| Level(Some(level))).ok_or_else(|| "give 1 to 15, or leave".to_owned())
+}
+
+const TOP: &str = "\
+Examples:
+  bedside-patient up 192.168.0.2              all that a machine on one network needs
+  bedside-patient up doctor.example:514       a name, another port
+  bedside-patient up 1234@/,53@192.0.32.10/   through a router, from port 1234
+  bedside-patient status
+  bedside-patient down
+
+Exit status: 0 well, 1 a problem was found, 2 the command line makes no sense,
+3 it could not be done or found out.";
+
+const UP: &str = "\
+The routing table says through which device and router; the router's or doctor's hardware
+address is asked for. Doing it again changes nothing that is as it should be.
+
+Examples:
+  bedside-patient up --dry-run 192.168.0.2
+  bedside-patient up 192.168.0.2 [fd00::2]:514
+  bedside-patient up +6666@doctor.example     as Debian's netconsole-setup has it
+  bedside-patient up '+@/eth1,@10.0.0.2/'     through eth1, whatever the routing table says
+
+Exit status: 0 armed and heard, 1 refused or not heard, 2 the command line makes no sense,
+3 it could not be done; what was begun was taken back.";
+
+const DOWN: &str = "\
+Targets, module, log level, files and service become what they were before the first `up`, also
+after a crash in the middle of one.
+
+Exit status: 0 all was taken back, 3 something could not be; try again.";
+
+const STATUS: &str = "\
+Exit status: 0 it sends, 1 it does not or something is wrong, 3 it could not be found out.";
+
+const TEST: &str = "\
+The question goes out from a socket of its own, because no answer would come through a firewall
+to netconsole's own port.
+
+Exit status: 0 every doctor heard it, 1 one did not, 2 the command line makes no sense,
+3 a doctor does not answer questions, so nobody knows.";
+
+const AGENT: &str = "\
+`up` has the init system start it. It hears of devices, addresses, routes and neighbours from
+the kernel, and makes the targets again what they should be.
+
+Exit status: 0 it was told to end (SIGTERM, SIGINT), 2 nothing is wished of this machine, 3 it
+could not go on.";
+
+const EXPLAIN: &str = "\
+Examples:
+  bedside-patient explain 'netconsole=@/,514@192.168.0.2/00:30:1b:b3:67:c1'
+
+Exit status: 0 explained, 1 the kernel would not understand it, 2 the command line makes no sense.";

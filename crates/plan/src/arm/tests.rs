@@ -1,0 +1,360 @@
+//! What is done to which machine.
+
+use std::collections::BTreeMap;
+
+use netconsole_wire::parameter::Mac;
+
+use super::*;
+use crate::facts::{Limits, Link, Loaded, Route, RouteKind, Way};
+
+const ROUTER: Mac = Mac([2, 0, 0, 0, 0, 1]);
+const FROM_10: &str = "+r@10.0.0.7/,@10.0.0.2/02:00:00:00:00:01";
+
+/// A machine with a card, a module to load, and a way to 10.0.0.2.
+fn machine() -> Facts {
+    let card = Link { index: 2, name: "eth0".into(), up: true, ethernet: true, ..Link::default() };
+    Facts {
+        identity: Identity { host: "web1".into(), boot_id: "b007".into(), release: "6.1".into() },
+        console_level: Some(4),
+        links: vec![card],
+        ways: vec![way("10.0.0.2")],
+        ..Facts::default()
+    }
+}
+
+fn way(address: &str) -> Way {
+    Way::Route(Route {
+        address: address.parse().unwrap(),
+        device: 2,
+        source: Some("10.0.0.7".parse().unwrap()),
+        next_hop: address.parse().unwrap(),
+        mac: Some(ROUTER),
+        kind: RouteKind::Unicast,
+    })
+}
+
+fn loaded(facts: Facts, parameter: &str) -> Facts {
+    let loaded = Some(Loaded { parameter: parameter.into(), devices: vec![2] });
+    Facts {
+        module: Module::Loaded,
+        configfs: Configfs::Ready,
+        console_level: Some(8),
+        loaded,
+        ..facts
+    }
+}
+
+/// What a new kernel shows once `bedside0` or `cmdline0` is as it should be.
+fn target(name: &str) -> Target {
+    let userdata = [("host", "web1"), ("boot_id", "b007")];
+    Target {
+        name: name.into(),
+        enabled: true,
+        extended: Some(true),
+        release: Some(true),
+        device: "eth0".into(),
+        local_ip: Some("10.0.0.7".parse().unwrap()),
+        local_port: 6665,
+        remote_ip: Some("10.0.0.2".parse().unwrap()),
+        remote_port: 6666,
+        remote_mac: Some(ROUTER),
+        transmit_errors: Some(0),
+        userdata: Some(userdata.map(|(key, value)| (key.into(), value.into())).into()),
+        sysdata: SYSDATA.iter().map(|key| ((*key).into(), true)).collect(),
+    }
+}
+
+fn wish(words: &[&str]) -> Wish {
+    let words = words.iter().map(ToString::to_string).collect();
+    Wish { words, permanent: false, ..Wish::default() }
+}
+
+/// The steps as people read them, without the file of the wish.
+fn steps(facts: &Facts, words: &[&str]) -> Vec<String> {
+    let wish = wish(words);
+    let plan = arm(facts, &wish, &wish.doctors().unwrap()).unwrap();
+    let steps = plan.steps.iter().map(|step| step.action.to_string());
+    steps.filter(|step| step != "write /run/bedside-patient/patient.conf").collect()
+}
+
+fn refused(facts: &Facts, words: &[&str]) -> String {
+    let wish = wish(words);
+    let refusals = arm(facts, &wish, &wish.doctors().unwrap()).unwrap_err();
+    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_level_comes_before_the_module_so_that_the_whole_boot_log_is_sent() {
+    let expected = [
+        "sysctl kernel.printk = 8".to_owned(),
+        format!("modprobe netconsole netconsole={FROM_10}"),
+    ];
+    assert_eq!(steps(&machine(), &["10.0.0.2"]), expected);
+}
+
+#[test]
+fn a_level_that_is_high_enough_or_not_to_be_touched_is_left() {
+    let module = [format!("modprobe netconsole netconsole={FROM_10}")];
+    let high = Facts { console_level: Some(9), ..machine() };
+    assert_eq!(steps(&high, &["10.0.0.2"]), module);
+    let ignored = Facts { command_line: "quiet ignore_loglevel".into(), ..machine() };
+    assert_eq!(steps(&ignored, &["10.0.0.2"]), module);
+    let doctors = wish(&["10.0.0.2"]).doctors().unwrap();
+    let leave = Wish { log_level: None, ..wish(&["10.0.0.2"]) };
+    let plan = arm(&machine(), &leave, &doctors).unwrap();
+    assert_eq!(plan.steps[0].action.to_string(), module[0]);
+}
+
+#[test]
+fn of_a_machine_that_is_armed_nothing_is_left_to_do() {
+    let hidden = loaded(machine(), FROM_10);
+    assert_eq!(steps(&hidden, &["10.0.0.2"]), Vec::<String>::new());
+    for name in ["cmdline0", "bedside0"] {
+        let shown = Facts { targets: vec![target(name)], ..loaded(machine(), FROM_10) };
+        assert_eq!(steps(&shown, &["10.0.0.2"]), Vec::<String>::new(), "{name}");
+    }
+    let old =
+        Target { userdata: None, release: None, sysdata: BTreeMap::new(), ..target("bedside0") };
+    let old = Facts { targets: vec![old], loaded: None, ..loaded(machine(), "") };
+    assert_eq!(steps(&old, &["10.0.0.2"]), Vec::<String>::new());
+}
+
+#[test]
+fn a_module_that_others_loaded_gets_a_target_of_its_own() {
+    let facts = Facts { loaded: None, ..loaded(machine(), "") };
+    let expected = [
+        "make the target bedside0",
+        "bedside0: dev_name = eth0",
+        "bedside0: local_port = 6665",
+        "bedside0: remote_port = 6666",
+        "bedside0: local_ip = 10.0.0.7",
+        "bedside0: remote_ip = 10.0.0.2",
+        "bedside0: remote_mac = 02:00:00:00:00:01",
+        "bedside0: extended = 1",
+        "bedside0: release = 1 (where the kernel has it)",
+        "bedside0: make the userdata host",
+        "bedside0: userdata/host/value = web1 (where the kernel has it)",
+        "bedside0: make the userdata boot_id",
+        "bedside0: userdata/boot_id/value = b007 (where the kernel has it)",
+        "bedside0: userdata/cpu_nr_enabled = 1 (where the kernel has it)",
+        "bedside0: userdata/taskname_enabled = 1 (where the kernel has it)",
+        "bedside0: userdata/release_enabled = 1 (where the kernel has it)",
+        "bedside0: userdata/msgid_enabled = 1 (where the kernel has it)",
+        "bedside0: enabled = 1",
+    ];
+    assert_eq!(steps(&facts, &["10.0.0.2"]), expected);
+    let unmounted = Facts { configfs: Configfs::NotYet, ..facts };
+    assert_eq!(steps(&unmounted, &["10.0.0.2"]), ["mount -t configfs configfs /sys/kernel/config"]);
+}
+
+#[test]
+fn the_basic_format_takes_neither_number_nor_name() {
+    let facts = Facts { loaded: None, ..loaded(machine(), "") };
+    let steps = steps(&facts, &["@10.0.0.2"]);
+    assert!(steps.contains(&"bedside0: extended = 0".into()), "{steps:?}");
+    assert!(!steps.iter().any(|step| step.contains("userdata") || step.contains("release")));
+    assert_eq!(
+        self::steps(&machine(), &["@10.0.0.2"])[1],
+        format!("modprobe netconsole netconsole={}", &FROM_10[2..])
+    );
+}
+
+#[test]
+fn a_router_that_was_replaced_is_followed() {
+    let other = Target { remote_mac: Some(Mac([2; 6])), ..target("bedside0") };
+    let facts = Facts { targets: vec![other.clone()], ..loaded(machine(), FROM_10) };
+    let facts = Facts { loaded: None, ..facts };
+    let mended = [
+        "bedside0: enabled = 0",
+        "bedside0: remote_mac = 02:00:00:00:00:01",
+        "bedside0: enabled = 1",
+    ];
+    assert_eq!(steps(&facts, &["10.0.0.2"]), mended);
+    // Disabled by the kernel meanwhile, say because its device went away.
+    let down = Facts { targets: vec![Target { enabled: false, ..other }], ..facts };
+    assert_eq!(steps(&down, &["10.0.0.2"]), mended[1..]);
+    let only_down = Target { enabled: false, ..target("bedside0") };
+    let facts = Facts { targets: vec![only_down], ..down };
+    assert_eq!(steps(&facts, &["10.0.0.2"]), mended[2..]);
+}
+
+#[test]
+fn where_the_parameters_targets_are_hidden_the_module_is_loaded_again() {
+    let old = loaded(machine(), &FROM_10.replace("01", "09").replace("+r", "+"));
+    let again = format!(
+        "modprobe -r netconsole && modprobe netconsole netconsole={}",
+        FROM_10.replace("+r", "+")
+    );
+    assert_eq!(
+        steps(&old, &["10.0.0.2"]),
+        std::slice::from_ref(&again),
+        "this kernel refused `r` before"
+    );
+    // A device of the same name that is another one.
+    let anew = loaded(machine(), &FROM_10.replace("+r", "+"));
+    let anew =
+        Facts { loaded: Some(Loaded { devices: vec![9], ..anew.loaded.clone().unwrap() }), ..anew };
+    assert_eq!(steps(&anew, &["10.0.0.2"]), [again]);
+    // Not under others.
+    let others = Target { name: "other".into(), remote_port: 514, ..target("x") };
+    let shared = Facts { targets: vec![others], ..anew };
+    assert_eq!(steps(&shared, &["10.0.0.2"]), Vec::<String>::new());
+}
+
+#[test]
+fn a_doctor_who_is_wanted_no_more_is_dropped_and_a_new_one_added() {
+    let gone = Target { remote_ip: Some("10.0.0.9".parse().unwrap()), ..target("bedside0") };
+    let facts = Facts { targets: vec![gone], loaded: None, ..loaded(machine(), "") };
+    let steps = steps(&facts, &["10.0.0.2"]);
+    assert_eq!(steps[..2], ["remove the target bedside0", "make the target bedside1"]);
+}
+
+#[test]
+fn doctors_that_the_parameter_has_no_room_for_come_through_configfs() {
+    let words: Vec<String> = (1..=8).map(|n| format!("10.0.0.{n}")).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let ways = words.iter().map(|word| way(word)).collect();
+    let facts = Facts { ways, console_level: Some(8), ..machine() };
+    let steps = steps(&facts, &words);
+    let parameter = steps[0].strip_prefix("modprobe netconsole netconsole=").unwrap();
+    assert!(parameter.len() <= MAX_LENGTH && parameter.split(';').count() == 6, "{steps:?}");
+    let mut there = loaded(facts, parameter);
+    there.loaded.as_mut().unwrap().devices = vec![2; 6];
+    let then = self::steps(&there, &words);
+    let made: Vec<&String> =
+        then.iter().filter(|step| step.starts_with("make the target")).collect();
+    assert_eq!(made, ["make the target bedside0", "make the target bedside1"]);
+}
+
+#[test]
+fn others_targets_are_neither_changed_nor_doubled() {
+    let other = Target { name: "nc0".into(), ..target("nc0") };
+    let facts = Facts { targets: vec![other.clone()], loaded: None, ..loaded(machine(), "") };
+    assert!(refused(&facts, &["10.0.0.2"]).starts_with("the target nc0, which another tool made"));
+    let elsewhere = Target { remote_port: 514, ..other };
+    let facts = Facts { targets: vec![elsewhere], ..facts };
+    assert!(steps(&facts, &["10.0.0.2"]).iter().all(|step| !step.contains("nc0")));
+}
+
+#[test]
+fn what_stands_in_the_way_is_told_all_at_once_and_with_its_cure() {
+    let limits = Limits {
+        missing_capabilities: vec!["CAP_SYS_MODULE".into()],
+        container: Some("docker".into()),
+        ..Limits::default()
+    };
+    let facts =
+        Facts { limits, module: Module::Absent, distribution: "ubuntu".into(), ..machine() };
+    let ways = vec![Way::NoRoute("10.0.0.2".parse().unwrap(), "Network is unreachable".into())];
+    let said = refused(&Facts { ways, ..facts }, &["10.0.0.2"]);
+    for words in [
+        "this is a container (docker)",
+        "arming a kernel takes CAP_SYS_MODULE",
+        "the kernel 6.1 has no netconsole",
+        "try: `apt install linux-modules-extra-6.1`",
+        "there is no way to 10.0.0.2: Network is unreachable",
+    ] {
+        assert!(said.contains(words), "{words:?} is not in:\n{said}");
+    }
+}
+
+#[test]
+fn each_way_that_leads_nowhere_is_refused() {
+    let route = |change: fn(&mut Route)| {
+        let Way::Route(mut route) = way("10.0.0.2") else { unreachable!() };
+        change(&mut route);
+        Facts { ways: vec![Way::Route(route)], ..machine() }
+    };
+    for (facts, words) in [
+        (route(|route| route.kind = RouteKind::Local), "10.0.0.2 is this machine itself"),
+        (route(|route| route.kind = RouteKind::Group), "10.0.0.2 is no single machine's address"),
+        (
+            route(|route| route.mac = None),
+            "10.0.0.2, the doctor, does not tell its hardware address on eth0",
+        ),
+        (
+            route(|route| {
+                route.mac = None;
+                route.next_hop = [10, 0, 0, 254].into();
+            }),
+            "10.0.0.254, the router to 10.0.0.2, does not tell",
+        ),
+        (route(|route| route.mac = Some(Mac::BROADCAST)), "ff:ff:ff:ff:ff:ff is no machine's"),
+        (route(|route| route.source = None), "eth0 has no address to send from"),
+        (route(|route| route.device = 7), "the device number 7 of the route has gone"),
+    ] {
+        let said = refused(&facts, &["10.0.0.2"]);
+        assert!(said.starts_with(words), "{said}");
+    }
+    let unresolved = Facts { ways: vec![Way::Unresolved("no such name".into())], ..machine() };
+    assert!(refused(&unresolved, &["doctor"]).starts_with("doctor has no address: no such name"));
+}
+
+#[test]
+fn a_kernel_that_cannot_be_changed_while_it_runs_says_what_to_do() {
+    let built_in = Facts { module: Module::BuiltIn, configfs: Configfs::Never, ..machine() };
+    let said = refused(&built_in, &["10.0.0.2"]);
+    assert!(
+        said.contains(&format!("put `netconsole={FROM_10}` on the kernel's command line")),
+        "{said}"
+    );
+    let loaded = Facts { module: Module::Loaded, ..built_in };
+    assert!(refused(&loaded, &["10.0.0.2"]).contains("try: `modprobe -r netconsole`"));
+}
+
+#[test]
+fn what_is_to_last_is_written_down_once() {
+    let lasting = Wish { permanent: true, ..wish(&["10.0.0.2"]) };
+    let doctors = lasting.doctors().unwrap();
+    let mut facts = loaded(machine(), FROM_10);
+    facts.init = crate::facts::Init::Systemd;
+    facts.program = "/usr/bin/bedside-patient".into();
+    let plan = arm(&facts, &lasting, &doctors).unwrap();
+    let words: Vec<String> = plan.steps.iter().map(|step| step.action.to_string()).collect();
+    assert_eq!(
+        words,
+        [
+            "write /etc/bedside/patient.conf",
+            "write /etc/sysctl.d/60-bedside-patient.conf",
+            "write /etc/modprobe.d/bedside-patient.conf",
+            "write /etc/modules-load.d/bedside-patient.conf",
+            "systemctl daemon-reload",
+            "write /etc/systemd/system/bedside-patient.service",
+            "systemctl enable --now bedside-patient.service",
+        ]
+    );
+    for step in plan.steps {
+        if let Action::WriteFile { path, content, .. } = step.action {
+            assert!(!content.contains('@') || path.contains("modprobe"), "{content}");
+            facts.files.insert(path, content);
+        }
+    }
+    facts.files.insert(crate::permanent::WANTS.into(), String::new());
+    assert!(arm(&facts, &lasting, &doctors).unwrap().is_empty());
+    let options = &facts.files[path::MODPROBE];
+    assert!(
+        options.ends_with(&format!("\noptions netconsole netconsole={FROM_10}\n")),
+        "{options}"
+    );
+}
+
+/// `sh -n` is all that can be said of those that can't be run here.
+#[test]
+fn the_init_scripts_are_sound_shell() {
+    use crate::facts::Init;
+    for init in [Init::OpenRc, Init::Procd, Init::SysV] {
+        let wish = Wish { permanent: true, ..wish(&["10.0.0.2"]) };
+        let facts =
+            Facts { init, program: "/bin/bedside-patient".into(), ..loaded(machine(), FROM_10) };
+        let plan = arm(&facts, &wish, &wish.doctors().unwrap()).unwrap();
+        let script = plan.steps.iter().find_map(|step| match &step.action {
+            Action::WriteFile { path, content, executable: true, .. } => Some((path, content)),
+            _ => None,
+        });
+        let (path, content) = script.unwrap();
+        assert_eq!(path, "/etc/init.d/bedside-patient");
+        let sound = std::process::Command::new("sh").args(["-n", "-c", content]).status().unwrap();
+        assert!(sound.success() && content.contains("/bin/bedside-patient"), "{content}");
+        assert!(plan.notes.iter().any(|note| note.contains("not tried")));
+    }
+}

@@ -1,0 +1,252 @@
+//! What a machine is like, as far as arming its kernel is concerned.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use netconsole_wire::parameter::Mac;
+
+/// Everything that a plan is made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Who the machine is.
+    pub identity: Identity,
+    /// Whether netconsole is there.
+    pub module: Module,
+    /// Whether its targets can be made and changed while it runs.
+    pub configfs: Configfs,
+    /// With what `up` loaded the module, if it did.
+    pub loaded: Option<Loaded>,
+    /// The targets that configfs shows.
+    pub targets: Vec<Target>,
+    /// The console log level; lines of this number and above are not sent.
+    pub console_level: Option<u8>,
+    /// What the kernel was told at its start.
+    pub command_line: String,
+    /// `/proc/consoles`.
+    pub consoles: Vec<Console>,
+    /// The network devices.
+    pub links: Vec<Link>,
+    /// The way to each doctor of the wish, in its order.
+    pub ways: Vec<Way>,
+    /// What the kernel does when it dies; those that it has.
+    pub panic: BTreeMap<String, i64>,
+    /// What stands in the way of changing a kernel.
+    pub limits: Limits,
+    /// What runs the machine's services.
+    pub init: Init,
+    /// The regular files that a plan may write, as they are; those that are there.
+    pub files: BTreeMap<String, String>,
+    /// Where this program is.
+    pub program: String,
+    /// `ID` in os-release(5).
+    pub distribution: String,
+}
+
+/// Who the machine is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Its name.
+    pub host: String,
+    /// The number of this boot.
+    pub boot_id: String,
+    /// The kernel's release.
+    pub release: String,
+}
+
+/// Whether netconsole is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Module {
+    /// Part of the kernel.
+    BuiltIn,
+    /// Loaded.
+    Loaded,
+    /// To be had.
+    #[default]
+    Loadable,
+    /// This line of this file forbids it.
+    Forbidden {
+        /// Where it stands.
+        file: String,
+        /// What it says.
+        line: String,
+    },
+    /// Not there.
+    Absent,
+}
+
+/// Whether targets can be made and changed while the module runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Configfs {
+    /// They can.
+    Ready,
+    /// Not yet: configfs is not mounted, or the module not loaded.
+    #[default]
+    NotYet,
+    /// They can't: configfs is mounted, the module there, and yet it shows nothing.
+    Never,
+}
+
+/// What the module was loaded with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Its parameter.
+    pub parameter: String,
+    /// The numbers of the devices that it named at that time.
+    pub devices: Vec<u32>,
+}
+
+/// A target as configfs shows it. What an attribute's file does not show is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// Its directory's name.
+    pub name: String,
+    /// Whether it sends.
+    pub enabled: bool,
+    /// Whether it sends the extended format.
+    pub extended: Option<bool>,
+    /// Whether it sends the kernel's release.
+    pub release: Option<bool>,
+    /// The device that it sends through.
+    pub device: String,
+    /// The address that it sends from.
+    pub local_ip: Option<IpAddr>,
+    /// The port that it sends from.
+    pub local_port: u16,
+    /// The address that it sends to.
+    pub remote_ip: Option<IpAddr>,
+    /// The port that it sends to.
+    pub remote_port: u16,
+    /// The hardware address that it sends to.
+    pub remote_mac: Option<Mac>,
+    /// Datagrams that the kernel knows it failed to send.
+    pub transmit_errors: Option<u64>,
+    /// What it adds to each message; `None` where the kernel can't.
+    pub userdata: Option<BTreeMap<String, String>>,
+    /// What the kernel can add to each message by itself, and whether it does.
+    pub sysdata: BTreeMap<String, bool>,
+}
+
+/// A line of `/proc/consoles`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Console {
+    /// Its name: `netcon_ext0`.
+    pub name: String,
+    /// Its flags, letters (`show_console_dev` in fs/proc/consoles.c).
+    pub flags: String,
+}
+
+impl Console {
+    /// Whether it is netconsole's.
+    pub fn is_netconsole(&self) -> bool {
+        self.name.starts_with("netcon")
+    }
+
+    /// Whether lines leave it from a thread (`N`, CON_NBCON).
+    pub fn is_threaded(&self) -> bool {
+        self.flags.contains('N')
+    }
+}
+
+/// A network device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the kernel's own flags")]
+pub struct Link {
+    /// Its number.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// What made it (`IFLA_INFO_KIND`): `bridge`, `veth`, … Hardware has none.
+    pub kind: Option<String>,
+    /// The number of the bridge or bond whose port it is.
+    pub master: Option<u32>,
+    /// The number of the device that it stands on, of a VLAN.
+    pub below: Option<u32>,
+    /// Whether it is switched on.
+    pub up: bool,
+    /// Whether something is at the other end.
+    pub carrier: bool,
+    /// Whether its frames are Ethernet's.
+    pub ethernet: bool,
+    /// Whether it is the loopback device.
+    pub loopback: bool,
+    /// Whether it is a radio.
+    pub wireless: bool,
+    /// Its hardware address.
+    pub mac: Option<Mac>,
+}
+
+/// The way to a doctor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Its name has no address.
+    Unresolved(String),
+    /// The routing table knows no way to the address.
+    NoRoute(IpAddr, String),
+    /// There is a way.
+    Route(Route),
+}
+
+/// A way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The doctor's address.
+    pub address: IpAddr,
+    /// The number of the device.
+    pub device: u32,
+    /// The machine's own address there.
+    pub source: Option<IpAddr>,
+    /// Who takes the frames: the router, or the doctor itself.
+    pub next_hop: IpAddr,
+    /// The next hop's hardware address, if it answered.
+    pub mac: Option<Mac>,
+    /// Whether the address is one machine's, or this one's.
+    pub kind: RouteKind,
+}
+
+/// To whom a route leads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RouteKind {
+    /// To a machine.
+    #[default]
+    Unicast,
+    /// To this machine itself.
+    Local,
+    /// To all or to many.
+    Group,
+}
+
+/// What stands in the way of changing a kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// The capabilities that are needed and not held, by name.
+    pub missing_capabilities: Vec<String>,
+    /// What kind of container this is, if it is one.
+    pub container: Option<String>,
+    /// The kernel's lockdown, if it is on: `integrity`, `confidentiality`.
+    pub lockdown: Option<String>,
+    /// No more modules may be loaded until the next start (`kernel.modules_disabled`).
+    pub modules_disabled: bool,
+}
+
+/// What runs the machine's services.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Init {
+    /// systemd.
+    Systemd,
+    /// OpenRC.
+    OpenRc,
+    /// OpenWrt's procd.
+    Procd,
+    /// Scripts in `/etc/rcS.d`.
+    SysV,
+    /// Nothing that is known.
+    #[default]
+    Unknown,
+}
+
+impl Facts {
+    /// The device of that number.
+    pub fn link(&self, index: u32) -> Option<&Link> {
+        self.links.iter().find(|link| link.index == index)
+    }
+}

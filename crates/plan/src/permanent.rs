@@ -1,0 +1,118 @@
+//! What keeps a machine armed when it starts anew.
+
+use crate::facts::{Facts, Init, Module};
+use crate::step::{Action, Plan};
+use crate::{Wish, path};
+
+/// Adds what is missing: the wish, and, if it is to outlive a start, the module's parameter and
+/// the service that keeps it true.
+pub(crate) fn keep(facts: &Facts, wish: &Wish, parameter: &str, plan: &mut Plan) {
+    if !wish.permanent {
+        let why = "`status`, `test` and `agent` know from it what is wanted, until the next start";
+        return write(facts, path::WISH_UNTIL_REBOOT, &wish.to_string(), why, plan);
+    }
+    let why = "`status`, `test` and the agent know from it what is wanted";
+    write(facts, path::WISH, &wish.to_string(), why, plan);
+    if let Some(level) = wish.log_level {
+        let content = format!("{HEADER}kernel.printk = {level}\n");
+        write(facts, path::SYSCTL, &content, "the console log level at the next start", plan);
+    }
+    if facts.module != Module::BuiltIn {
+        let content = format!("{HEADER}options netconsole netconsole={parameter}\n");
+        write(facts, path::MODPROBE, &content, "netconsole's parameter at the next start", plan);
+        let content = format!("{HEADER}netconsole\n");
+        write(facts, path::MODULES_LOAD, &content, "loads it as early as modules are", plan);
+    }
+    serve(facts, plan);
+}
+
+fn serve(facts: &Facts, plan: &mut Plan) {
+    let why = "keeps it true: routes, routers, addresses and devices change";
+    match facts.init {
+        Init::Systemd => {
+            if facts.files.get(UNIT) == Some(&unit(&facts.program))
+                && facts.files.contains_key(WANTS)
+            {
+                return;
+            }
+            let reload = words("systemctl daemon-reload");
+            plan.push(Action::Run { words: reload.clone(), undo: reload }, "");
+            write(facts, UNIT, &unit(&facts.program), why, plan);
+            let words =
+                |verb: &str| words(&format!("systemctl {verb} --now bedside-patient.service"));
+            plan.push(Action::Run { words: words("enable"), undo: words("disable") }, "");
+        }
+        Init::OpenRc => script(
+            facts,
+            OPENRC,
+            "rc-update add bedside-patient default",
+            "rc-update del bedside-patient default",
+            plan,
+        ),
+        Init::Procd => script(
+            facts,
+            PROCD,
+            "/etc/init.d/bedside-patient enable",
+            "/etc/init.d/bedside-patient disable",
+            plan,
+        ),
+        Init::SysV => script(
+            facts,
+            SYSV,
+            "update-rc.d bedside-patient defaults",
+            "update-rc.d bedside-patient remove",
+            plan,
+        ),
+        Init::Unknown => plan.notes.push(
+            "no init system that is known runs here: have `bedside-patient agent` started at \
+             every start of the machine"
+                .into(),
+        ),
+    }
+}
+
+/// A service as a script. One that starts it, stops it, and undoes itself.
+fn script(facts: &Facts, template: &str, enable: &str, disable: &str, plan: &mut Plan) {
+    let content = template.replace("@PROGRAM@", &facts.program);
+    if facts.files.get(SCRIPT) == Some(&content) {
+        return;
+    }
+    plan.push(
+        Action::WriteFile { path: SCRIPT.into(), content, executable: true, lasting: true },
+        "keeps it true: routes, routers, addresses and devices change",
+    );
+    plan.push(Action::Run { words: words(enable), undo: words(disable) }, "");
+    let (start, stop) = (format!("{SCRIPT} start"), format!("{SCRIPT} stop"));
+    plan.push(Action::Run { words: words(&start), undo: words(&stop) }, "");
+    plan.notes.push("this init script was checked for its syntax only, not tried".into());
+}
+
+fn write(facts: &Facts, path: &str, content: &str, why: &str, plan: &mut Plan) {
+    if facts.files.get(path).is_some_and(|held| held == content) {
+        return;
+    }
+    let lasting = !path.starts_with("/run/");
+    let (path, content) = (path.into(), content.into());
+    plan.push(Action::WriteFile { path, content, executable: false, lasting }, why);
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+fn unit(program: &str) -> String {
+    UNIT_TEMPLATE.replace("@PROGRAM@", program)
+}
+
+const HEADER: &str = "# Written by `bedside-patient up`; `bedside-patient down` takes it away.\n";
+
+/// The files that [`keep`] writes or looks at, beside those in [`path`].
+pub(crate) const UNIT: &str = "/etc/systemd/system/bedside-patient.service";
+pub(crate) const WANTS: &str =
+    "/etc/systemd/system/multi-user.target.wants/bedside-patient.service";
+pub(crate) const SCRIPT: &str = "/etc/init.d/bedside-patient";
+
+const UNIT_TEMPLATE: &str = include_str!("permanent/bedside-patient.service");
+const OPENRC: &str = include_str!("permanent/openrc");
+const PROCD: &str = include_str!("permanent/procd");
+const SYSV: &str = include_str!("permanent/sysvinit");

@@ -1,0 +1,170 @@
+//! The targets that are wanted.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use netconsole_wire::parameter::{Device, Mac, Target};
+
+use crate::device::choose;
+use crate::facts::{Facts, Route, RouteKind, Way};
+use crate::{Doctor, Format, Refusal};
+
+/// A target that is wanted, with nothing left open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The doctor, as people know it.
+    pub doctor: String,
+    /// How to say it.
+    pub format: Format,
+    /// The device's name.
+    pub device: String,
+    /// The device's number.
+    pub index: u32,
+    /// The address to send from.
+    pub source: IpAddr,
+    /// The port to send from.
+    pub source_port: u16,
+    /// The address to send to.
+    pub ip: IpAddr,
+    /// The port to send to.
+    pub port: u16,
+    /// The hardware address on the frames.
+    pub mac: Mac,
+    /// How each of these was found.
+    pub why: String,
+}
+
+/// The target for each doctor, or why there can be none.
+pub fn wanted(facts: &Facts, doctors: &[Doctor]) -> Result<Vec<Wanted>, Vec<Refusal>> {
+    let mut found = Vec::new();
+    let mut refusals = Vec::new();
+    for (doctor, way) in doctors.iter().zip(&facts.ways) {
+        match target(facts, doctor, way) {
+            Ok(target) => found.push(target),
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    if refusals.is_empty() { Ok(found) } else { Err(refusals) }
+}
+
+fn target(facts: &Facts, doctor: &Doctor, way: &Way) -> Result<Wanted, Refusal> {
+    let route = match way {
+        Way::Route(route) => route,
+        Way::Unresolved(why) => {
+            return Err(Refusal::new(
+                format!("{} has no address: {why}", doctor.host),
+                "write its address, or mend /etc/resolv.conf",
+            ));
+        }
+        Way::NoRoute(address, why) => {
+            return Err(Refusal::new(
+                format!("there is no way to {address}: {why}"),
+                "is the network up (`ip route`)? is it the right address?",
+            ));
+        }
+    };
+    leads_to_a_machine(route)?;
+    let (link, instead) = choose(facts, route.device)?;
+    let source = doctor.source.or(route.source).ok_or_else(|| {
+        Refusal::new(
+            format!("{} has no address to send from", link.name),
+            "give it one (`ip address`), or name one: `[PORT]@SOURCE/DEVICE,[PORT]@DOCTOR/`",
+        )
+    })?;
+    let mac = doctor.mac.or(route.mac).ok_or_else(|| no_answer(route, &link.name))?;
+    if mac.is_group() {
+        return Err(Refusal::new(
+            format!("{mac} is no machine's hardware address"),
+            "leave it out: the next hop is asked for its own",
+        ));
+    }
+    Ok(Wanted {
+        doctor: doctor.to_string(),
+        format: doctor.format,
+        device: link.name.clone(),
+        index: link.index,
+        source,
+        source_port: doctor.source_port,
+        ip: route.address,
+        port: doctor.port,
+        mac,
+        why: reason(doctor, route, &link.name, instead),
+    })
+}
+
+fn leads_to_a_machine(route: &Route) -> Result<(), Refusal> {
+    let address = route.address;
+    // Whatever the routing table makes of it while the loopback device is down.
+    let kind = match address {
+        _ if address.is_loopback() => RouteKind::Local,
+        _ if address.is_multicast() || address.is_unspecified() => RouteKind::Group,
+        _ => route.kind,
+    };
+    match kind {
+        RouteKind::Unicast => Ok(()),
+        RouteKind::Local => Err(Refusal::new(
+            format!("{address} is this machine itself, and it can't hear its own death"),
+            "give the address of another machine, where a doctor runs",
+        )),
+        RouteKind::Group => Err(Refusal::new(
+            format!("{address} is no single machine's address"),
+            "give the address of the machine where a doctor runs",
+        )),
+    }
+}
+
+fn no_answer(route: &Route, device: &str) -> Refusal {
+    let hop = route.next_hop;
+    let who = if hop == route.address {
+        "the doctor".to_owned()
+    } else {
+        format!("the router to {}", route.address)
+    };
+    Refusal::new(
+        format!("{hop}, {who}, does not tell its hardware address on {device}"),
+        format!(
+            "is it switched on, and on this network (`ping {hop}`)? If it can't answer, name its \
+             hardware address: `@/{device},@{}/MAC`",
+            route.address
+        ),
+    )
+}
+
+fn reason(doctor: &Doctor, route: &Route, device: &str, instead: Option<String>) -> String {
+    let name = match &doctor.host {
+        crate::Host::Name(name) => format!("{name} is {}; ", route.address),
+        crate::Host::Address(_) => String::new(),
+    };
+    let device = instead.unwrap_or_else(|| format!("the routing table sends it through {device}"));
+    let hop = if doctor.mac.is_some() {
+        ", and the hardware address is the one you named".to_owned()
+    } else if route.next_hop == route.address {
+        ", where the doctor itself answers".to_owned()
+    } else {
+        format!(" to the router {}", route.next_hop)
+    };
+    name + &device + &hop
+}
+
+impl Wanted {
+    /// As a kernel parameter says it.
+    pub fn parameter(&self) -> String {
+        let target = Target {
+            extended: self.format == Format::Extended,
+            release: false,
+            source_port: self.source_port,
+            source_ip: Some(self.source),
+            device: Device::Name(&self.device),
+            port: self.port,
+            ip: self.ip,
+            mac: self.mac,
+        };
+        target.to_string()
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.doctor)
+    }
+}

@@ -1,0 +1,135 @@
+//! What is wanted, and the file that keeps it.
+
+use std::fmt;
+
+use crate::{Doctor, NotADoctor};
+
+/// What is wanted of a machine.
+///
+/// ```
+/// use bedside_plan::Wish;
+/// let wish = Wish::parse("doctor = 192.168.0.2\nlog_level = leave\n").unwrap();
+/// assert_eq!(wish.log_level, None);
+/// assert_eq!(Wish::parse(&wish.to_string()), Ok(wish));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Who is to hear, as it was written.
+    pub words: Vec<String>,
+    /// The console log level to have at least, from 1 to 15; none leaves it as it is.
+    pub log_level: Option<u8>,
+    /// Whether it is to outlive a start of the machine.
+    pub permanent: bool,
+}
+
+/// A line of the file that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadWish {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Default for Wish {
+    /// Nobody hears; all levels are sent; for good.
+    fn default() -> Self {
+        Self { words: Vec::new(), log_level: Some(8), permanent: true }
+    }
+}
+
+impl Wish {
+    /// Who is to hear.
+    pub fn doctors(&self) -> Result<Vec<Doctor>, NotADoctor> {
+        let each = self.words.iter().map(|word| Doctor::parse(word));
+        Ok(each.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// Reads the file: lines `key = value`, and comments after `#`.
+    pub fn parse(text: &str) -> Result<Wish, BadWish> {
+        let mut wish = Wish { words: Vec::new(), ..Wish::default() };
+        for (at, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            wish.take(line).map_err(|why| BadWish { line: at + 1, why })?;
+        }
+        Ok(wish)
+    }
+
+    fn take(&mut self, line: &str) -> Result<(), String> {
+        let (key, value) = line.split_once('=').ok_or("no `key = value`")?;
+        let (key, value) = (key.trim(), value.trim());
+        match key {
+            "doctor" => {
+                Doctor::parse(value).map_err(|error| error.to_string())?;
+                self.words.push(value.to_owned());
+            }
+            "log_level" => self.log_level = parse_level(value)?,
+            "permanent" => self.permanent = value.parse().map_err(|_| "give true or false")?,
+            _ => return Err(format!("unknown key {key:?}")),
+        }
+        Ok(())
+    }
+}
+
+/// `leave`, or a level that lets something through.
+fn parse_level(value: &str) -> Result<Option<u8>, String> {
+    if value == "leave" {
+        return Ok(None);
+    }
+    let level = value.parse().ok().filter(|level| (1..=15).contains(level));
+    level.map(Some).ok_or_else(|| format!("{value:?}: give 1 to 15, or leave"))
+}
+
+impl fmt::Display for Wish {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("# Written by `bedside-patient up`; its agent keeps the kernel so.\n")?;
+        for word in &self.words {
+            writeln!(out, "doctor = {word}")?;
+        }
+        match self.log_level {
+            Some(level) => writeln!(out, "log_level = {level}")?,
+            None => out.write_str("log_level = leave\n")?,
+        }
+        writeln!(out, "permanent = {}", self.permanent)
+    }
+}
+
+impl fmt::Display for BadWish {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "line {}: {}", self.line, self.why)
+    }
+}
+
+impl std::error::Error for BadWish {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for wish in [
+            Wish { words: vec!["10.0.0.2:514".into(), "doctor".into()], ..Wish::default() },
+            Wish { log_level: None, permanent: false, ..Wish::default() },
+        ] {
+            assert_eq!(Wish::parse(&wish.to_string()), Ok(wish));
+        }
+    }
+
+    #[test]
+    fn a_line_that_makes_no_sense_is_named() {
+        for (line, why) in [
+            ("doctor", "no `key = value`"),
+            ("doctor = 1.2.3", "\"1.2.3\" is neither a name nor an address"),
+            ("log_level = 0", "\"0\": give 1 to 15, or leave"),
+            ("permanent = yes", "give true or false"),
+            ("nurse = x", "unknown key \"nurse\""),
+        ] {
+            let error = Wish::parse(&format!("# x\n\n{line}\n")).unwrap_err();
+            assert_eq!(error, BadWish { line: 3, why: why.into() });
+        }
+    }
+}
