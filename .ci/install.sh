@@ -10,6 +10,11 @@ install_qemu() {
     apt-get install -q -y --no-install-recommends qemu-system-x86 xz-utils
 }
 
+# The patient is one static file in those machines.
+install_static_target() {
+  rustup target add x86_64-unknown-linux-musl
+}
+
 install_cargo_fuzz() {
   if cargo fuzz --version > /dev/null 2>&1; then return; fi
   cargo install cargo-fuzz --locked

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use bedside_lab::answer::Item;
 use bedside_lab::doctor::{Bedside, Doctor};
 use bedside_lab::serial::{self, Console, Telling};
-use bedside_lab::vm::{self, Death, Machine, Order};
+use bedside_lab::vm::{self, Arms, Death, Machine, Order};
 use bedside_lab::wait;
 
 /// Where the kernels are; fetched once.
@@ -38,9 +38,9 @@ impl Ward {
         let data = tempfile::tempdir()?;
         let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), data.path().join("store"));
         let doctor = bedside.serve::<&str>(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], &[])?;
-        let netconsole = vm::netconsole(extended, doctor.addresses()[0].port());
+        let arms = Arms::Netconsole(vm::netconsole(extended, doctor.addresses()[0].port()));
         let serial = data.path().join("serial.log");
-        let order = Order { kernel: &kernel, netconsole, death, restarts, serial };
+        let order = Order { kernel: &kernel, arms, death, restarts, serial };
         let machine = Machine::start(&order)?;
         Ok(Self { bedside, machine, _doctor: doctor, _data: data })
     }

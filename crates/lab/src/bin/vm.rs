@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use bedside_lab::vm::{self, Death, Machine, Order};
+use bedside_lab::vm::{self, Arms, Death, Machine, Order};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     let kernel = vm::kernel(&home, kernel)?;
     let order = Order {
         kernel: &kernel,
-        netconsole: vm::netconsole(format == "extended", port),
+        arms: Arms::Netconsole(vm::netconsole(format == "extended", port)),
         death: death_named(death)?,
         restarts: false,
         serial: home.join("serial.log"),

@@ -7,34 +7,66 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// Writes the archive to `archive`.
+/// Writes a machine's own archive to `archive`.
 pub(super) fn build(modules: &Path, busybox: &Path, archive: &Path) -> Result<()> {
-    let loaded = load_order(modules)?;
-    let order: Vec<String> = loaded.iter().map(|(name, _)| format!("{name}.ko")).collect();
+    let loaded = load_order(modules, &WANTED)?;
+    let early = load_order(modules, &EARLY)?;
+    let early: Vec<String> = early.iter().map(|(name, _)| format!("{name}.ko")).collect();
     let busybox = fs::read(busybox).with_context(|| format!("{} not read", busybox.display()))?;
     let mut cpio = Cpio::default();
     cpio.directory("bin");
     cpio.directory("modules");
+    cpio.directory("modules/kernel");
     cpio.file("init", 0o755, include_bytes!("../../vm/init"));
     cpio.file("bin/busybox", 0o755, &busybox);
-    cpio.file("modules/order", 0o644, order.join("\n").as_bytes());
+    cpio.file("modules/order", 0o644, early.join("\n").as_bytes());
+    cpio.file("modules/modules.dep", 0o644, modules_dep(&loaded).as_bytes());
     for (name, module) in &loaded {
-        cpio.file(&format!("modules/{name}.ko"), 0o644, module);
+        cpio.file(&format!("modules/kernel/{name}.ko"), 0o644, module);
     }
     fs::write(archive, cpio.end()).with_context(|| format!("{} not written", archive.display()))
 }
 
+/// An archive of files that are added to a machine's own: path, mode, content.
+pub(super) fn overlay<'f>(files: impl IntoIterator<Item = (&'f str, u32, &'f [u8])>) -> Vec<u8> {
+    let mut cpio = Cpio::default();
+    for (path, mode, content) in files {
+        cpio.file(path, mode, content);
+    }
+    cpio.end()
+}
+
 /// The modules wanted with all that they depend on, dependencies first.
-fn load_order(modules: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+fn load_order(modules: &Path, wanted: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
     let mut files = BTreeMap::new();
     find_modules(modules, &mut files)?;
+    ensure!(files.contains_key("netconsole"), "no netconsole in {}", modules.display());
     let mut loaded = Vec::new();
-    for wanted in WANTED {
-        load(wanted, &files, &mut loaded)?;
+    for name in wanted {
+        load(name, &files, &mut loaded)?;
     }
-    let netconsole = loaded.iter().any(|(name, _)| name == "netconsole");
-    ensure!(netconsole, "no netconsole in {}", modules.display());
     Ok(loaded)
+}
+
+/// What modprobe goes by: each module's file with all that it needs, the next one first
+/// (modules.dep(5)).
+fn modules_dep(loaded: &[(String, Vec<u8>)]) -> String {
+    let mut text = String::new();
+    let mut needs: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (name, module) in loaded {
+        let mut all: Vec<String> = Vec::new();
+        for direct in dependencies(module) {
+            let below = needs.get(direct.as_str()).cloned();
+            // What is built in is not among them.
+            let Some(below) = below else { continue };
+            all.extend(std::iter::once(direct).chain(below));
+        }
+        let files: Vec<String> = all.iter().map(|name| format!("kernel/{name}.ko")).collect();
+        let line = ["kernel/", name, ".ko: ", &files.join(" "), "\n"];
+        text.extend(line);
+        needs.insert(name, all);
+    }
+    text
 }
 
 fn load(
@@ -132,8 +164,22 @@ impl Cpio {
     }
 }
 
-/// What a patient needs; all else comes as a dependency.
-const WANTED: [&str; 3] = ["virtio_pci", "virtio_net", "netconsole"];
+/// What a machine loads as it starts; all else comes as a dependency.
+const EARLY: [&str; 2] = ["virtio_pci", "virtio_net"];
+
+/// What there is to load: devices that netconsole takes, and such as it refuses.
+const WANTED: [&str; 10] = [
+    "virtio_pci",
+    "virtio_net",
+    "netconsole",
+    "bridge",
+    "bonding",
+    "8021q",
+    "dummy",
+    "veth",
+    "tun",
+    "wireguard",
+];
 
 #[cfg(test)]
 mod tests {

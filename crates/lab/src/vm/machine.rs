@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::Kernel;
+use super::initramfs::overlay;
 use crate::wait;
 
 /// How a machine is to die.
@@ -23,18 +24,33 @@ pub enum Death {
     PowerOff,
 }
 
+/// How a machine's kernel comes to send.
+#[derive(Clone, Debug)]
+pub enum Arms {
+    /// netconsole is loaded with this; the host is 10.0.2.2.
+    Netconsole(String),
+    /// A script for busybox's shell sees to it, or to whatever else.
+    Script {
+        /// Its text.
+        text: String,
+        /// Programs that it finds in `/bin`, by their names: static ones.
+        programs: Vec<(String, PathBuf)>,
+    },
+}
+
 /// A machine to be started.
 #[derive(Clone, Debug)]
 pub struct Order<'a> {
     /// Its kernel.
     pub kernel: &'a Kernel,
-    /// What netconsole is loaded with; the host is 10.0.2.2.
-    pub netconsole: String,
+    /// Whom its kernel is to send to.
+    pub arms: Arms,
     /// How it dies.
     pub death: Death,
     /// Whether a restart is let happen, or ends the machine.
     pub restarts: bool,
-    /// Where its serial console is written to.
+    /// Where its serial console is written to; what a script says beside it, with `.said` behind
+    /// the name.
     pub serial: PathBuf,
 }
 
@@ -54,9 +70,12 @@ impl Machine {
         let mut qemu = Command::new(QEMU);
         qemu.args(MACHINE.split_whitespace());
         qemu.arg("-kernel").arg(&order.kernel.image);
-        qemu.arg("-initrd").arg(&order.kernel.initramfs);
+        qemu.arg("-initrd").arg(initramfs(order)?);
         qemu.arg("-append").arg(command_line(order));
         qemu.arg("-serial").arg(format!("file:{}", order.serial.display()));
+        let said = said(&order.serial);
+        fs::write(&said, "").with_context(|| format!("{} not written", said.display()))?;
+        qemu.arg("-serial").arg(format!("file:{}", said.display()));
         if !order.restarts {
             qemu.arg("-no-reboot");
         }
@@ -87,6 +106,13 @@ impl Machine {
         })
     }
 
+    /// What its script said so far.
+    pub fn said(&self) -> Result<String> {
+        let said = said(&self.serial);
+        let bytes = fs::read(&said).with_context(|| format!("{} not read", said.display()))?;
+        Ok(String::from_utf8_lossy(&bytes).replace('\r', ""))
+    }
+
     /// What its serial console showed so far.
     pub fn console(&self) -> Result<Vec<u8>> {
         fs::read(&self.serial).with_context(|| format!("{} not read", self.serial.display()))
@@ -110,11 +136,34 @@ fn command_line(order: &Order<'_>) -> String {
         Death::Reboot => (0, "reboot"),
         Death::PowerOff => (0, "poweroff"),
     };
-    let netconsole = &order.netconsole;
-    format!(
-        "console=ttyS0 loglevel=8 no_timer_check panic={panic} \
-         lab.netconsole={netconsole} lab.death={death}"
-    )
+    let arms = match &order.arms {
+        Arms::Netconsole(parameter) => format!("lab.netconsole={parameter}"),
+        Arms::Script { .. } => String::new(),
+    };
+    format!("console=ttyS0 loglevel=8 no_timer_check panic={panic} lab.death={death} {arms}")
+}
+
+/// The kernel's own, or one with the script and its programs behind it: a kernel unpacks several
+/// archives, one after the other.
+fn initramfs(order: &Order<'_>) -> Result<PathBuf> {
+    let own = &order.kernel.initramfs;
+    let Arms::Script { text, programs } = &order.arms else { return Ok(own.clone()) };
+    let read =
+        |path: &PathBuf| fs::read(path).with_context(|| format!("{} not read", path.display()));
+    let mut all = read(own)?;
+    let programs = programs.iter().map(|(name, path)| Ok((format!("bin/{name}"), read(path)?)));
+    let programs: Vec<(String, Vec<u8>)> = programs.collect::<Result<_>>()?;
+    let files = programs.iter().map(|(path, content)| (path.as_str(), 0o755, content.as_slice()));
+    all.extend(overlay(files.chain([("script", 0o644, text.as_bytes())])));
+    let path = order.serial.with_extension("initramfs");
+    fs::write(&path, all).with_context(|| format!("{} not written", path.display()))?;
+    Ok(path)
+}
+
+fn said(serial: &std::path::Path) -> PathBuf {
+    let mut path = serial.as_os_str().to_owned();
+    path.push(".said");
+    path.into()
 }
 
 const QEMU: &str = "qemu-system-x86_64";

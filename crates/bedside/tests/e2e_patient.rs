@@ -1,0 +1,168 @@
+//! Real kernels in a virtual machine are armed by `bedside-patient`, prove it to a doctor, die,
+//! and are what they were when it is undone.
+//!
+//! `cargo test -p bedside --features vm --test e2e_patient`. Needs what `e2e_vm` needs, and
+//! Rust's target `x86_64-unknown-linux-musl`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result, ensure};
+use bedside_lab::answer::Item;
+use bedside_lab::doctor::{Bedside, Doctor};
+use bedside_lab::vm::{self, Arms, Death, Machine, Order};
+use bedside_lab::wait;
+
+/// Where the kernels are; fetched once.
+static HOME: LazyLock<&Path> = LazyLock::new(|| {
+    let home = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/vm"));
+    vm::prepare(home).expect("Debian has the kernels");
+    home
+});
+static PATIENT: LazyLock<PathBuf> = LazyLock::new(|| vm::patient().expect("the patient builds"));
+
+/// A doctor, and a machine with a patient in it.
+struct Ward {
+    bedside: Bedside,
+    doctor: Doctor,
+    data: tempfile::TempDir,
+}
+
+impl Ward {
+    fn open() -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), data.path().join("store"));
+        let doctor = bedside.serve::<&str>(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], &[])?;
+        Ok(Self { bedside, doctor, data })
+    }
+
+    /// Has a machine do what `script` says, in which `DOCTOR` is the doctor as it sees it.
+    fn admit(&self, kernel: &str, death: Death, script: &str) -> Result<Machine> {
+        let kernel = vm::kernel(&HOME, kernel)?;
+        let doctor = format!("10.0.2.2:{}", self.doctor.addresses()[0].port());
+        let text = script.replace("DOCTOR", &doctor) + "\necho end of script\n";
+        let programs = vec![("bedside-patient".to_owned(), PATIENT.clone())];
+        let serial = self.data.path().join("serial.log");
+        let arms = Arms::Script { text, programs };
+        Machine::start(&Order { kernel: &kernel, arms, death, restarts: false, serial })
+    }
+
+    /// Waits until `log` tells a line with these words.
+    fn heard(&self, words: &str) -> Result<Vec<Item>> {
+        let told = |item: &Item| matches!(item, Item::Record(r) if r.text.contains(words));
+        wait::until(&format!("{words:?} to be told"), || {
+            let items = self.bedside.log(&[])?;
+            Ok(items.iter().any(told).then_some(items))
+        })
+    }
+}
+
+/// Waits until the script has come to its end, and gives what it said.
+fn said(machine: &Machine) -> Result<String> {
+    let said = || {
+        let said = machine.said()?;
+        Ok(said.contains("end of script").then_some(said))
+    };
+    wait::until("the script's end", said).with_context(|| machine.said().unwrap_or_default())
+}
+
+const UP_AND_AGAIN: &str = "
+bedside-patient up DOCTOR; echo \"up: $?\"
+bedside-patient up --no-test DOCTOR; echo \"again: $?\"
+bedside-patient status; echo \"status: $?\"
+";
+
+#[test]
+fn one_command_arms_a_machine_and_its_death_is_heard() -> Result<()> {
+    for kernel in ["6.1", "7"] {
+        let ward = Ward::open()?;
+        let machine = ward.admit(kernel, Death::Panic, UP_AND_AGAIN)?;
+        let said = said(&machine)?;
+        for words in ["up: 0", "again: 0", "status: 0", "armed and proven in", "nothing to do"] {
+            ensure!(said.contains(words), "{kernel}: {words:?} is not in:\n{said}");
+        }
+        let items = ward.heard("end Kernel panic")?;
+        let first = items.iter().find_map(|item| match item {
+            Item::Record(record) => Some(record),
+            _ => None,
+        });
+        let first = first.context("no record")?;
+        ensure!(first.text.starts_with("Linux version"), "the boot log begins {:?}", first.text);
+    }
+    Ok(())
+}
+
+/// What `up` may change, as a shell sees it.
+const UP_AND_DOWN: &str = "
+look() {
+  find /etc /var/lib | sort
+  cat $(find /etc -type f) /dev/null
+  cut -f1 /proc/sys/kernel/printk
+  lsmod | cut -d' ' -f1 | sort
+  mount | sort
+  find /sys/kernel/config 2> /dev/null | sort
+}
+dmesg -n 5
+mkdir -p /etc/modprobe.d && echo 'blacklist pcspkr' > /etc/modprobe.d/mine.conf
+look > /tmp/before
+bedside-patient up DOCTOR; echo \"up: $?\"
+look > /tmp/between
+bedside-patient down; echo \"down: $?\"
+look > /tmp/after
+cmp -s /tmp/before /tmp/between || echo \"up changed something\"
+diff /tmp/before /tmp/after && echo \"as it was\"
+bedside-patient down
+";
+
+#[test]
+fn down_makes_a_machine_what_it_was() -> Result<()> {
+    for kernel in ["6.1", "7"] {
+        let ward = Ward::open()?;
+        let machine = ward.admit(kernel, Death::PowerOff, UP_AND_DOWN)?;
+        let said = said(&machine)?;
+        for words in ["up: 0", "down: 0", "up changed something", "as it was", "nothing to take"] {
+            ensure!(said.contains(words), "{kernel}: {words:?} is not in:\n{said}");
+        }
+    }
+    Ok(())
+}
+
+/// Devices that netconsole can't send through, addresses that are no doctor's.
+const REFUSED: &str = "
+for module in veth tun wireguard bridge 8021q; do modprobe $module; done
+refused() { bedside-patient up --no-permanent --no-test \"$@\"; echo \"exit $?\"; }
+refused 127.0.0.1
+ip route del default; refused 192.0.2.1
+ip link add pair type veth; ip addr add 192.0.2.1/24 dev pair; ip link set pair up
+refused 192.0.2.2
+ip link add wg0 type wireguard; ip addr add 198.51.100.1/24 dev wg0; ip link set wg0 up
+refused 198.51.100.2
+tunctl -t tap0; ip addr add 203.0.113.1/24 dev tap0; ip link set tap0 up
+refused 203.0.113.2
+refused 10.0.2.99
+refused 10.0.2.255
+lsmod | grep -q netconsole || echo netconsole is not loaded
+cut -f1 /proc/sys/kernel/printk
+";
+
+#[test]
+fn each_way_that_cannot_be_is_refused_and_nothing_is_done() -> Result<()> {
+    let ward = Ward::open()?;
+    let machine = ward.admit("7", Death::PowerOff, REFUSED)?;
+    let said = said(&machine)?;
+    for words in [
+        "127.0.0.1 is this machine itself",
+        "there is no way to 192.0.2.1: Network unreachable",
+        "the way leads through pair: it is a veth pair",
+        "the way leads through wg0: it is WireGuard",
+        "the way leads through tap0: it is a tun or tap device",
+        "10.0.2.99, the doctor, does not tell its hardware address on eth0",
+        "10.0.2.255 is no single machine's address",
+        "netconsole is not loaded\n8\n",
+    ] {
+        ensure!(said.contains(words), "{words:?} is not in:\n{said}");
+    }
+    ensure!(said.matches("exit 1").count() == 7, "not all were refused:\n{said}");
+    Ok(())
+}
