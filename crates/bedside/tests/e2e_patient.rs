@@ -166,3 +166,60 @@ fn each_way_that_cannot_be_is_refused_and_nothing_is_done() -> Result<()> {
     ensure!(said.matches("exit 1").count() == 7, "not all were refused:\n{said}");
     Ok(())
 }
+
+/// Whatever happens to the network, the agent mends it; `heard` waits until the doctor hears again.
+const CHANGES: &str = "
+heard() {
+  tries=0
+  until bedside-patient test > /tmp/test; do
+    tries=$((tries + 1)); [ $tries -lt 20 ] || { echo \"$1: not heard\"; cat /tmp/test; return; }
+  done
+  echo \"$1: heard\"
+}
+up_again() {
+  ip link set $1 up; ip addr add 10.0.2.15/24 dev $1 2> /dev/null
+  ip route add default via 10.0.2.2 2> /dev/null
+}
+modprobe bridge
+bedside-patient up --no-permanent DOCTOR; echo \"up: $?\"
+bedside-patient agent > /tmp/agent 2>&1 &
+agent=$!
+heard 'before all'
+arp -s 10.0.2.2 02:00:00:00:00:99
+tries=0
+until dmesg | grep -q 'remote ethernet address 02:00:00:00:00:99' || [ $tries -gt 100 ]; do usleep 100000; tries=$((tries + 1)); done
+[ $tries -gt 100 ] || echo 'the router was followed'
+arp -s 10.0.2.2 52:55:0a:00:02:02
+heard 'another router'
+ip link set eth0 down; usleep 500000; up_again eth0
+heard 'down and up'
+ip link set eth0 down; ip link set eth0 name lan0; up_again lan0
+heard 'another name'
+brctl addbr br0; brctl addif br0 lan0; ip addr flush dev lan0; up_again br0
+heard 'port of a bridge'
+grep VmHWM /proc/$agent/status
+kill $agent; wait $agent; echo \"agent: $?\"
+cat /tmp/agent
+";
+
+#[test]
+fn the_agent_follows_routers_names_and_bridges() -> Result<()> {
+    for kernel in ["6.1", "7"] {
+        let ward = Ward::open()?;
+        let machine = ward.admit(kernel, Death::PowerOff, CHANGES)?;
+        let said = said(&machine)?;
+        for words in [
+            "up: 0",
+            "before all: heard",
+            "the router was followed",
+            "another router: heard",
+            "down and up: heard",
+            "another name: heard",
+            "port of a bridge: heard",
+            "agent: 0",
+        ] {
+            ensure!(said.contains(words), "{kernel}: {words:?} is not in:\n{said}");
+        }
+    }
+    Ok(())
+}

@@ -62,7 +62,7 @@ impl Machine {
     /// A kernel that does not know `r` refuses the whole parameter: then without it.
     fn load(&self, parameter: &str, devices: &[u32], again: bool) -> Result<(), Error> {
         if again {
-            self.run(&words("modprobe -r netconsole"))?;
+            self.unload()?;
         }
         let result = self.load_with(parameter, devices);
         if result.is_err() && parameter.contains("+r") {
@@ -81,6 +81,13 @@ impl Machine {
             command.push(format!("netconsole={parameter}"));
         }
         self.run(&command)
+    }
+
+    /// Unloads the module and what it alone needed. Some programs call it a failure that what it
+    /// needed is still in use.
+    pub(crate) fn unload(&self) -> Result<(), Error> {
+        let result = self.run(&words("modprobe -r netconsole"));
+        if self.is_there("/sys/module/netconsole/initstate") { result } else { Ok(()) }
     }
 
     /// A directory of the right name shows a parameter's target, where the kernel can do that

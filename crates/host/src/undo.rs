@@ -49,7 +49,7 @@ impl Machine {
 
     fn take_back(&self, entry: &Undo) -> Result<Undone, Error> {
         match entry {
-            Undo::Unload(_) => self.unload(),
+            Undo::Unload(_) => self.unload_unless_needed(),
             Undo::UnmountConfigfs if self.has_configfs() => {
                 self.run(&words(&format!("umount {}", path::CONFIGFS)))?;
                 Ok(Undone::Done)
@@ -80,14 +80,14 @@ impl Machine {
     }
 
     /// A module that somebody else's targets need is left.
-    fn unload(&self) -> Result<Undone, Error> {
+    fn unload_unless_needed(&self) -> Result<Undone, Error> {
         if !self.is_there("/sys/module/netconsole/initstate") {
             return Ok(Undone::Nothing);
         }
         if self.targets().iter().any(|target| target.enabled) {
             return Ok(Undone::Left("targets of others need it"));
         }
-        self.run(&words("modprobe -r netconsole"))?;
+        self.unload()?;
         Ok(Undone::Done)
     }
 
