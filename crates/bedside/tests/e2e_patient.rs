@@ -223,3 +223,31 @@ fn the_agent_follows_routers_names_and_bridges() -> Result<()> {
     }
     Ok(())
 }
+
+const MENDED: &str = "
+bedside-patient up --no-permanent DOCTOR; echo \"up: $?\"
+bedside-patient check; echo \"check: $?\"
+bedside-patient check --set-panic panic=0; echo \"set: $?\"
+bedside-patient check > /dev/null; echo \"again: $?\"
+";
+
+/// A 7.x that restarts itself after a panic sends nothing of it; `check` says so, and how to
+/// change that. Should a later kernel send it, the first check is well.
+#[test]
+fn a_7_that_would_die_in_silence_is_told_and_cured() -> Result<()> {
+    let ward = Ward::open()?;
+    let machine = ward.admit("7", Death::PanicThenRestart, MENDED)?;
+    let said = said(&machine)?;
+    for words in [
+        "up: 0",
+        "PROBLEM  panic: kernel.panic = 1, and this kernel's netconsole sends from a thread",
+        "check: 1",
+        "sysctl kernel.panic = 0",
+        "set: 0",
+        "again: 0",
+    ] {
+        ensure!(said.contains(words), "{words:?} is not in:\n{said}");
+    }
+    ward.heard("end Kernel panic")?;
+    Ok(())
+}

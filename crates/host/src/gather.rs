@@ -7,7 +7,7 @@ use bedside_plan::{Doctor, Undo, Wish, path};
 use netconsole_wire::parameter::{self, Device};
 
 use crate::journal::Journal;
-use crate::{Error, Machine, network};
+use crate::{Error, Machine, kernel, network};
 
 impl Machine {
     /// Everything about this machine, and the way from it to each of these doctors.
@@ -40,6 +40,9 @@ impl Machine {
             command_line: self.word("/proc/cmdline").unwrap_or_default(),
             consoles: self.consoles(),
             panic: self.panic_settings(),
+            oops_only: self.word("/sys/module/netconsole/parameters/oops_only").as_deref()
+                == Some("Y"),
+            blacklisted: self.modprobe_line(kernel::blacklists),
             limits: self.limits(),
             init: self.init(),
             files: self.files()?,

@@ -81,7 +81,7 @@ impl Machine {
             let word = self.word(&format!("/proc/sys/kernel/{name}"))?;
             Some(((*name).to_owned(), word.parse().ok()?))
         };
-        PANIC_SETTINGS.iter().filter_map(setting).collect()
+        bedside_plan::PANIC_SETTINGS.iter().filter_map(setting).collect()
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -141,6 +141,11 @@ fn forbids(words: &[&str]) -> bool {
     matches!(words, ["install", "netconsole", program, ..] if nothing(program))
 }
 
+/// It is not loaded unless somebody names it; systemd-modules-load does not count.
+pub(crate) fn blacklists(words: &[&str]) -> bool {
+    matches!(words, ["blacklist", "netconsole", ..])
+}
+
 fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
@@ -148,12 +153,3 @@ fn words(line: &str) -> Vec<&str> {
 /// What arming a kernel takes, by the bits of capability.h.
 const CAPABILITIES: [(u32, &str); 4] =
     [(12, "CAP_NET_ADMIN"), (16, "CAP_SYS_MODULE"), (21, "CAP_SYS_ADMIN"), (1, "CAP_DAC_OVERRIDE")];
-
-const PANIC_SETTINGS: [&str; 6] = [
-    "panic",
-    "panic_on_oops",
-    "panic_on_warn",
-    "softlockup_panic",
-    "hardlockup_panic",
-    "hung_task_panic",
-];

@@ -29,6 +29,9 @@ pub enum Command {
     /// Tell whether the kernel sends, to whom, and since when something is wrong
     #[command(after_help = STATUS)]
     Status,
+    /// Look for what keeps lines from being heard
+    #[command(after_help = CHECK)]
+    Check(CheckArgs),
     /// Have the kernel say a line, and ask the doctor whether it was heard
     #[command(after_help = TEST)]
     Test(TestArgs),
@@ -70,6 +73,21 @@ pub struct TestArgs {
     /// Who should have heard it; without it, whoever `up` was given
     #[arg(value_name = "DOCTOR", value_hint = ValueHint::Hostname)]
     pub doctors: Vec<String>,
+}
+
+/// `bedside-patient check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Who should hear; without it, whoever `up` was given
+    #[arg(value_name = "DOCTOR", value_hint = ValueHint::Hostname)]
+    pub doctors: Vec<String>,
+    /// Print one JSON object: `v`, which is 1, and `checks`, with what, on, state, evidence, cure
+    #[arg(long)]
+    pub json: bool,
+    /// Say what the kernel is to do when it dies, for good, until `down`: panic=0; give it several
+    /// times
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with = "doctors")]
+    pub set_panic: Vec<String>,
 }
 
 /// `bedside-patient explain`.
@@ -120,6 +138,17 @@ Exit status: 0 all was taken back, 3 something could not be; try again.";
 
 const STATUS: &str = "\
 Exit status: 0 it sends, 1 it does not or something is wrong, 3 it could not be found out.";
+
+const CHECK: &str = "\
+Nothing is changed without --set-panic. Its names are those of the kernel's settings: panic,
+panic_on_oops, panic_on_warn, softlockup_panic, hardlockup_panic, hung_task_panic.
+
+Examples:
+  bedside-patient check
+  bedside-patient check --set-panic panic=0 --set-panic panic_on_oops=1
+
+Exit status: 0 all is well, 1 a problem was found, 2 the command line makes no sense,
+3 something could not be looked at.";
 
 const TEST: &str = "\
 The question goes out from a socket of its own, because no answer would come through a firewall

@@ -4,6 +4,7 @@
 //! [`Exit`], or an error that says what failed, on what, why, and what to try.
 
 mod agent;
+mod check;
 pub mod cli;
 mod down;
 mod exit;
@@ -26,6 +27,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Up(args) => up::run(&machine, args),
         Command::Down => down::run(&machine),
         Command::Status => status::run(&machine),
+        Command::Check(args) => check::run(&machine, args),
         Command::Test(args) => test::run(&machine, args),
         Command::Agent => agent::run(&machine),
         Command::Explain(args) => Ok(explain::run(args)),

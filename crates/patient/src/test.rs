@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bedside_host::Machine;
-use bedside_plan::Doctor;
 use bedside_plan::facts::{Facts, Way};
+use bedside_plan::{Doctor, State, Verdict, check};
 use netconsole_wire::question::{Answer, Heard, MARK, Nonce, QUESTION_LENGTH, Question};
 
 use crate::cli::TestArgs;
@@ -71,7 +71,27 @@ pub(crate) fn prove(machine: &Machine, doctors: &[Doctor]) -> anyhow::Result<Pro
     for (asked, answers) in asked.iter().zip(answering) {
         worst = worst.min(asked.verdict(answers, begun));
     }
+    if worst == Proof::Unheard {
+        tell_likeliest(machine, doctors)?;
+    }
     Ok(worst)
+}
+
+/// What is most probably in the way of a line that was not heard.
+fn tell_likeliest(machine: &Machine, doctors: &[Doctor]) -> anyhow::Result<()> {
+    let wish = machine.wish()?.unwrap_or_default();
+    let verdicts = check(&machine.facts(doctors)?, &wish, doctors);
+    match verdicts.into_iter().find(|verdict| verdict.state == State::Problem) {
+        Some(Verdict { what, evidence, cure, .. }) => {
+            say!("the likeliest cause: {what}: {evidence}");
+            say!("try: {}", cure.unwrap_or_default());
+        }
+        None => say!(
+            "nothing is wrong here: something on the way drops it (a switch, a router, a firewall \
+             of the doctor; try: `bedside check` there)"
+        ),
+    }
+    Ok(())
 }
 
 /// One that passes the console log level: informational, or as bad as it takes.

@@ -17,6 +17,7 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
         words: args.doctors.clone(),
         log_level: args.log_level.0,
         permanent: !args.no_permanent,
+        ..machine.wish()?.unwrap_or_default()
     };
     let doctors = match wish.doctors() {
         Ok(doctors) => doctors,
@@ -109,7 +110,7 @@ pub(crate) fn tell_step(step: &Step) {
     }
 }
 
-fn refuse(refusals: &[Refusal]) -> Exit {
+pub(crate) fn refuse(refusals: &[Refusal]) -> Exit {
     for refusal in refusals {
         exit::tell(Exit::Problem, &refusal.to_string());
     }

@@ -35,6 +35,7 @@ pub fn arm(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Result<Plan, Vec<R
     }
     let mut plan = Plan::default();
     raise_level(facts, wish, &mut plan);
+    set_panic(facts, wish, &mut plan);
     match facts.module {
         Module::Loaded | Module::BuiltIn => set_targets(facts, &targets, &mut plan)?,
         _ => load(facts, &targets, false, &mut plan),
@@ -84,7 +85,7 @@ fn obstacles(facts: &Facts) -> Vec<Refusal> {
 }
 
 /// Which package has the module.
-fn package(distribution: &str, release: &str) -> String {
+pub(crate) fn package(distribution: &str, release: &str) -> String {
     match distribution {
         "debian" => format!("`apt install linux-image-{release}`, and start that kernel"),
         "ubuntu" => format!("`apt install linux-modules-extra-{release}`"),
@@ -132,6 +133,16 @@ fn raise_level(facts: &Facts, wish: &Wish, plan: &mut Plan) {
             Action::SetKernel { path: path::PRINTK.into(), value: level.to_string() },
             format!("at {now} the kernel keeps lines of level {now} and above from every console"),
         );
+    }
+}
+
+fn set_panic(facts: &Facts, wish: &Wish, plan: &mut Plan) {
+    for (name, value) in &wish.panic {
+        // A kernel that has no such setting is left alone.
+        if facts.panic.get(name).is_some_and(|now| now != value) {
+            let path = format!("/proc/sys/kernel/{name}");
+            plan.push(Action::SetKernel { path, value: value.to_string() }, "as you said");
+        }
     }
 }
 

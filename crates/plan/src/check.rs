@@ -1,6 +1,27 @@
 //! What keeps lines from being heard, and what to do about it.
 
+mod dying;
+mod now;
+
 use std::fmt;
+
+use crate::{Doctor, Facts, Wish};
+
+/// Looks at everything that the facts tell. The likeliest cause of silence comes first.
+pub fn check(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
+    let mut verdicts = vec![now::module(facts)];
+    verdicts.extend(now::limits(facts));
+    verdicts
+        .extend(doctors.iter().enumerate().flat_map(|(at, doctor)| now::way(facts, doctor, at)));
+    verdicts.push(now::level(facts));
+    verdicts.push(now::armed(facts, wish, doctors));
+    verdicts.extend(facts.targets.iter().flat_map(now::target));
+    verdicts.extend(now::permanence(facts, wish));
+    verdicts.push(now::firewall());
+    verdicts.push(dying::panic(facts));
+    verdicts.extend(dying::others(facts));
+    verdicts
+}
 
 /// What a look at one thing came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,3 +90,6 @@ impl Verdict {
         Self { on: Some(which.to_string()), ..self }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,10 @@ pub struct Facts {
     pub ways: Vec<Way>,
     /// What the kernel does when it dies; those that it has.
     pub panic: BTreeMap<String, i64>,
+    /// netconsole sends only while the kernel is dying (`oops_only`).
+    pub oops_only: bool,
+    /// The file and the line that keep the init system from loading netconsole at the start.
+    pub blacklisted: Option<(String, String)>,
     /// What stands in the way of changing a kernel.
     pub limits: Limits,
     /// What runs the machine's services.

@@ -8,13 +8,13 @@
 //! - [`Doctor`]: who is to hear, in every notation that people use.
 //! - [`Facts`]: what a machine is like. Gathering them is somebody else's work.
 //! - [`Plan`], [`Step`], [`Action`]: what to do; [`Undo`]: how it is undone, as a line of a journal.
-//! - [`check`]: what keeps lines from being heard, as a list of [`Verdict`]s.
+//! - [`check()`]: what keeps lines from being heard, as a list of [`Verdict`]s.
 //!
 //! Deliberately absent: netlink, files, processes, and guesses from a kernel's version; what a
 //! kernel can is what its files show.
 
 mod arm;
-pub mod check;
+mod check;
 mod device;
 mod doctor;
 pub mod facts;
@@ -26,14 +26,14 @@ mod undo;
 mod wish;
 
 pub use arm::arm;
-pub use check::{State, Verdict};
+pub use check::{State, Verdict, check};
 pub use doctor::{Doctor, Format, Host, NotADoctor};
 pub use facts::Facts;
 pub use refusal::Refusal;
 pub use step::{Action, Plan, Step};
 pub use target::{Wanted, wanted};
 pub use undo::Undo;
-pub use wish::{BadWish, Wish};
+pub use wish::{BadWish, PANIC_SETTINGS, Wish};
 
 /// Paths that both steps and facts name, as the machine sees them.
 pub mod path {

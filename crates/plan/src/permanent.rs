@@ -13,9 +13,12 @@ pub(crate) fn keep(facts: &Facts, wish: &Wish, parameter: &str, plan: &mut Plan)
     }
     let why = "`status`, `test` and the agent know from it what is wanted";
     write(facts, path::WISH, &wish.to_string(), why, plan);
-    if let Some(level) = wish.log_level {
-        let content = format!("{HEADER}kernel.printk = {level}\n");
-        write(facts, path::SYSCTL, &content, "the console log level at the next start", plan);
+    let level = wish.log_level.map(|level| format!("kernel.printk = {level}\n"));
+    let panic = wish.panic.iter().map(|(name, value)| format!("kernel.{name} = {value}\n"));
+    let settings: String = level.into_iter().chain(panic).collect();
+    if !settings.is_empty() {
+        let why = "the console log level, and whatever else was set, at the next start";
+        write(facts, path::SYSCTL, &format!("{HEADER}{settings}"), why, plan);
     }
     if facts.module != Module::BuiltIn {
         let content = format!("{HEADER}options netconsole netconsole={parameter}\n");

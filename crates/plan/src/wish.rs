@@ -1,5 +1,6 @@
 //! What is wanted, and the file that keeps it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::{Doctor, NotADoctor};
@@ -20,6 +21,8 @@ pub struct Wish {
     pub log_level: Option<u8>,
     /// Whether it is to outlive a start of the machine.
     pub permanent: bool,
+    /// What the kernel is to do when it dies, by [`PANIC_SETTINGS`]; the others are left.
+    pub panic: BTreeMap<String, i64>,
 }
 
 /// A line of the file that makes no sense.
@@ -34,7 +37,7 @@ pub struct BadWish {
 impl Default for Wish {
     /// Nobody hears; all levels are sent; for good.
     fn default() -> Self {
-        Self { words: Vec::new(), log_level: Some(8), permanent: true }
+        Self { words: Vec::new(), log_level: Some(8), permanent: true, panic: BTreeMap::new() }
     }
 }
 
@@ -58,6 +61,16 @@ impl Wish {
         Ok(wish)
     }
 
+    /// Wishes one of [`PANIC_SETTINGS`]; the error says what is wrong.
+    pub fn set_panic(&mut self, name: &str, value: &str) -> Result<(), String> {
+        if !PANIC_SETTINGS.contains(&name) {
+            return Err(format!("{name:?}: give one of {}", PANIC_SETTINGS.join(", ")));
+        }
+        let value = value.parse().map_err(|_| format!("{value:?}: give a number"))?;
+        self.panic.insert(name.to_owned(), value);
+        Ok(())
+    }
+
     fn take(&mut self, line: &str) -> Result<(), String> {
         let (key, value) = line.split_once('=').ok_or("no `key = value`")?;
         let (key, value) = (key.trim(), value.trim());
@@ -68,7 +81,10 @@ impl Wish {
             }
             "log_level" => self.log_level = parse_level(value)?,
             "permanent" => self.permanent = value.parse().map_err(|_| "give true or false")?,
-            _ => return Err(format!("unknown key {key:?}")),
+            _ => match key.strip_prefix("kernel.") {
+                Some(name) => self.set_panic(name, value)?,
+                None => return Err(format!("unknown key {key:?}")),
+            },
         }
         Ok(())
     }
@@ -93,9 +109,23 @@ impl fmt::Display for Wish {
             Some(level) => writeln!(out, "log_level = {level}")?,
             None => out.write_str("log_level = leave\n")?,
         }
+        for (name, value) in &self.panic {
+            writeln!(out, "kernel.{name} = {value}")?;
+        }
         writeln!(out, "permanent = {}", self.permanent)
     }
 }
+
+/// Settings of the kernel, below `kernel.`, that say what it does when it dies, or might
+/// (Documentation/admin-guide/sysctl/kernel.rst).
+pub const PANIC_SETTINGS: [&str; 6] = [
+    "panic",
+    "panic_on_oops",
+    "panic_on_warn",
+    "softlockup_panic",
+    "hardlockup_panic",
+    "hung_task_panic",
+];
 
 impl fmt::Display for BadWish {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,6 +144,7 @@ mod tests {
         for wish in [
             Wish { words: vec!["10.0.0.2:514".into(), "doctor".into()], ..Wish::default() },
             Wish { log_level: None, permanent: false, ..Wish::default() },
+            Wish { panic: [("panic".into(), -1)].into(), ..Wish::default() },
         ] {
             assert_eq!(Wish::parse(&wish.to_string()), Ok(wish));
         }
@@ -126,6 +157,7 @@ mod tests {
             ("doctor = 1.2.3", "\"1.2.3\" is neither a name nor an address"),
             ("log_level = 0", "\"0\": give 1 to 15, or leave"),
             ("permanent = yes", "give true or false"),
+            ("kernel.panic = x", "\"x\": give a number"),
             ("nurse = x", "unknown key \"nurse\""),
         ] {
             let error = Wish::parse(&format!("# x\n\n{line}\n")).unwrap_err();

@@ -19,6 +19,9 @@ _bedside__patient() {
             bedside__patient,agent)
                 cmd="bedside__patient__subcmd__agent"
                 ;;
+            bedside__patient,check)
+                cmd="bedside__patient__subcmd__check"
+                ;;
             bedside__patient,down)
                 cmd="bedside__patient__subcmd__down"
                 ;;
@@ -41,7 +44,7 @@ _bedside__patient() {
 
     case "${cmd}" in
         bedside__patient)
-            opts="-h -V --root --help --version up down status test agent explain"
+            opts="-h -V --root --help --version up down status check test agent explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -68,6 +71,31 @@ _bedside__patient() {
                 return 0
             fi
             case "${prev}" in
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bedside__subcmd__patient__subcmd__check)
+            opts="-h --json --set-panic --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --set-panic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --root)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then

@@ -1,0 +1,88 @@
+//! `bedside-patient check`: the trouble-shooting of a lifetime, as verdicts.
+
+use bedside_host::Machine;
+use bedside_plan::{Doctor, State, Verdict, check};
+use serde_json::json;
+
+use crate::cli::CheckArgs;
+use crate::tell::say;
+use crate::up::{reach, refuse, tell_step};
+use crate::{Exit, exit};
+
+pub(crate) fn run(machine: &Machine, args: &CheckArgs) -> anyhow::Result<Exit> {
+    if !args.set_panic.is_empty() {
+        return set_panic(machine, &args.set_panic);
+    }
+    let mut wish = machine.wish()?.unwrap_or_default();
+    if !args.doctors.is_empty() {
+        wish.words.clone_from(&args.doctors);
+    }
+    let doctors: Vec<Doctor> = match wish.doctors() {
+        Ok(doctors) => doctors,
+        Err(error) => return Ok(exit::tell(Exit::Usage, &error.to_string())),
+    };
+    let verdicts = check(&machine.facts(&doctors)?, &wish, &doctors);
+    if args.json {
+        say!("{}", report(&verdicts));
+    } else {
+        tell(&verdicts);
+    }
+    Ok(conclusion(&verdicts))
+}
+
+/// One more thing that is wished of the machine; `down` takes it back with the rest.
+fn set_panic(machine: &Machine, settings: &[String]) -> anyhow::Result<Exit> {
+    let Some(mut wish) = machine.wish()? else {
+        let why = "nothing is wished of this machine yet: `bedside-patient up DOCTOR` first";
+        return Ok(exit::tell(Exit::Problem, why));
+    };
+    for setting in settings {
+        let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+        if let Err(why) = wish.set_panic(name.trim(), value.trim()) {
+            return Ok(exit::tell(Exit::Usage, &format!("--set-panic {why}")));
+        }
+    }
+    let doctors = wish.doctors()?;
+    match reach(machine, &wish, &doctors, &mut tell_step)? {
+        Ok(_) => Ok(Exit::Well),
+        Err(refusals) => Ok(refuse(&refusals)),
+    }
+}
+
+/// What the exit status says: a problem weighs more than what is unknown.
+fn conclusion(verdicts: &[Verdict]) -> Exit {
+    let any = |state| verdicts.iter().any(|verdict| verdict.state == state);
+    match (any(State::Problem), any(State::Unknown)) {
+        (true, _) => Exit::Problem,
+        (false, true) => Exit::CouldNot,
+        (false, false) => Exit::Well,
+    }
+}
+
+/// A line for each, a line for each cure.
+fn tell(verdicts: &[Verdict]) {
+    for verdict in verdicts {
+        let mark = match verdict.state {
+            State::Ok => "ok",
+            State::Problem => "PROBLEM",
+            State::Unknown => "unknown",
+        };
+        let on = verdict.on.as_ref().map(|on| format!(" {on}")).unwrap_or_default();
+        say!("{mark:<8} {}{on}: {}", verdict.what, verdict.evidence);
+        for line in verdict.cure.iter().flat_map(|cure| cure.lines()) {
+            say!("{:8} try: {line}", "");
+        }
+    }
+}
+
+fn report(verdicts: &[Verdict]) -> serde_json::Value {
+    let checks: Vec<serde_json::Value> = verdicts
+        .iter()
+        .map(|Verdict { what, on, state, evidence, cure }| {
+            json!({
+                "what": what, "on": on, "state": state.as_str(), "evidence": evidence, "cure": cure,
+            })
+        })
+        .collect();
+    json!({ "v": 1, "checks": checks })
+}

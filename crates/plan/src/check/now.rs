@@ -1,0 +1,163 @@
+//! What keeps lines of a living machine from being heard.
+
+use netconsole_wire::parameter::Mac;
+
+use super::Verdict;
+use crate::arm::{arm, package};
+use crate::facts::{Facts, Link, Module, Target};
+use crate::target::wanted;
+use crate::{Doctor, Wish};
+
+pub(super) fn module(facts: &Facts) -> Verdict {
+    let release = &facts.identity.release;
+    match &facts.module {
+        Module::BuiltIn => Verdict::ok("module", "netconsole is part of the kernel"),
+        Module::Loaded => Verdict::ok("module", "netconsole is loaded"),
+        Module::Loadable => Verdict::ok("module", "netconsole can be loaded"),
+        Module::Forbidden { file, line } => Verdict::problem(
+            "module",
+            format!("{file} forbids netconsole: `{line}`"),
+            format!("take the line out of {file}"),
+        ),
+        Module::Absent => Verdict::problem(
+            "module",
+            format!("the kernel {release} has no netconsole"),
+            package(&facts.distribution, release),
+        ),
+    }
+}
+
+pub(super) fn limits(facts: &Facts) -> Vec<Verdict> {
+    let limits = &facts.limits;
+    let mut verdicts = Vec::new();
+    if let Some(kind) = &limits.container {
+        let evidence = format!("this is a container ({kind}): its kernel is the host's");
+        verdicts.push(Verdict::problem("container", evidence, "run this on the host"));
+    }
+    if let Some(mode) = &limits.lockdown {
+        let evidence = format!("the kernel is locked down ({mode}), which may forbid changes");
+        let cure = "`bedside-patient up` says whether it does";
+        verdicts.push(Verdict::unknown("lockdown", evidence, cure));
+    }
+    if limits.modules_disabled && facts.module == Module::Loadable {
+        let evidence = "no module may be loaded until the next start (kernel.modules_disabled)";
+        let cure = "have netconsole loaded before that is set, or built in";
+        verdicts.push(Verdict::problem("module loading", evidence, cure));
+    }
+    verdicts
+}
+
+/// The doctor at place `at` of those whose ways the facts hold.
+pub(super) fn way(facts: &Facts, doctor: &Doctor, at: usize) -> Vec<Verdict> {
+    let Some(way) = facts.ways.get(at) else { return Vec::new() };
+    let alone = Facts { ways: vec![way.clone()], ..facts.clone() };
+    let target = match wanted(&alone, std::slice::from_ref(doctor)) {
+        Ok(targets) => targets.into_iter().next(),
+        Err(refusals) => {
+            let problem = |r: crate::Refusal| Verdict::problem("way", r.why, r.cure).on(doctor);
+            return refusals.into_iter().map(problem).collect();
+        }
+    };
+    let Some(target) = target else { return Vec::new() };
+    let evidence = format!("{}; frames go to {}", target.why, target.mac);
+    let device = facts.link(target.index).map(device);
+    std::iter::once(Verdict::ok("way", evidence).on(doctor)).chain(device).collect()
+}
+
+fn device(link: &Link) -> Verdict {
+    let name = &link.name;
+    let verdict = if !link.up {
+        let cure = format!("`ip link set {name} up`");
+        Verdict::problem("device", "is switched off: what is printed meanwhile is not sent", cure)
+    } else if !link.carrier {
+        Verdict::problem("device", "has no carrier", "is the cable in, and the switch on?")
+    } else {
+        Verdict::ok("device", "is on, and something is at the other end")
+    };
+    verdict.on(name)
+}
+
+/// Debug messages (7) are left out by default, and by everybody's will.
+pub(super) fn level(facts: &Facts) -> Verdict {
+    let has = |word: &str| facts.command_line.split_whitespace().any(|other| other == word);
+    match facts.console_level {
+        _ if has("ignore_loglevel") => Verdict::ok("log level", "ignored (ignore_loglevel)"),
+        None => Verdict::unknown("log level", "it can't be read", "is /proc mounted?"),
+        Some(level @ 7..) => Verdict::ok("log level", format!("lines below {level} are sent")),
+        Some(level) => {
+            let quiet =
+                if has("quiet") { " (`quiet` is on the kernel's command line)" } else { "" };
+            Verdict::problem(
+                "log level",
+                format!("lines of level {level} and above are kept from every console{quiet}"),
+                "`bedside-patient up …`, or for now `dmesg -n 8`",
+            )
+        }
+    }
+}
+
+pub(super) fn armed(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Verdict {
+    if facts.oops_only {
+        return Verdict::problem(
+            "armed",
+            "netconsole was loaded with oops_only: it sends nothing but the last words",
+            "`modprobe -r netconsole`, take oops_only out of /etc/modprobe.d, and `up` again",
+        );
+    }
+    if doctors.is_empty() {
+        let consoles = facts.consoles.iter().any(crate::facts::Console::is_netconsole);
+        let cure = "`bedside-patient up DOCTOR`";
+        return if consoles {
+            Verdict::ok("armed", "the kernel sends, though `up` was not here")
+        } else {
+            Verdict::problem("armed", "the kernel sends to nobody", cure)
+        };
+    }
+    let mut able = facts.clone();
+    able.limits.missing_capabilities.clear();
+    let again = format!("`bedside-patient up {}`", wish.words.join(" "));
+    match arm(&able, wish, doctors) {
+        Ok(plan) if plan.is_empty() => Verdict::ok("armed", "all is as wished"),
+        Ok(plan) => {
+            let first = plan.steps.first().map(|step| step.action.to_string()).unwrap_or_default();
+            let evidence = format!("{} steps are missing, first: {first}", plan.steps.len());
+            Verdict::problem("armed", evidence, again)
+        }
+        Err(_) => Verdict::problem("armed", "it can't be, as told beside", again),
+    }
+}
+
+pub(super) fn target(target: &Target) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    if !target.enabled {
+        let evidence = "is disabled: its device went away, joined a bridge, or somebody did it";
+        verdicts.push(Verdict::problem("target", evidence, "`bedside-patient up …`"));
+    }
+    if target.remote_mac == Some(Mac::BROADCAST) {
+        let evidence = "sends to every machine of the network; some switches drop that";
+        let cure = "name a hardware address, or leave it to `bedside-patient up …`";
+        verdicts.push(Verdict::problem("target", evidence, cure));
+    }
+    if let Some(errors @ 1..) = target.transmit_errors {
+        let evidence = format!("{errors} datagrams could not be sent");
+        verdicts.push(Verdict::problem("target", evidence, "was the device down, or overrun?"));
+    }
+    if verdicts.is_empty() {
+        verdicts.push(Verdict::ok("target", format!("sends through {}", target.device)));
+    }
+    verdicts.into_iter().map(|verdict| verdict.on(&target.name)).collect()
+}
+
+pub(super) fn permanence(facts: &Facts, wish: &Wish) -> Option<Verdict> {
+    let (file, line) = facts.blacklisted.as_ref().filter(|_| wish.permanent)?;
+    Some(Verdict::problem(
+        "next start",
+        format!("{file} has `{line}`: systemd will not load netconsole as early as it could"),
+        format!("take the line out of {file}; until then the agent loads it, a little later"),
+    ))
+}
+
+/// netpoll hands its frames to the driver itself (`netpoll_send_skb` in net/core/netpoll.c).
+pub(super) fn firewall() -> Verdict {
+    Verdict::ok("firewall", "this machine's own rules don't see netconsole's frames")
+}
