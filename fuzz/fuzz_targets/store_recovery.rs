@@ -73,7 +73,7 @@ fn written(name: SegmentName, texts: &[&[u8]]) -> (Vec<u8>, Vec<usize>) {
         blocks.push(block);
     }
     if sealed {
-        file.extend_from_slice(&Index::new(blocks, end).emit(&Filters::default()));
+        file.extend_from_slice(&Index::new(blocks, end).emit(&Filters::default(), None));
     }
     (file, ends)
 }

@@ -8,10 +8,12 @@ mod needle;
 mod pieces;
 mod search;
 
+use std::cell::RefCell;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use anyhow::Context as _;
-use bedside_store::read::{BootSummary, Gap, Item, Reader, Window};
+use bedside_store::StoredRecord;
+use bedside_store::read::{BootSummary, Finds, Gap, Item, Reader, Search, Window};
 use bedside_stream::WallTime;
 use jiff::tz::TimeZone;
 
@@ -36,13 +38,19 @@ pub fn run(args: &LogArgs) -> anyhow::Result<Exit> {
         ));
     }
     let hosts = Hosts::new(&args.hosts)?;
-    let reader = reading::open_for(&args.data, &hosts, args.strangers.all)?;
+    let filter = Filter::new(args.priority, args.grep.clone());
+    let (reader, found) = open(args, &hosts, &filter)?;
     let boots = reader.boots(time::now());
     if let Some(missing) = missing(args, &hosts, &boots) {
         return Ok(exit::tell(Exit::Problem, &missing));
     }
     let mut out = BufWriter::with_capacity(OUTPUT_BUFFER_BYTES, stdout.lock());
-    let exit = show(args, &hosts, &reader, &boots, &mut out)?;
+    let window = Window { since: args.since, until: args.until };
+    let chosen = choose::boots(&boots, &hosts, args.boot, window);
+    let loose = loose_gaps(args, &reader, window, &chosen)?;
+    let (boots, filter, found) = (&chosen, &filter, RefCell::new(found));
+    let log = Log { reader: &reader, boots, window, filter, loose, found };
+    let exit = show(args, &hosts, &log, &mut out)?;
     out.flush().context(exit::WRITING)?;
     reading::tell_damage(&reader)?;
     reading::tell_strangers(&reader, &hosts, args.strangers.all)?;
@@ -54,23 +62,38 @@ fn is_refused(args: &LogArgs, to_terminal: bool) -> bool {
     args.output == Output::Raw && to_terminal && !args.force
 }
 
+/// Opens the store, as much of it as is needed; perhaps with all that was looked for.
+fn open(
+    args: &LogArgs,
+    hosts: &Hosts,
+    filter: &Filter,
+) -> anyhow::Result<(Reader, Option<Finds>)> {
+    let LogArgs { boot, since, until, lines, follow, .. } = args;
+    let all = hosts.are_all() && !args.strangers.all && boot.is_none() && !follow;
+    let ever = since.is_none() && until.is_none();
+    if all && ever && lines.is_none() && filter.pattern.is_some() {
+        let wants = |record: &StoredRecord<'_>, text: &[u8]| filter.wants_stored(record, text);
+        let window = Window::default();
+        let search = Search { needle: &filter.needle, wants: &wants, window };
+        if let Some((reader, found)) = Reader::open_found(&reading::dir(&args.data)?, &search)? {
+            return Ok((reader, Some(found)));
+        }
+    }
+    let reader = reading::open_for(&args.data, hosts, args.strangers.all, args.follow)?;
+    Ok((reader, None))
+}
+
 fn show(
     args: &LogArgs,
     hosts: &Hosts,
-    reader: &Reader,
-    boots: &[BootSummary],
+    log: &Log<'_>,
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
-    let window = Window { since: args.since, until: args.until };
-    let chosen = choose::boots(boots, hosts, args.boot, window);
-    let filter = Filter::new(args.priority, args.grep.clone());
-    let loose = loose_gaps(args, reader, window, &chosen)?;
-    let log = Log { reader, boots: &chosen, window, filter: &filter, loose };
-    let look = look(args, hosts, &chosen);
+    let look = look(args, hosts, log);
     if args.follow {
-        return follow::run(args, hosts, &log, look, out);
+        return follow::run(args, hosts, log, look, out);
     }
-    let mut printer = Printer::new(args.output, look, reader);
+    let mut printer = Printer::new(args.output, look, log.reader);
     let mut print = |piece: &Piece<'_>| printer.print(piece, out).context(exit::WRITING);
     match (args.lines, args.reverse) {
         (None, false) => log.oldest_first().try_for_each(|piece| print(&piece?))?,
@@ -155,8 +178,11 @@ fn loose_gaps(
     Ok(loose)
 }
 
-fn look(args: &LogArgs, hosts: &Hosts, chosen: &[Chosen<'_>]) -> Look {
-    let mut names: Vec<&str> = chosen.iter().map(|one| &*one.boot.host).collect();
+fn look(args: &LogArgs, hosts: &Hosts, log: &Log<'_>) -> Look {
+    // Names are lined up with those of boots too in which nothing was found.
+    let all = log.found.borrow().as_ref().map(|_| log.reader.host_names()).unwrap_or_default();
+    let mut names: Vec<&str> = log.boots.iter().map(|one| &*one.boot.host).collect();
+    names.extend(all.iter().map(String::as_str));
     names.sort_unstable();
     names.dedup();
     let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);

@@ -12,17 +12,25 @@ use crate::cli::DataArg;
 use crate::config::Places;
 use crate::time;
 
-/// Opens the store that was named, or the one that is read when none is.
-pub(crate) fn open(data: &DataArg) -> anyhow::Result<Reader> {
-    Ok(Reader::open(&dir(data)?)?)
-}
-
-/// Opens it for these machines: with `all`, or where nobody else is meant, with the strangers
-/// among them.
-pub(crate) fn open_for(data: &DataArg, hosts: &Hosts, all: bool) -> anyhow::Result<Reader> {
-    let mut reader = open(data)?;
+/// Opens the store that was named, or the one that is read when none is, for these machines: with
+/// `all`, or where nobody else is meant, with the strangers among them. What is `followed` is
+/// opened as a whole: who is meant may turn out later.
+pub(crate) fn open_for(
+    data: &DataArg,
+    hosts: &Hosts,
+    all: bool,
+    followed: bool,
+) -> anyhow::Result<Reader> {
+    let dir = dir(data)?;
+    let mut reader = if hosts.are_all() || followed {
+        Reader::open(&dir)?
+    } else {
+        Reader::open_of(&dir, |name, address| hosts.contain(name, [address]))?
+    };
     let meant = || reader.boots(time::now()).iter().any(|boot| hosts.contain_boot(boot));
     if reader.stranger_records() > 0 && (all || !hosts.are_all() && !meant()) {
+        // Who is known is no stranger.
+        reader = Reader::open(&dir)?;
         reader.take_strangers_in(|stored| {
             let name = String::from_utf8_lossy(&stored.host_label()).into_owned();
             hosts.contain(&name, [stored.run.key.source.ip()])

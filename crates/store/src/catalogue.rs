@@ -8,6 +8,7 @@ mod commit;
 mod fold;
 mod load;
 mod memory;
+mod of_hosts;
 mod schema;
 mod source;
 mod strangers;
@@ -24,7 +25,9 @@ use crate::error::Error;
 
 pub use commit::News;
 pub(crate) use fold::Told;
+use load::SELECT_RUNS;
 pub use memory::{MemoryRow, Place};
+pub(crate) use of_hosts::Asked;
 pub use strangers::Strangers;
 pub use summary::{RunState, SegmentSummary, Summary, Tally};
 

@@ -27,7 +27,6 @@
 mod blocks;
 pub(crate) mod boots;
 mod counts;
-mod headers;
 pub(crate) mod holes;
 mod item;
 pub(crate) mod items;
@@ -36,12 +35,15 @@ mod merge;
 mod order;
 mod parts;
 mod plan;
+mod recent;
 pub(crate) mod runs;
 mod search;
 pub(crate) mod segments;
 mod summary;
+mod totals;
 pub(crate) mod view;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,13 +51,15 @@ use bedside_stream::WallTime;
 
 pub use self::item::{Gap, Item, OwnedRecord};
 pub use self::items::Items;
-pub use self::search::{Found, Matches, Search};
+pub use self::search::{Finds, Found, Matches, Search};
 pub use self::summary::{BootCounts, BootSummary, End, HostSummary, Losses};
 
 use self::counts::Hosts;
 use self::merge::Direction;
+use self::recent::Recent;
 use self::segments::lines;
 use self::view::View;
+use crate::catalogue::Asked;
 use crate::entry::{Head, StoredRun, decode_head};
 use crate::follow::Follower;
 
@@ -128,7 +132,33 @@ pub struct Reader {
 impl Reader {
     /// Opens the store in `dir`.
     pub fn open(dir: &Path) -> Result<Reader, Error> {
-        Ok(Reader { view: Arc::new(View::open(dir)?) })
+        Ok(Reader { view: Arc::new(View::open(dir, None)?) })
+    }
+
+    /// Opens the store in `dir` to ask it for some hosts: those that `are_meant`, by name or by
+    /// an address that they were heard from. Their boots are given as [`Reader::open`] gives
+    /// them, others may be missing. The less is meant, the faster it is.
+    pub fn open_of(
+        dir: &Path,
+        are_meant: impl Fn(&str, IpAddr) -> bool,
+    ) -> Result<Reader, Error> {
+        let are_meant =
+            |label: &[u8], address| are_meant(&String::from_utf8_lossy(label), address);
+        Ok(Reader { view: Arc::new(View::open(dir, Some(Asked::new(&are_meant)))?) })
+    }
+
+    /// Searches the whole store in `dir`, and opens it for the boots of which that found
+    /// something: it need not be known of which boots a record may be to find that there is none.
+    /// `None`: there is much to be found; open the store, and [search](Reader::search) its boots.
+    pub fn open_found(dir: &Path, search: &Search<'_>) -> Result<Option<(Reader, Finds)>, Error> {
+        let segments = view::open_segments(dir)?;
+        let unreadable = |source| Error::Unreadable { path: dir.to_owned(), source };
+        let Some(finds) = search::find(&segments, search).map_err(unreadable)? else {
+            return Ok(None);
+        };
+        let asked = finds.asked();
+        let view = Arc::new(View::with_runs(dir, segments, asked)?);
+        Ok(Some((Reader { view }, finds)))
     }
 
     /// Takes in what was written, sealed or deleted since the last look.
@@ -154,14 +184,15 @@ impl Reader {
         boots::boots(self.view.runs(), now, self.doctor_running().is_some())
     }
 
-    /// What `boot` holds, exactly: from block headers where they tell, else by reading it.
+    /// What `boot` holds, exactly: from what segments say of its numbers where they do, else by
+    /// reading it.
     pub fn counts(&self, boot: &BootSummary) -> Result<BootCounts, Error> {
         let counts = self.counts_of(std::slice::from_ref(boot))?;
         Ok(counts.into_iter().next().unwrap_or_default())
     }
 
-    /// What each of `boots` holds, in their order. Costs a pass over the headers and, where they
-    /// don't tell, one or two over the blocks, however many boots share a block.
+    /// What each of `boots` holds, in their order. Costs a look at each segment's numbers and,
+    /// where they don't tell, a pass or two over the blocks, however many boots share a block.
     pub fn counts_of(&self, boots: &[BootSummary]) -> Result<Vec<BootCounts>, Error> {
         self.view.counts(boots, true).map_err(self.unreadable())
     }
@@ -171,8 +202,9 @@ impl Reader {
         let boots = self.boots(now);
         let counts = self.view.counts(&boots, false).map_err(self.unreadable())?;
         let boots: Vec<_> = boots.into_iter().zip(counts).collect();
-        let mut hosts = Hosts::new(&boots, now);
-        hosts.add_recent(self.view.segments()).map_err(self.unreadable())?;
+        let mut hosts = Hosts::new(&boots);
+        let recent = Recent::new(self.view.runs(), self.view.segments(), &hosts, now);
+        recent.add_to(&mut hosts).map_err(self.unreadable())?;
         Ok(hosts.finish())
     }
 
@@ -219,6 +251,24 @@ impl Reader {
         search: &Search<'_>,
     ) -> Result<Option<Matches<'a>>, Error> {
         search::search(&self.view, boots, search).map_err(self.unreadable())
+    }
+
+    /// What was found when this reader was opened, of these boots; as [`Reader::search`] gives
+    /// it.
+    pub fn matches<'a>(
+        &'a self,
+        boots: &[&'a BootSummary],
+        finds: Finds,
+        window: Window,
+    ) -> Matches<'a> {
+        finds.matches(&self.view, boots, window)
+    }
+
+    /// The names of all hosts, as far as is known without their boots; perhaps those too that they
+    /// had before they had another.
+    pub fn host_names(&self) -> Vec<String> {
+        let labels = self.view.runs().labels();
+        labels.map(|label| String::from_utf8_lossy(label).into_owned()).collect()
     }
 
     /// Records of strangers: senders that came in a flood and were heard no more than a few

@@ -8,6 +8,7 @@ mod filter;
 mod header;
 mod index;
 mod name;
+mod numbers;
 mod order;
 mod scan;
 mod span;
@@ -26,11 +27,13 @@ pub use header::{BlockHeader, Order, Replaced, RunSpan, SegmentHeader};
 pub use index::{Chapter, Filters, Index};
 pub(crate) use name::list_all;
 pub use name::{Form, Listed, SegmentName, list};
+pub use numbers::Numbers;
+pub(crate) use numbers::{Held, RunNumbers, Section};
 pub use order::Entries;
 pub use order::emit as emit_order;
 pub use scan::{BlockRef, Position, Scan, Tail};
 pub(crate) use tally::Places;
-pub(crate) use unpack::Unpacker;
+pub(crate) use unpack::{PartUnpacker, Unpacker};
 
 /// The version of the format that this program writes, and the highest it reads.
 pub const FORMAT_VERSION: u16 = 1;
@@ -125,6 +128,12 @@ impl SegmentFile {
         index.read_filters(self.file.as_ref(), self.name)
     }
 
+    /// What a sealed segment says that it holds of each run, if it does.
+    pub(crate) fn numbers(&self) -> Result<Option<Section>, Error> {
+        let end = Index::read_offset(self.file.as_ref(), self.name)?;
+        numbers::read(self.file.as_ref(), self.name, end)
+    }
+
     /// How many entries it holds; cheap when it is sealed.
     pub fn entries(&self) -> Result<u64, Error> {
         match self.name.form {
@@ -176,6 +185,21 @@ impl SegmentFile {
             Ok(_) => Err(damaged("the text is not as long as the header says")),
             Err(_) => Err(damaged("the zstd frame cannot be read")),
         }
+    }
+
+    /// Puts the lines of a block into `text`, in place of what it held, until they are enough;
+    /// the last one may be cut.
+    pub(crate) fn read_part(
+        &self,
+        block: &BlockRef,
+        unpacker: &mut PartUnpacker,
+        text: &mut Vec<u8>,
+        is_enough: impl FnMut(&[u8]) -> bool,
+    ) -> Result<(), Error> {
+        let frame = self.read_frame(block)?;
+        let object = || format!("{} at {}", self.name, block.start.offset);
+        let unpacked = unpacker.unpack(&frame, block.header.text_len as usize, text, is_enough);
+        unpacked.map_err(|_| Error::damaged(object(), "the zstd frame cannot be read"))
     }
 
     /// The numbers of a block's entries.

@@ -1,9 +1,10 @@
 //! What is shown, piece by piece, oldest or newest first.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::iter::Peekable;
 
-use bedside_store::read::{End, Error, Gap, Item, Reader, Window};
+use bedside_store::read::{End, Error, Finds, Gap, Item, Reader, Window};
 use bedside_stream::WallTime;
 
 use super::choose::Chosen;
@@ -23,6 +24,8 @@ pub(super) struct Log<'a> {
     pub(super) filter: &'a Filter,
     /// The gaps that belong to no boot, by receive time.
     pub(super) loose: Vec<Gap>,
+    /// All that the pattern finds in these boots, if it was looked for already.
+    pub(super) found: RefCell<Option<Finds>>,
 }
 
 /// A piece of a log.

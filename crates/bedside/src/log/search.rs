@@ -59,6 +59,11 @@ impl<'a> Searched<'a> {
         let log = self.log;
         let boots: Vec<_> = log.boots[range.clone()].iter().map(|chosen| chosen.boot).collect();
         let wants = |record: &StoredRecord<'_>, text: &[u8]| log.filter.wants_stored(record, text);
+        if let Some(found) = log.found.take() {
+            let found = log.reader.matches(&boots, found, log.window);
+            (self.found, self.start) = (Some(found), range.start);
+            return Ok(());
+        }
         let search = Search { needle: &log.filter.needle, wants: &wants, window: log.window };
         match log.reader.search(&boots, &search)? {
             Some(found) => (self.found, self.start) = (Some(found), range.start),

@@ -16,16 +16,26 @@ pub(crate) type HostRecords = Vec<(Vec<u8>, u64)>;
 impl Catalogue {
     /// All that it knows of the segments.
     pub fn load(&self) -> Result<Summary, Error> {
+        self.load_but(|_| false)
+    }
+
+    /// The same without the runs of the segments that are `told` of in another way.
+    pub(crate) fn load_but(&self, told: impl Fn(u64) -> bool) -> Result<Summary, Error> {
         let failed = failed("read");
         // One transaction, so that the tables agree with each other.
         let transaction = self.connection.unchecked_transaction().map_err(&failed)?;
-        let mut summary = Summary::default();
-        self.load_segments(&mut summary).map_err(&failed)?;
-        self.load_spans(&mut summary).map_err(&failed)?;
-        self.load_gaps(&mut summary).map_err(&failed)?;
+        let mut summary = self.load_outline().map_err(&failed)?;
+        for (number, segment) in summary.segments.iter_mut().filter(|(number, _)| !told(**number)) {
+            segment.spans = self.load_spans(*number).map_err(&failed)?;
+        }
         self.load_runs(&mut summary).map_err(&failed)?;
         transaction.finish().map_err(&failed)?;
         Ok(summary)
+    }
+
+    /// What it knows of the segments without their runs.
+    pub(crate) fn outline(&self) -> Result<Summary, Error> {
+        self.load_outline().map_err(failed("read"))
     }
 
     /// So many entries of each segment are in the tables.
@@ -47,8 +57,7 @@ impl Catalogue {
 
     /// The strangers of a segment.
     pub(crate) fn strangers_in(&self, segment: u64) -> Result<Strangers, Error> {
-        let mut summary = Summary::default();
-        self.load_segments(&mut summary).map_err(failed("read"))?;
+        let mut summary = self.outline()?;
         Ok(summary.segments.remove(&segment).unwrap_or_default().strangers)
     }
 
@@ -131,7 +140,8 @@ impl Catalogue {
         found.map_err(failed("read"))
     }
 
-    fn load_segments(&self, summary: &mut Summary) -> rusqlite::Result<()> {
+    pub(super) fn load_outline(&self) -> rusqlite::Result<Summary> {
+        let mut summary = Summary::default();
         let sql = "SELECT number, entries, strangers, stranger_records FROM segments";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
@@ -141,25 +151,16 @@ impl Catalogue {
             let ranges = row.get_ref(2)?.as_blob().unwrap_or_default();
             segment.strangers = Strangers::from_bytes(ranges, unsigned(row, 3)?);
         }
-        Ok(())
+        self.load_gaps(&mut summary)?;
+        Ok(summary)
     }
 
-    fn load_spans(&self, summary: &mut Summary) -> rusqlite::Result<()> {
-        let sql = "SELECT segment, run, records, first, last, dropped, limited, mixed FROM spans";
-        let mut statement = self.connection.prepare(sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let received = match (time(row, 3)?, time(row, 4)?) {
-                (Some(first), Some(last)) => Some((first, last)),
-                _ => None,
-            };
-            let (dropped, limited) = (unsigned(row, 5)?, unsigned(row, 6)?);
-            let (records, mixed) = (unsigned(row, 2)?, row.get(7)?);
-            let tally = Tally { records, received, dropped, limited, mixed };
-            let segment = summary.segments.entry(unsigned(row, 0)?).or_default();
-            segment.spans.insert(RunId(unsigned(row, 1)?), tally);
-        }
-        Ok(())
+    fn load_spans(&self, segment: u64) -> rusqlite::Result<BTreeMap<RunId, Tally>> {
+        let sql = "SELECT segment, run, records, first, last, dropped, limited, mixed FROM spans
+            WHERE segment = ?";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let span = |row: &Row<'_>| Ok((RunId(unsigned(row, 1)?), span_row(row)?));
+        statement.query_map([segment.cast_signed()], span)?.collect()
     }
 
     fn load_gaps(&self, summary: &mut Summary) -> rusqlite::Result<()> {
@@ -190,10 +191,21 @@ impl Catalogue {
 const CAUSES: [Cause; 5] =
     [Cause::Proven, Cause::DroppedBySender, Cause::Probable, Cause::Socket, Cause::Limit];
 
-const SELECT_RUNS: &str = "SELECT id, source, port, first, verdict, same_as, boot, label, boot_id,
+pub(super) const SELECT_RUNS: &str = "SELECT id, source, port, first, verdict, same_as, boot, label, boot_id,
     release, last_word, segment, named FROM runs";
 
-fn run_row(row: &Row<'_>) -> rusqlite::Result<Option<RunState>> {
+/// A row of `segment, run, records, first, last, dropped, limited, mixed`.
+pub(super) fn span_row(row: &Row<'_>) -> rusqlite::Result<Tally> {
+    let received = match (time(row, 3)?, time(row, 4)?) {
+        (Some(first), Some(last)) => Some((first, last)),
+        _ => None,
+    };
+    let (dropped, limited) = (unsigned(row, 5)?, unsigned(row, 6)?);
+    let (records, mixed) = (unsigned(row, 2)?, row.get(7)?);
+    Ok(Tally { records, received, dropped, limited, mixed })
+}
+
+pub(super) fn run_row(row: &Row<'_>) -> rusqlite::Result<Option<RunState>> {
     let source = read_source(row.get_ref(1)?.as_blob().unwrap_or_default());
     let verdict = match (row.get::<_, i64>(4)?, row.get::<_, Option<i64>>(5)?) {
         (0, _) => Some(Verdict::Provisional),

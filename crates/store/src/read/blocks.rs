@@ -1,6 +1,6 @@
 //! Blocks, taken apart by run; the last few of them at hand.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -9,13 +9,15 @@ use bedside_stream::RunId;
 use super::segments::{At, Segment, Segments, lines, lock};
 use crate::entry::{Head, decode_head};
 use crate::error::Error;
-use crate::segment::{BlockRef, Entries};
+use crate::segment::{BlockRef, Entries, Form, PartUnpacker};
 
 /// A block's text, and where each run's lines are in it.
 #[derive(Debug, Default)]
 pub(super) struct Split {
     pub(super) text: Arc<Vec<u8>>,
     pub(super) runs: HashMap<RunId, Vec<BlockLine>>,
+    /// The only runs whose lines were looked for.
+    only: Option<BTreeSet<RunId>>,
     /// How many lines that should be known make no sense.
     unread: u64,
 }
@@ -62,13 +64,50 @@ impl Split {
             }
             runs[last].1.push(BlockLine { entry, kind, text });
         }
-        Split { text: Arc::new(text), runs: runs.into_iter().collect(), unread }
+        let runs = runs.into_iter().collect();
+        Split { text: Arc::new(text), runs, only: None, unread }
+    }
+
+    /// What `block` holds of a few runs.
+    fn of(only: &BTreeSet<RunId>, block: &[u8], entries: &Entries) -> Split {
+        let beginnings = beginnings(only);
+        let mut split = Split { only: Some(only.clone()), ..Split::default() };
+        let mut text = Vec::new();
+        for (place, line) in (0..).zip(lines(block)) {
+            if !beginnings.iter().any(|one| line.starts_with(one)) {
+                continue;
+            }
+            let Some((run, kind)) = head(line) else {
+                split.unread += u64::from(decode_head(line).is_none());
+                continue;
+            };
+            let start = text.len() as u32;
+            text.extend_from_slice(line);
+            let (entry, text) = (entries.of_line(place), start..text.len() as u32);
+            split.runs.entry(run).or_default().push(BlockLine { entry, kind, text });
+        }
+        Split { text: Arc::new(text), ..split }
+    }
+
+    /// Whether it tells of all lines of these runs.
+    fn tells_of(&self, runs: Option<&BTreeSet<RunId>>) -> bool {
+        match (&self.only, runs) {
+            (None, _) => true,
+            (Some(only), Some(runs)) => only.is_superset(runs),
+            (Some(_), None) => false,
+        }
     }
 
     fn weight(&self) -> usize {
         let count: usize = self.runs.values().map(Vec::len).sum();
         self.text.len() + count * size_of::<BlockLine>()
     }
+}
+
+/// How the lines of these runs begin.
+fn beginnings(runs: &BTreeSet<RunId>) -> Vec<Vec<u8>> {
+    let both = |run: &RunId| [format!("{} ", run.0), format!("G {} ", run.0)];
+    runs.iter().flat_map(both).map(String::into_bytes).collect()
 }
 
 /// Lines of other kinds are for later versions to read.
@@ -89,23 +128,39 @@ fn head(line: &[u8]) -> Option<(RunId, Kind)> {
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     held: Mutex<VecDeque<(At, Arc<Split>)>>,
+    bench: Mutex<Option<Bench>>,
+}
+
+/// What it takes to unpack a part of a block, kept for the next.
+#[derive(Debug)]
+struct Bench {
+    unpacker: PartUnpacker,
+    text: Vec<u8>,
 }
 
 impl Blocks {
-    /// One block; an empty one where it can't be read.
+    /// One block; an empty one where it can't be read. If only some runs are wanted, what it
+    /// holds of others may be left out.
     pub(super) fn get(
         &self,
         segments: &Segments,
         segment: &Segment,
         block: &BlockRef,
+        only: Option<&BTreeSet<RunId>>,
     ) -> Result<Arc<Split>, Error> {
         let at = segment.at(block);
-        if let Some((_, split)) = lock(&self.held).iter().find(|(held, _)| *held == at) {
+        let fits = |held: &&(At, Arc<Split>)| held.0 == at && held.1.tells_of(only);
+        if let Some((_, split)) = lock(&self.held).iter().find(fits) {
             return Ok(Arc::clone(split));
         }
-        let mut text = Vec::new();
-        let entries = segments.read_numbered(&segment.file, block, &mut text)?;
-        let split = Arc::new(Split::new(text, &entries));
+        let split = Arc::new(match only {
+            Some(only) => self.read_of(only, segments, segment, block)?,
+            None => {
+                let mut text = Vec::new();
+                let entries = segments.read_numbered(&segment.file, block, &mut text)?;
+                Split::new(text, &entries)
+            }
+        });
         if split.unread > 0 {
             segments.note(
                 at.segment,
@@ -121,6 +176,38 @@ impl Blocks {
         }
         Ok(split)
     }
+}
+
+impl Blocks {
+    /// Reads a block no further than it holds something of these runs.
+    fn read_of(
+        &self,
+        only: &BTreeSet<RunId>,
+        segments: &Segments,
+        segment: &Segment,
+        block: &BlockRef,
+    ) -> Result<Split, Error> {
+        let mut bench = lock(&self.bench);
+        let Bench { unpacker, text } = match &mut *bench {
+            Some(bench) => bench,
+            bench => bench.insert(Bench { unpacker: PartUnpacker::new()?, text: Vec::new() }),
+        };
+        let sorted = segment.file.name().form == Form::Sealed;
+        let last = only.last().copied();
+        let is_enough = |text: &[u8]| sorted && last_run(text) > last;
+        if let Err(error) = segment.file.read_part(block, unpacker, text, is_enough) {
+            segments.skip(segment.file.name().number, block.start.offset, error)?;
+            text.clear();
+        }
+        Ok(Split::of(only, text, &segments.entries(&segment.file, block)?))
+    }
+}
+
+/// The run of the last whole line.
+fn last_run(text: &[u8]) -> Option<RunId> {
+    let text = &text[..memchr::memrchr(b'\n', text)?];
+    let line = &text[memchr::memrchr(b'\n', text).map_or(0, |end| end + 1)..];
+    head(line).map(|(run, _)| run)
 }
 
 /// How many blocks are at hand, and how large they are together.

@@ -5,16 +5,15 @@ use std::collections::hash_map::Entry as Place;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use bedside_stream::{RunId, WallTime};
+use bedside_stream::RunId;
+use foldhash::fast::RandomState;
 
 use super::merge::{Direction, Source};
 use super::order::{Ordered, Raw};
 use super::plan::Group;
-use super::segments::{Segments, lines};
 use super::{BootCounts, BootSummary, HostSummary, Losses, Window};
 use crate::entry::{Entry, StoredRecord};
 use crate::error::Error;
-use crate::segment::{BlockRef, RunSpan};
 
 /// Counts what boots give out, by the groups of each. They are gone through side by side, so
 /// that a block which holds parts of many of them is read once.
@@ -66,26 +65,27 @@ impl BootCounts {
 #[derive(Debug)]
 pub(super) struct Hosts {
     all: Vec<HostSummary>,
-    of_run: HashMap<RunId, usize>,
-    /// Where the last minute and the last hour begin, and now.
-    times: [WallTime; 3],
+    /// The runs of each.
+    runs: Vec<Vec<RunId>>,
+    of_run: HashMap<RunId, usize, RandomState>,
 }
 
 impl Hosts {
-    pub(super) fn new(boots: &[(BootSummary, BootCounts)], now: WallTime) -> Hosts {
-        let ago = |seconds: u64| WallTime(now.0.saturating_sub(seconds * 1_000_000));
-        let times = [ago(60), ago(3600), now];
-        let mut hosts = Hosts { all: Vec::new(), of_run: HashMap::new(), times };
+    pub(super) fn new(boots: &[(BootSummary, BootCounts)]) -> Hosts {
+        let mut hosts =
+            Hosts { all: Vec::new(), runs: Vec::new(), of_run: HashMap::default() };
         let mut places: HashMap<Arc<str>, usize> = HashMap::new();
         for (boot, counts) in boots {
             let place = match places.entry(Arc::clone(&boot.host)) {
                 Place::Occupied(place) => *place.get(),
                 Place::Vacant(place) => {
                     hosts.all.push(HostSummary::of(boot));
+                    hosts.runs.push(Vec::new());
                     *place.insert(hosts.all.len() - 1)
                 }
             };
             hosts.all[place].boot(boot, counts);
+            hosts.runs[place].extend(&boot.runs);
             hosts.of_run.extend(boot.runs.iter().map(|&run| (run, place)));
         }
         hosts
@@ -97,64 +97,29 @@ impl Hosts {
         self.all
     }
 
-    /// Adds what each host said last and how much lately, as it was received: repeats count.
-    pub(super) fn add_recent(&mut self, segments: &Segments) -> Result<(), Error> {
-        let mut text = Vec::new();
-        for number in segments.numbers().rev() {
-            let Some(segment) = segments.segment(number)? else { continue };
-            for block in segment.full()?.iter().rev() {
-                if self.told_by_header(block) {
-                    self.spans(&block.header.runs);
-                } else {
-                    segments.read(&segment.file, block, &mut text)?;
-                    self.lines(&text);
-                }
-            }
-        }
-        Ok(())
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
     }
 
-    fn told_by_header(&self, block: &BlockRef) -> bool {
-        let [minute, hour, now] = self.times;
-        let straddles = |span: &RunSpan, edge: WallTime| span.first < edge && edge <= span.last;
-        block.header.runs.iter().all(|span| {
-            let host = self.of_run.get(&span.run).map(|&host| &self.all[host]);
-            let later = WallTime(now.0.saturating_add(1));
-            host.is_none_or(|host| host.last_line.is_some())
-                && [minute, hour, later].into_iter().all(|edge| !straddles(span, edge))
-        })
+    pub(super) fn runs(&self, place: usize) -> &[RunId] {
+        &self.runs[place]
     }
 
-    fn spans(&mut self, spans: &[RunSpan]) {
-        for span in spans {
-            self.received(span.run, span.last, u64::from(span.records));
-        }
+    /// Which host a run is of.
+    pub(super) fn place(&self, run: RunId) -> Option<usize> {
+        self.of_run.get(&run).copied()
     }
 
-    fn received(&mut self, run: RunId, received: WallTime, records: u64) -> Option<usize> {
-        let host = *self.of_run.get(&run)?;
-        let [minute, hour, now] = self.times;
-        if received >= minute && received <= now {
-            self.all[host].last_minute += records;
-        }
-        if received >= hour && received <= now {
-            self.all[host].last_hour += records;
-        }
-        Some(host)
+    pub(super) fn of_run(&mut self, run: RunId) -> Option<&mut HostSummary> {
+        self.place(run).map(|place| &mut self.all[place])
     }
 
-    /// The lines of a block that stands in front of all that were counted so far.
-    fn lines(&mut self, text: &[u8]) {
-        let mut last = HashMap::new();
-        for line in lines(text) {
-            let Some(Entry::Record(record)) = Entry::decode(line) else { continue };
-            if let Some(host) = self.received(record.run, record.received, 1) {
-                last.insert(host, record.text);
-            }
-        }
-        for (host, text) in last {
-            self.all[host].last_line.get_or_insert_with(|| crate::entry::unescape(text));
-        }
+    pub(super) fn lacks_line(&self, place: usize) -> bool {
+        self.all[place].last_line.is_none()
+    }
+
+    pub(super) fn said_last(&mut self, place: usize, text: Vec<u8>) {
+        self.all[place].last_line.get_or_insert(text);
     }
 }
 

@@ -2,7 +2,7 @@
 //! opened when their keys are reached and dropped when they are used up.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -46,7 +46,19 @@ impl Direction {
 pub(super) struct Source<'a> {
     pub(super) segments: &'a Segments,
     pub(super) blocks: &'a Blocks,
+    /// Whether several boots are read side by side, which meet in the same blocks.
+    pub(super) together: bool,
 }
+
+impl Source<'_> {
+    /// Those of `runs` that a block is read for; `None`: it is read for all that it holds.
+    pub(super) fn only(self, runs: &BTreeSet<RunId>) -> Option<&BTreeSet<RunId>> {
+        (!self.together && runs.len() <= FEW_RUNS).then_some(runs)
+    }
+}
+
+/// So many beginnings of lines are looked for faster than all lines are taken apart.
+const FEW_RUNS: usize = 4;
 
 /// One line of a group.
 #[derive(Clone, Debug)]
@@ -143,12 +155,13 @@ impl<'a> Merge<'a> {
 
     /// Reads a block and keeps only what belongs to the group.
     fn load(&self, piece: &Piece) -> Result<Option<Cursor>, Error> {
-        let Source { segments, blocks } = self.source;
+        let Source { segments, blocks, .. } = self.source;
         let Some(segment) = segments.segment(piece.place.first.segment)? else { return Ok(None) };
         let Some(block) = segment.blocks.get(piece.place.block) else { return Ok(None) };
-        let split = blocks.get(segments, &segment, block)?;
+        let runs = &self.group.all_runs;
+        let split = blocks.get(segments, &segment, block, self.source.only(runs))?;
         let mut lines = Vec::new();
-        for run in self.group.runs.union(&self.group.gap_runs) {
+        for run in runs {
             self.add(&split, *run, piece, &mut lines);
         }
         match self.direction {

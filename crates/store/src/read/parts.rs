@@ -134,7 +134,8 @@ impl Finder<'_> {
         if !maybe_gaps && let Some(seen) = spans.iter().map(told).collect() {
             return Ok(seen);
         }
-        let seen = self.examined.block(self.source, segment, block)?;
+        let only = self.source.only(&search.wanted);
+        let seen = self.examined.block(self.source, segment, block, only)?;
         Ok(seen.iter().filter(|seen| search.wanted.contains(&seen.run)).copied().collect())
     }
 }
@@ -182,7 +183,7 @@ impl Search {
     fn told(&self, span: &RunSpan, at: u64) -> Option<Seen> {
         match span.seq {
             None => self.plain.contains(&span.run).then(|| Seen::plain(span.run, at)),
-            Some((low, high)) if span.dense && self.numbered.contains(&span.run) => {
+            Some((low, high)) if span.numbered && self.numbered.contains(&span.run) => {
                 let numbered = Some(Numbered { low, high, first: at });
                 Some(Seen { run: span.run, numbered, plain: None, gap: None })
             }
@@ -204,14 +205,18 @@ impl Examined {
         source: Source<'_>,
         segment: &Segment,
         block: &BlockRef,
+        only: Option<&BTreeSet<RunId>>,
     ) -> Result<Arc<Vec<Seen>>, Error> {
         let at = segment.at(block);
         if let Some(seen) = lock(&self.blocks).get(&at) {
             return Ok(Arc::clone(seen));
         }
-        let split = source.blocks.get(source.segments, segment, block)?;
+        let split = source.blocks.get(source.segments, segment, block, only)?;
         let seen = split.runs.iter().map(|(run, lines)| Seen::of(*run, lines)).collect();
         let seen = Arc::new(seen);
+        if only.is_some() {
+            return Ok(seen);
+        }
         let mut blocks = lock(&self.blocks);
         if blocks.len() >= EXAMINED_MAX {
             blocks.clear();

@@ -36,6 +36,8 @@ pub(super) struct Group {
     pub(super) runs: BTreeSet<RunId>,
     /// Runs whose gaps stand in it.
     pub(super) gap_runs: BTreeSet<RunId>,
+    /// All of these.
+    pub(super) all_runs: BTreeSet<RunId>,
     /// In order of arrival.
     pub(super) pieces: Vec<Piece>,
     first: At,
@@ -75,12 +77,14 @@ impl Builder<'_> {
         if let Some(held) = seen.numbered {
             let group = self.group((port, true), place.entry(held.first));
             group.runs.insert(seen.run);
+            group.all_runs.insert(seen.run);
             group.add(place, held.low..=held.high);
             self.reached.insert(seen.run, reached.unwrap_or(0).max(held.high));
         }
         if let Some(first) = seen.plain {
             let group = self.group((port, false), place.entry(first));
             group.runs.insert(seen.run);
+            group.all_runs.insert(seen.run);
             group.add(place, 0..=0);
         }
         if let Some(first) = seen.gap {
@@ -89,6 +93,7 @@ impl Builder<'_> {
             let high = self.reached.get(&seen.run).copied().unwrap_or(0);
             let group = self.group((port, numbered), place.entry(first));
             group.gap_runs.insert(seen.run);
+            group.all_runs.insert(seen.run);
             let piece = group.add(place, if numbered { reached..=high } else { 0..=0 });
             piece.reached.push((seen.run, reached));
         }
@@ -100,6 +105,7 @@ impl Builder<'_> {
             numbered,
             runs: BTreeSet::new(),
             gap_runs: BTreeSet::new(),
+            all_runs: BTreeSet::new(),
             pieces: Vec::new(),
             first,
         });

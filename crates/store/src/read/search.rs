@@ -3,15 +3,17 @@
 
 mod matches;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bedside_stream::RunId;
 use foldhash::fast::RandomState;
 
 use super::blocks::Kind;
-use super::segments::{At, Outline};
+use super::runs::Runs;
+use super::segments::{At, Outline, Segments};
 use super::view::View;
 use super::{BootSummary, Window};
+use crate::catalogue::Asked;
 use crate::entry::{Entry, Head, StoredRecord, decode_head, unescape_into};
 use crate::error::Error;
 use crate::needle::Needle;
@@ -42,7 +44,7 @@ pub(super) fn search<'a>(
     search: &Search<'_>,
 ) -> Result<Option<Matches<'a>>, Error> {
     let mut look = Look::new(view, boots, search)?;
-    for number in look.segments() {
+    for number in look.segments(view.runs()) {
         look.segment(number)?;
         if look.text.len() > FOUND_MAX {
             return Ok(None);
@@ -51,16 +53,67 @@ pub(super) fn search<'a>(
     Ok(Some(Matches::new(view, boots.to_vec(), search.window, look.hits, look.text)))
 }
 
+/// Searches all that `segments` hold, within any window. `None`: what is found is too much to be
+/// held.
+pub(super) fn find(segments: &Segments, search: &Search<'_>) -> Result<Option<Finds>, Error> {
+    let mut look = Look::at_all(segments, search)?;
+    let count = segments.numbers().count();
+    for (done, number) in (1..).zip(segments.numbers()) {
+        let section = segments.section(number, None)?;
+        if section.is_none_or(|section| section.gaps) {
+            look.with_gaps.insert(number);
+        }
+        look.segment(number)?;
+        // So much more is to be expected.
+        if look.text.len() / done > FOUND_MAX / count {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Finds { hits: look.hits, text: look.text }))
+}
+
+/// What was found before it was known whose it is.
+#[derive(Debug)]
+pub struct Finds {
+    hits: Vec<Hit>,
+    text: Vec<u8>,
+}
+
+impl Finds {
+    /// The runs whose boots must be known; `None`: all may be as well.
+    pub(super) fn asked(&self) -> Option<Asked<'static>> {
+        let runs: BTreeSet<RunId> = self.hits.iter().map(|hit| hit.run).collect();
+        (runs.len() <= FEW_RUNS).then(|| Asked::runs(runs, &|_, _| false))
+    }
+
+    pub(super) fn matches<'a>(
+        mut self,
+        view: &'a View,
+        boots: &[&'a BootSummary],
+        window: Window,
+    ) -> Matches<'a> {
+        let boot_of = Boots::new(boots).boot_of;
+        self.hits.retain_mut(|hit| match boot_of.get(&hit.run) {
+            Some(boot) => {
+                hit.boot = *boot;
+                true
+            }
+            None => false,
+        });
+        Matches::new(view, boots.to_vec(), window, self.hits, self.text)
+    }
+}
+
 /// Looks through blocks.
 struct Look<'a> {
-    view: &'a View,
+    segments: &'a Segments,
     search: &'a Search<'a>,
     /// The segments with gaps of runs.
     with_gaps: HashSet<u64>,
-    /// Where the boot of each run is among the boots.
-    boot_of: HashMap<RunId, usize, RandomState>,
-    /// Runs that share their boot: what one of them says may repeat another, whenever that was.
-    shared: HashSet<RunId>,
+    /// Whose records are looked for; `None`: anybody's.
+    boots: Option<Boots>,
+    /// It is worth finding out where their runs are.
+    are_few: bool,
     unpacker: Unpacker,
     block: Vec<u8>,
     starts: Vec<usize>,
@@ -84,26 +137,36 @@ struct Hit {
     end: u32,
 }
 
-impl<'a> Look<'a> {
-    fn new(
-        view: &'a View,
-        boots: &[&BootSummary],
-        search: &'a Search<'a>,
-    ) -> Result<Look<'a>, Error> {
-        let mut boot_of = HashMap::default();
-        let mut shared = HashSet::new();
-        for (place, boot) in boots.iter().enumerate() {
-            boot_of.extend(boot.runs.iter().map(|run| (*run, place)));
+/// The runs of some boots.
+#[derive(Debug, Default)]
+struct Boots {
+    /// Where the boot of each run is among the boots.
+    boot_of: HashMap<RunId, usize, RandomState>,
+    /// Runs that share their boot: what one of them says may repeat another, whenever that was.
+    shared: HashSet<RunId>,
+}
+
+impl Boots {
+    fn new(all: &[&BootSummary]) -> Boots {
+        let mut boots = Boots::default();
+        for (place, boot) in all.iter().enumerate() {
+            boots.boot_of.extend(boot.runs.iter().map(|run| (*run, place)));
             if boot.runs.len() > 1 {
-                shared.extend(&boot.runs);
+                boots.shared.extend(&boot.runs);
             }
         }
+        boots
+    }
+}
+
+impl<'a> Look<'a> {
+    fn at_all(segments: &'a Segments, search: &'a Search<'a>) -> Result<Look<'a>, Error> {
         Ok(Look {
-            view,
+            segments,
             search,
-            with_gaps: view.runs().segments_with_gaps(),
-            boot_of,
-            shared,
+            with_gaps: HashSet::new(),
+            boots: None,
+            are_few: false,
             unpacker: Unpacker::new()?,
             block: Vec::new(),
             starts: Vec::new(),
@@ -113,23 +176,34 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// The segments that may hold something of the boots.
-    fn segments(&self) -> Vec<u64> {
-        if self.asks_for_few() {
-            let runs: Vec<RunId> = self.boot_of.keys().copied().collect();
-            return self.view.runs().segments_of(&runs).into_iter().map(|(n, _)| n).collect();
-        }
-        self.view.segments().numbers().collect()
+    fn new(
+        view: &'a View,
+        boots: &[&BootSummary],
+        search: &'a Search<'a>,
+    ) -> Result<Look<'a>, Error> {
+        let boots = Boots::new(boots);
+        Ok(Look {
+            with_gaps: view.runs().segments_with_gaps(),
+            are_few: view.runs().are_few(boots.boot_of.len()),
+            boots: Some(boots),
+            ..Look::at_all(view.segments(), search)?
+        })
     }
 
-    /// Whether it is worth finding out where the runs are.
-    fn asks_for_few(&self) -> bool {
-        self.boot_of.len() < self.view.runs().len() / 2
+    /// The segments that may hold something of the boots.
+    fn segments(&self, runs: &Runs) -> Vec<u64> {
+        match self.boots.as_ref().filter(|_| self.are_few) {
+            Some(boots) => {
+                let wanted: Vec<RunId> = boots.boot_of.keys().copied().collect();
+                runs.segments_of(&wanted).into_iter().map(|(n, _)| n).collect()
+            }
+            None => self.segments.numbers().collect(),
+        }
     }
 
     fn segment(&mut self, number: u64) -> Result<(), Error> {
         let gaps = self.with_gaps.contains(&number);
-        let outline = self.view.segments().outline(number, self.search.needle, gaps)?;
+        let outline = self.segments.outline(number, self.search.needle, gaps)?;
         let Some(Outline { file, blocks }) = outline else { return Ok(()) };
         for block in &blocks {
             if self.may_hold(&file, block)? {
@@ -148,14 +222,15 @@ impl<'a> Look<'a> {
         let Window { since, until } = self.search.window;
         let in_time =
             since.is_none_or(|since| last >= since) && until.is_none_or(|until| first <= until);
-        if in_time && !self.asks_for_few() || !in_time && self.shared.is_empty() {
+        let Some(boots) = &self.boots else { return Ok(true) };
+        if in_time && !self.are_few || !in_time && boots.shared.is_empty() {
             return Ok(in_time);
         }
         let is_wanted = |span: &RunSpan| {
             if in_time {
-                self.boot_of.contains_key(&span.run)
+                boots.boot_of.contains_key(&span.run)
             } else {
-                self.shared.contains(&span.run)
+                boots.shared.contains(&span.run)
             }
         };
         Ok(match file.name().form {
@@ -165,7 +240,7 @@ impl<'a> Look<'a> {
     }
 
     fn block(&mut self, file: &SegmentFile, block: &BlockRef) -> Result<(), Error> {
-        let (segments, number) = (self.view.segments(), file.name().number);
+        let (segments, number) = (self.segments, file.name().number);
         self.block.clear();
         if let Err(error) = file.append_block(block, &mut self.unpacker, &mut self.block) {
             return segments.skip(number, block.start.offset, error);
@@ -211,7 +286,10 @@ impl<'a> Look<'a> {
             },
             _ => return None,
         };
-        let boot = *self.boot_of.get(&run)?;
+        let boot = match &self.boots {
+            Some(boots) => *boots.boot_of.get(&run)?,
+            None => 0,
+        };
         let hit = Hit { boot, run, kind, incomplete, at: At::default(), start: 0, end: 0 };
         Some((hit, start + line.len()))
     }
@@ -236,3 +314,5 @@ fn is_wanted(record: &StoredRecord<'_>, search: &Search<'_>, exact: &mut Vec<u8>
 
 /// Text of lines that were found and are held: more than a person reads.
 const FOUND_MAX: usize = 64 << 20;
+/// So many runs are looked up one by one; of more, the catalogue is read as a whole.
+const FEW_RUNS: usize = 256;

@@ -11,7 +11,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::needle::Needle;
 use crate::segment::{
-    BlockRef, Entries, Form, Index, Listed, Position, RunSpan, Scan, SegmentFile, list,
+    BlockRef, Entries, Form, Index, Listed, Position, RunSpan, Scan, Section, SegmentFile, list,
 };
 
 /// A place in the order of arrival. It stays valid when the segment is sealed.
@@ -245,6 +245,29 @@ impl Segments {
             Some(Err(error)) => self.skip(number, 0, error).map(|()| None),
             Some(Ok(outline)) => Ok(Some(outline)),
             None => Ok(None),
+        }
+    }
+
+    /// What a sealed segment says that it holds of each run; `None` if it does not, or has not so
+    /// many `entries`.
+    pub(crate) fn section(
+        &self,
+        number: u64,
+        entries: Option<u64>,
+    ) -> Result<Option<Section>, Error> {
+        let Some(listed) = self.listed(number).filter(|l| l.name.form == Form::Sealed) else {
+            return Ok(None);
+        };
+        let section = SegmentFile::open(self.disk.as_ref(), listed).and_then(|file| {
+            match entries {
+                Some(entries) if file.entries()? != entries => Ok(None),
+                _ => file.numbers(),
+            }
+        });
+        match section {
+            Err(Error::Damaged { .. }) => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
+            section => section,
         }
     }
 

@@ -8,7 +8,7 @@ use bedside_stream::RunId;
 
 use super::blocks::Blocks;
 use super::counts;
-use super::headers::Totals;
+use super::totals::Totals;
 use super::holes::Edge;
 use super::items::{Names, Raws};
 use super::merge::{Direction, Source};
@@ -18,6 +18,7 @@ use super::plan::{self, Group};
 use super::runs::Runs;
 use super::segments::Segments;
 use super::{BootCounts, BootSummary, Error, Window};
+use crate::catalogue::Asked;
 use crate::disk::{Directory, Disk};
 use crate::entry::StoredRun;
 
@@ -32,15 +33,22 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn open(dir: &Path) -> Result<View, Error> {
-        let directory = dir.join("segments");
-        if std::fs::metadata(&directory).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
-            return Err(Error::NoStore { path: dir.to_owned() });
-        }
-        let disk: Arc<dyn Disk> = Arc::new(Directory::new(&directory));
-        let unreadable = |source| Error::Unreadable { path: dir.to_owned(), source };
-        let segments = Segments::open(disk, &directory).map_err(unreadable)?;
-        let runs = Runs::load(dir, &segments).map_err(unreadable)?;
+    /// The store in `dir`; with all runs, or those that are `asked` for.
+    pub(crate) fn open(dir: &Path, asked: Option<Asked<'_>>) -> Result<View, Error> {
+        View::with_runs(dir, open_segments(dir)?, asked)
+    }
+
+    /// The same with segments that were looked at.
+    pub(super) fn with_runs(
+        dir: &Path,
+        segments: Segments,
+        asked: Option<Asked<'_>>,
+    ) -> Result<View, Error> {
+        let runs = match asked {
+            Some(asked) => Runs::load_of(dir, &segments, asked),
+            None => Runs::load(dir, &segments),
+        };
+        let runs = runs.map_err(|source| Error::Unreadable { path: dir.to_owned(), source })?;
         let (blocks, examined) = (Blocks::default(), Examined::default());
         Ok(View { dir: dir.to_owned(), segments, runs, blocks, examined })
     }
@@ -80,14 +88,14 @@ impl View {
         boots: &[BootSummary],
         formats: bool,
     ) -> Result<Vec<BootCounts>, crate::Error> {
-        // A block that can't be read has a header all the same.
+        // A block that can't be read is counted there all the same.
         let totals = if self.segments.damage().is_empty() {
             Totals::of(boots, &self.runs, &self.segments)?
         } else {
             Totals::default()
         };
         let mut counts: Vec<Option<BootCounts>> =
-            boots.iter().map(|boot| totals.boot(boot, &self.runs, formats)).collect();
+            boots.iter().map(|boot| totals.boot(boot, formats)).collect();
         let mut left = counts.iter_mut().zip(boots).filter(|(count, _)| count.is_none());
         loop {
             let (mut places, mut together, mut pieces) = (Vec::new(), Vec::new(), 0);
@@ -103,7 +111,8 @@ impl View {
             if places.is_empty() {
                 break;
             }
-            for (place, count) in places.into_iter().zip(counts::count(self.source(), together)?) {
+            let source = Source { together: places.len() > 1, ..self.source() };
+            for (place, count) in places.into_iter().zip(counts::count(source, together)?) {
                 *place = Some(count);
             }
         }
@@ -118,7 +127,7 @@ impl View {
     }
 
     fn source(&self) -> Source<'_> {
-        Source { segments: &self.segments, blocks: &self.blocks }
+        Source { segments: &self.segments, blocks: &self.blocks, together: false }
     }
 
     pub(super) fn groups(&self, runs: &[RunId]) -> Result<Vec<Group>, crate::Error> {
@@ -142,6 +151,17 @@ impl View {
         }
         None
     }
+}
+
+/// Looks at the segments of the store in `dir`.
+pub(super) fn open_segments(dir: &Path) -> Result<Segments, Error> {
+    let directory = dir.join("segments");
+    if std::fs::metadata(&directory).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
+        return Err(Error::NoStore { path: dir.to_owned() });
+    }
+    let disk: Arc<dyn Disk> = Arc::new(Directory::new(&directory));
+    let unreadable = |source| Error::Unreadable { path: dir.to_owned(), source };
+    Segments::open(disk, &directory).map_err(unreadable)
 }
 
 /// Boots are counted together as long as they don't lie in more blocks than this: what is kept

@@ -91,6 +91,8 @@ pub struct RunSpan {
     pub last: WallTime,
     /// Lowest and highest sequence number.
     pub seq: Option<(u64, u64)>,
+    /// Each record has a number.
+    pub numbered: bool,
     /// Each record has a number, the one after that of the record before it: nothing is missing
     /// here, nothing stands twice.
     pub dense: bool,

@@ -4,7 +4,7 @@ use bedside_stream::RunId;
 
 use super::filter::{Filter, Gram};
 use super::header::{Bytes, checked, emit_checked, skippable};
-use super::{BlockHeader, BlockRef, Position, SegmentName};
+use super::{BlockHeader, BlockRef, Numbers, Position, SegmentName};
 use crate::disk::DiskFile;
 use crate::error::Error;
 
@@ -51,10 +51,13 @@ impl Index {
         Index { blocks, chapters: Vec::new(), end, text_len }
     }
 
-    /// Its bytes, filters and footer included.
-    pub fn emit(&self, filters: &Filters) -> Vec<u8> {
+    /// Its bytes, filters, numbers and footer included.
+    pub fn emit(&self, filters: &Filters, numbers: Option<&Numbers>) -> Vec<u8> {
         let mut out = Vec::new();
         emit_checked(FILTERS_MAGIC, &filters.bytes, &mut out);
+        if let Some(numbers) = numbers {
+            numbers.emit(&mut out);
+        }
         let start = out.len();
         out.extend_from_slice(&[0; 8]);
         out.extend_from_slice(&(self.blocks.len() as u32).to_le_bytes());
@@ -90,6 +93,12 @@ impl Index {
         let mut bytes = Bytes(&footer);
         let entries = bytes.u64().and(bytes.u64());
         entries.ok_or_else(|| Error::damaged(name.to_string(), DAMAGED))
+    }
+
+    /// Where the index begins, by the footer.
+    pub(super) fn read_offset(file: &dyn DiskFile, name: SegmentName) -> Result<u64, Error> {
+        let offset = Bytes(&read_footer(file, name)?).u64();
+        offset.ok_or_else(|| Error::damaged(name.to_string(), DAMAGED))
     }
 
     /// Reads the index from the end of a sealed segment.

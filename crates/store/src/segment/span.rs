@@ -5,23 +5,30 @@ use bedside_stream::{RunId, WallTime};
 use super::RunSpan;
 use super::header::{Bytes, push_varint};
 
-const HAS_SEQ: u64 = 1;
-const DENSE: u64 = 2;
+/// How many of a run's records have a number: none, some, all, or all without a hole.
+const NONE: u64 = 0;
+const SOME: u64 = 1;
+const ALL: u64 = 2;
+const DENSE: u64 = 3;
 
 /// Appends `runs`, which are sorted, of a block whose first record was received at `origin`.
 pub(super) fn emit(runs: &[RunSpan], origin: WallTime, out: &mut Vec<u8>) {
     let mut before = 0;
     for span in runs {
         // Wrapping, so that any numbers come back as they were.
-        let dense = span.dense && span.seq.is_some();
-        let flags = if span.seq.is_some() { HAS_SEQ } else { 0 } | if dense { DENSE } else { 0 };
+        let numbers = match span.seq {
+            None => NONE,
+            Some(_) if span.dense => DENSE,
+            Some(_) if span.numbered => ALL,
+            Some(_) => SOME,
+        };
         push_varint(out, span.run.0.wrapping_sub(before));
-        push_varint(out, u64::from(span.records) << 2 | flags);
+        push_varint(out, u64::from(span.records) << 2 | numbers);
         push_varint(out, span.first.0.wrapping_sub(origin.0));
         push_varint(out, span.last.0.wrapping_sub(span.first.0));
         if let Some((low, high)) = span.seq {
             push_varint(out, low);
-            if !dense {
+            if numbers != DENSE {
                 push_varint(out, high.wrapping_sub(low));
             }
         }
@@ -36,11 +43,11 @@ pub(super) fn parse(bytes: &mut Bytes<'_>, count: u32, origin: WallTime) -> Opti
     for _ in 0..count {
         let run = before.wrapping_add(bytes.varint()?);
         let records: u64 = bytes.varint()?;
-        let (flags, records) = (records & 3, u32::try_from(records >> 2).ok()?);
+        let (numbers, records) = (records & 3, u32::try_from(records >> 2).ok()?);
         let first = origin.0.wrapping_add(bytes.varint()?);
         let last = first.wrapping_add(bytes.varint()?);
-        let dense = flags & DENSE != 0;
-        let seq = if flags & HAS_SEQ == 0 {
+        let (numbered, dense) = (numbers >= ALL, numbers == DENSE);
+        let seq = if numbers == NONE {
             None
         } else {
             let low: u64 = bytes.varint()?;
@@ -48,7 +55,7 @@ pub(super) fn parse(bytes: &mut Bytes<'_>, count: u32, origin: WallTime) -> Opti
             Some((low, low.wrapping_add(width)))
         };
         let (first, last) = (WallTime(first), WallTime(last));
-        runs.push(RunSpan { run: RunId(run), records, first, last, seq, dense });
+        runs.push(RunSpan { run: RunId(run), records, first, last, seq, numbered, dense });
         before = run;
     }
     Some(runs)
@@ -65,13 +72,14 @@ mod tests {
 
     fn any_span() -> impl Strategy<Value = RunSpan> {
         let seq = proptest::option::of((any::<u64>(), any::<u64>()));
-        (any::<u64>(), any::<u32>(), any::<[u64; 2]>(), seq, any::<bool>()).prop_map(
-            |(run, records, [first, last], seq, dense)| {
-                let dense = dense && seq.is_some() && records > 0;
+        (any::<u64>(), any::<u32>(), any::<[u64; 2]>(), seq, any::<[bool; 2]>()).prop_map(
+            |(run, records, [first, last], seq, [numbered, dense])| {
+                let numbered = numbered && seq.is_some();
+                let dense = dense && numbered && records > 0;
                 let upto = |low: u64| low.wrapping_add(u64::from(records.saturating_sub(1)));
                 let seq = seq.map(|(low, high)| (low, if dense { upto(low) } else { high }));
                 let (first, last) = (WallTime(first), WallTime(last));
-                RunSpan { run: RunId(run), records, first, last, seq, dense }
+                RunSpan { run: RunId(run), records, first, last, seq, numbered, dense }
             },
         )
     }
@@ -107,6 +115,7 @@ mod tests {
             first: WallTime(1_795_182_440_000_000 + 900_000),
             last: WallTime(1_795_182_440_000_000 + 900_000),
             seq: Some((100_000, 100_000)),
+            numbered: true,
             dense: true,
         };
         let mut bytes = Vec::new();

@@ -40,8 +40,9 @@ impl BlockHeader {
     ) {
         self.entries += 1;
         self.count_time(received, received);
-        let (seq, dense) = (seq.map(|seq| (seq, seq)), seq.is_some());
-        let one = RunSpan { run, records: 1, first: received, last: received, seq, dense };
+        let (seq, numbered) = (seq.map(|seq| (seq, seq)), seq.is_some());
+        let (first, last) = (received, received);
+        let one = RunSpan { run, records: 1, first, last, seq, numbered, dense: numbered };
         let place = match places.last {
             Some((last, place)) if last == run => place,
             _ => match places.of_run.entry(run) {
@@ -158,6 +159,7 @@ impl RunSpan {
                 (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
                 (one, other) => one.or(other),
             },
+            numbered: self.numbered && other.numbered,
             dense: self.dense && other.dense && follows,
         }
     }

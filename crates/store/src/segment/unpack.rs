@@ -3,6 +3,7 @@
 use std::io::{self, Cursor};
 
 use zstd::bulk::Decompressor;
+use zstd::stream::raw::{Decoder, Operation as _};
 
 use crate::error::Error;
 
@@ -35,6 +36,55 @@ impl Unpacker {
         unpacked
     }
 }
+
+/// Unpacks beginnings of frames.
+pub(crate) struct PartUnpacker(Decoder<'static>);
+
+impl PartUnpacker {
+    pub(crate) fn new() -> Result<PartUnpacker, Error> {
+        let decoder = Decoder::new();
+        decoder.map(PartUnpacker).map_err(|e| Error::io("set up", "zstd decompression", e))
+    }
+
+    /// Puts what is in `frame`, `length` bytes, into `text` until that is enough. If they are not
+    /// just so many it is an error, but what is behind is not looked at.
+    pub(super) fn unpack(
+        &mut self,
+        mut frame: &[u8],
+        length: usize,
+        text: &mut Vec<u8>,
+        mut is_enough: impl FnMut(&[u8]) -> bool,
+    ) -> io::Result<()> {
+        self.0.reinit()?;
+        text.resize(length, 0);
+        let (mut done, mut remaining) = (0, 1);
+        while done < length || remaining > 0 {
+            let end = length.min(done + PART);
+            let status = self.0.run_on_buffers(frame, &mut text[done..end])?;
+            done += status.bytes_written;
+            remaining = status.remaining;
+            frame = frame.get(status.bytes_read..).unwrap_or_default();
+            let stuck = status.bytes_read == 0 && status.bytes_written == 0;
+            if stuck && (done < length || remaining > 0) {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            if done < length && is_enough(&text[..done]) {
+                text.truncate(done);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for PartUnpacker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PartUnpacker").finish_non_exhaustive()
+    }
+}
+
+/// After so many bytes it is asked whether they are enough: zstd unpacks as many at once.
+const PART: usize = 128 << 10;
 
 impl std::fmt::Debug for Unpacker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -238,7 +238,7 @@ impl<'a> Copy<'a> {
     fn end(mut self) -> std::io::Result<()> {
         self.chapter()?;
         let index = Index { chapters: self.chapters, ..Index::new(self.blocks, self.end) };
-        self.file.append(&index.emit(&self.filters))
+        self.file.append(&index.emit(&self.filters, Some(self.lines.numbers())))
     }
 }
 

@@ -348,6 +348,7 @@ fn raw_block(text: &[u8]) -> Vec<u8> {
             first: time,
             last: time,
             seq,
+            numbered: false,
             dense: false,
         }],
         ..BlockHeader::default()

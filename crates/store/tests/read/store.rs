@@ -5,9 +5,9 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use bedside_store::entry::{write_gap, write_record, write_run};
+use bedside_store::entry::{decode_head, write_gap, write_record, write_run};
 use bedside_store::segment::{
-    BlockHeader, BlockRef, Filters, Index, Position, Replaced, RunSpan, SegmentHeader, SegmentName,
+    BlockHeader, BlockRef, Filters, Index, Numbers, Position, Replaced, RunSpan, SegmentHeader, SegmentName,
     emit_order,
 };
 use bedside_store::{StoredGap, StoredRun};
@@ -117,6 +117,12 @@ impl Line {
         }
     }
 
+    fn count(&self, numbers: &mut Numbers) {
+        let mut text = Vec::new();
+        self.write(&mut text);
+        numbers.count(&text, decode_head(&text).as_ref());
+    }
+
     /// The run that sealing sorts it by.
     fn run(&self) -> u64 {
         match self {
@@ -161,11 +167,13 @@ fn header(lines: &[Line]) -> BlockHeader {
     for line in lines {
         let Line::Said(said) = line else { continue };
         let (run, at) = (RunId(said.run), WallTime(said.received));
-        let dense = said.seq.is_some();
-        let span = RunSpan { run, records: 0, first: at, last: at, seq: None, dense };
+        let numbered = said.seq.is_some();
+        let (first, last, dense) = (at, at, numbered);
+        let span = RunSpan { run, records: 0, first, last, seq: None, numbered, dense };
         let span = spans.entry(said.run).or_insert(span);
         let follows = span.seq.is_none_or(|(_, high)| said.seq == high.checked_add(1));
-        span.dense &= dense && follows;
+        span.numbered &= numbered;
+        span.dense &= numbered && follows;
         span.records += 1;
         (span.first, span.last) = (span.first.min(at), span.last.max(at));
         let seq = said.seq.map(|seq| (seq, seq));
@@ -289,10 +297,15 @@ impl SegmentWriter {
         let number = self.number;
         let header = SegmentHeader { number, created: WallTime(0), sealed: true, replaced: vec![] };
         header.emit(&mut bytes);
+        // Not all segments tell of their numbers.
+        let mut numbers = (number % 3 > 0).then(Numbers::new);
         let mut blocks = Vec::new();
         let mut end = Position { offset: bytes.len() as u64, entries: 0 };
         for lines in lines.chunks(per_block) {
             let (entries, lines): (Vec<u64>, Vec<Line>) = lines.iter().cloned().unzip();
+            if let Some(numbers) = &mut numbers {
+                lines.iter().for_each(|line| line.count(numbers));
+            }
             let mut column = Vec::new();
             let (frame, mut header) = frame(&lines);
             header.order = emit_order(&entries, end.entries, &mut column).unwrap();
@@ -303,7 +316,7 @@ impl SegmentWriter {
             end = blocks[blocks.len() - 1].end();
         }
         assert_eq!(end.offset, bytes.len() as u64);
-        bytes.extend(Index::new(blocks, end).emit(&Filters::default()));
+        bytes.extend(Index::new(blocks, end).emit(&Filters::default(), numbers.as_ref()));
         let name = self.dir.join(format!("{number:08}.tmp"));
         std::fs::write(&name, bytes).unwrap();
         std::fs::rename(name, self.dir.join(SegmentName::sealed(number).to_string())).unwrap();

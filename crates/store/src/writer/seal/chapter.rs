@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::entry::{Head, decode_head};
 use crate::error::Error;
-use crate::segment::{BlockRef, Filter, Places, SegmentFile, Unpacker};
+use crate::segment::{BlockRef, Filter, Numbers, Places, SegmentFile, Unpacker};
 
 use super::super::block::BlockMaker;
 use super::Shape;
@@ -17,6 +17,7 @@ pub(super) struct Lines {
     sorted: Vec<Line>,
     filter: Filter,
     places: Places,
+    numbers: Numbers,
     /// The number of the first line.
     first_entry: u64,
     unpacker: Unpacker,
@@ -41,6 +42,7 @@ impl Lines {
             sorted: Vec::new(),
             filter: Filter::new(),
             places: Places::default(),
+            numbers: Numbers::new(),
             first_entry: 0,
             unpacker: Unpacker::new()?,
         })
@@ -92,7 +94,9 @@ impl Lines {
         for line in lines {
             let text = &self.text[line.text()];
             maker.text.extend_from_slice(text);
-            maker.header.count_line(decode_head(text), &mut self.places);
+            let head = decode_head(text);
+            self.numbers.count(text, head.as_ref());
+            maker.header.count_line(head, &mut self.places);
             self.filter.add(said(text));
         }
         maker.header.sort();
@@ -102,6 +106,11 @@ impl Lines {
     /// What their texts hold.
     pub(super) fn filter(&self) -> &Filter {
         &self.filter
+    }
+
+    /// What was given out of each run, in all chapters.
+    pub(super) fn numbers(&self) -> &Numbers {
+        &self.numbers
     }
 
     /// Begins the next chapter.

@@ -1,0 +1,399 @@
+//! What a sealed segment holds of each run, in numbers: so that counting a machine's records, and
+//! what is missing among them, needs none of its blocks.
+
+use std::collections::HashMap;
+
+use bedside_stream::{RunId, WallTime};
+use foldhash::fast::RandomState;
+use memchr::memmem::Finder;
+
+use super::SegmentName;
+use super::header::{Bytes, checked, emit_checked, push_varint};
+use crate::disk::DiskFile;
+use crate::entry::Head;
+use crate::error::Error;
+
+const MAGIC: u32 = 0x184D_2A5F;
+/// The length of the section and a CRC, which are its last bytes.
+const END: usize = 8;
+/// Flags of a run.
+const HAS_GAPS: u64 = 1;
+const HAS_RANGES: u64 = 2;
+const HAS_PLAIN: u64 = 4;
+const HAS_MSGID: u64 = 8;
+const FLAGS: u32 = 4;
+
+/// What a segment, or several, hold of one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RunNumbers {
+    /// Its records.
+    pub(crate) records: u64,
+    /// When the last of them was received.
+    pub(crate) last: WallTime,
+    /// Whether there are gaps of it.
+    pub(crate) gaps: bool,
+    /// Whether there is a `msgid` in one: then that says how a hole came about.
+    pub(crate) msgid: bool,
+    /// The numbers that its records have.
+    pub(crate) held: Held,
+}
+
+/// Which sequence numbers some records have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// There are no records.
+    #[default]
+    Nothing,
+    /// None.
+    Plain,
+    /// All numbers of these ranges, both ends included, each once. They rise, and don't touch.
+    Ranges(Vec<(u64, u64)>),
+    /// Only the records themselves tell.
+    Unsure,
+}
+
+/// What a segment holds of all its runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Section {
+    /// When the first and the last of its records were received; none of no records.
+    pub(crate) received: Option<(WallTime, WallTime)>,
+    /// Whether there are gaps of any.
+    pub(crate) gaps: bool,
+    bytes: Vec<u8>,
+}
+
+/// The runs of a segment, counted line by line.
+#[derive(Debug)]
+pub struct Numbers {
+    runs: HashMap<RunId, RunNumbers, RandomState>,
+    received: Option<(WallTime, WallTime)>,
+    msgid: Finder<'static>,
+    /// There are too many of them.
+    too_many: bool,
+}
+
+impl RunNumbers {
+    /// Counts a record.
+    pub(crate) fn count(&mut self, received: WallTime, seq: Option<u64>, msgid: bool) {
+        self.records += 1;
+        self.last = self.last.max(received);
+        self.msgid |= msgid;
+        match seq {
+            Some(seq) => self.held.add_range((seq, seq)),
+            None => self.held.add_plain(),
+        }
+    }
+
+    /// Counts what another part of the store holds of the same run.
+    pub(crate) fn add(&mut self, other: &RunNumbers) {
+        self.records += other.records;
+        self.last = self.last.max(other.last);
+        self.gaps |= other.gaps;
+        self.msgid |= other.msgid;
+        match &other.held {
+            Held::Nothing => {}
+            Held::Plain => self.held.add_plain(),
+            Held::Ranges(ranges) => ranges.iter().for_each(|range| self.held.add_range(*range)),
+            Held::Unsure => self.held = Held::Unsure,
+        }
+    }
+
+    fn emit(&self, out: &mut Vec<u8>) {
+        let flag = |is: bool, flag: u64| if is { flag } else { 0 };
+        let ranges = match &self.held {
+            Held::Ranges(ranges) if ranges.len() <= WRITTEN_MAX => ranges.as_slice(),
+            _ => &[],
+        };
+        let flags = flag(self.gaps, HAS_GAPS)
+            | flag(!ranges.is_empty(), HAS_RANGES)
+            | flag(self.held == Held::Plain, HAS_PLAIN)
+            | flag(self.msgid, HAS_MSGID);
+        push_varint(out, self.records << FLAGS | flags);
+        push_varint(out, self.last.0);
+        if ranges.is_empty() {
+            return;
+        }
+        push_varint(out, ranges.len() as u64);
+        let mut behind = 0;
+        for (low, high) in ranges {
+            push_varint(out, low.wrapping_sub(behind));
+            push_varint(out, high.wrapping_sub(*low));
+            behind = *high;
+        }
+    }
+
+    fn parse(bytes: &mut Bytes<'_>) -> Option<RunNumbers> {
+        let head: u64 = bytes.varint()?;
+        let has = |flag| head & flag != 0;
+        let (records, last) = (head >> FLAGS, WallTime(bytes.varint()?));
+        let held = match (records, has(HAS_RANGES), has(HAS_PLAIN)) {
+            (_, true, _) => Held::Ranges(parse_ranges(bytes)?),
+            (0, ..) => Held::Nothing,
+            (_, _, true) => Held::Plain,
+            _ => Held::Unsure,
+        };
+        Some(RunNumbers { records, last, gaps: has(HAS_GAPS), msgid: has(HAS_MSGID), held })
+    }
+}
+
+fn parse_ranges(bytes: &mut Bytes<'_>) -> Option<Vec<(u64, u64)>> {
+    let count: usize = bytes.varint()?;
+    (count <= WRITTEN_MAX).then_some(())?;
+    let mut ranges = Vec::with_capacity(count);
+    let mut behind = 0u64;
+    for _ in 0..count {
+        let low = behind.checked_add(bytes.varint()?)?;
+        let high = low.checked_add(bytes.varint()?)?;
+        ranges.push((low, high));
+        behind = high;
+    }
+    Some(ranges)
+}
+
+impl Held {
+    fn add_plain(&mut self) {
+        *self = match self {
+            Held::Nothing | Held::Plain => Held::Plain,
+            Held::Ranges(_) | Held::Unsure => Held::Unsure,
+        };
+    }
+
+    /// Adds numbers, none of which may be there already.
+    fn add_range(&mut self, range: (u64, u64)) {
+        match self {
+            Held::Nothing => *self = Held::Ranges(vec![range]),
+            Held::Ranges(ranges) => {
+                if !insert(ranges, range) {
+                    *self = Held::Unsure;
+                }
+            }
+            Held::Plain | Held::Unsure => *self = Held::Unsure,
+        }
+    }
+}
+
+/// Puts a range into its place. `false`: a number of it is there already, or there are too many.
+fn insert(ranges: &mut Vec<(u64, u64)>, (low, high): (u64, u64)) -> bool {
+    if let Some(last) = ranges.last_mut()
+        && last.1.checked_add(1) == Some(low)
+    {
+        last.1 = high;
+        return true;
+    }
+    // Most come in their order, or a little late.
+    let behind = ranges.iter().rev().take_while(|range| range.0 > high).count();
+    let at = ranges.len() - behind;
+    let before = at.checked_sub(1).map(|before| ranges[before]);
+    if before.is_some_and(|before| before.1 >= low) {
+        return false;
+    }
+    let joins_before = before.is_some_and(|before| before.1.checked_add(1) == Some(low));
+    let joins_after = ranges.get(at).is_some_and(|after| high.checked_add(1) == Some(after.0));
+    match (joins_before, joins_after) {
+        (true, true) => ranges[at - 1].1 = ranges.remove(at).1,
+        (true, false) => ranges[at - 1].1 = high,
+        (false, true) => ranges[at].0 = low,
+        (false, false) if ranges.len() < RANGES_MAX => ranges.insert(at, (low, high)),
+        (false, false) => return false,
+    }
+    true
+}
+
+impl Default for Numbers {
+    fn default() -> Numbers {
+        Numbers::new()
+    }
+}
+
+impl Numbers {
+    /// Of no lines yet.
+    pub fn new() -> Numbers {
+        let runs = HashMap::default();
+        Numbers { runs, received: None, msgid: Finder::new(MSGID), too_many: false }
+    }
+
+    /// Counts a line, of which `head` is known.
+    pub fn count(&mut self, line: &[u8], head: Option<&Head>) {
+        match head {
+            Some(Head::Record { run, received, seq }) if self.has_room_for(*run) => {
+                let (first, last) = self.received.unwrap_or((*received, *received));
+                self.received = Some((first.min(*received), last.max(*received)));
+                let msgid = self.msgid.find(line).is_some();
+                self.runs.entry(*run).or_default().count(*received, *seq, msgid);
+            }
+            Some(Head::Gap(gap)) => {
+                if let Some(run) = gap.run.filter(|run| self.has_room_for(*run)) {
+                    self.runs.entry(run).or_default().gaps = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A flood's runs are not worth it: without the section the catalogue tells of them.
+    fn has_room_for(&mut self, run: RunId) -> bool {
+        if self.runs.len() >= RUNS_MAX && !self.runs.contains_key(&run) {
+            self.too_many = true;
+            self.runs = HashMap::default();
+        }
+        !self.too_many
+    }
+
+    /// Its bytes, which stand in front of the index; none if there are too many runs.
+    pub(super) fn emit(&self, out: &mut Vec<u8>) {
+        if self.too_many {
+            return;
+        }
+        let mut runs: Vec<_> = self.runs.iter().collect();
+        runs.sort_unstable_by_key(|(run, _)| **run);
+        let (mut payload, mut before) = (Vec::with_capacity(16 * runs.len()), 0);
+        // None is told as a last one before the first.
+        let (first, last) = self.received.unwrap_or((WallTime(1), WallTime(0)));
+        push_varint(&mut payload, first.0);
+        push_varint(&mut payload, last.0);
+        push_varint(&mut payload, u64::from(self.runs.values().any(|run| run.gaps)));
+        for (run, numbers) in runs {
+            push_varint(&mut payload, run.0.wrapping_sub(before));
+            numbers.emit(&mut payload);
+            before = run.0;
+        }
+        let length = 8 + payload.len() + END;
+        payload.extend_from_slice(&(length as u32).to_le_bytes());
+        emit_checked(MAGIC, &payload, out);
+    }
+}
+
+/// Reads the section that ends at `end`, if there is one.
+pub(super) fn read(
+    file: &dyn DiskFile,
+    name: SegmentName,
+    end: u64,
+) -> Result<Option<Section>, Error> {
+    let io = |e| Error::io("read", name.to_string(), e);
+    let mut footer = [0; 4];
+    let Some(at) = end.checked_sub(END as u64) else { return Ok(None) };
+    file.read_at(&mut footer, at).map_err(io)?;
+    let length = u32::from_le_bytes(footer);
+    let Some(start) = end.checked_sub(u64::from(length)) else { return Ok(None) };
+    let mut bytes = vec![0; length as usize];
+    file.read_at(&mut bytes, start).map_err(io)?;
+    Ok(Section::parse(&bytes))
+}
+
+impl Section {
+    fn parse(bytes: &[u8]) -> Option<Section> {
+        let length = super::header::skippable(bytes, MAGIC)?;
+        let payload = checked(bytes.get(8..).filter(|payload| payload.len() == length))?;
+        let (payload, _) = payload.split_last_chunk::<4>()?;
+        let mut bytes = Bytes(payload);
+        let (first, last) = (WallTime(bytes.varint()?), WallTime(bytes.varint()?));
+        let received = Some((first, last)).filter(|(first, last)| first <= last);
+        let gaps = bytes.varint::<u64>()? != 0;
+        Some(Section { received, gaps, bytes: bytes.0.to_vec() })
+    }
+
+    /// Its runs, rising.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (RunId, RunNumbers)> + '_ {
+        let (mut bytes, mut run) = (Bytes(&self.bytes), 0u64);
+        std::iter::from_fn(move || {
+            run = run.wrapping_add(bytes.varint()?);
+            Some((RunId(run), RunNumbers::parse(&mut bytes)?))
+        })
+    }
+}
+
+/// How sysdata's count of messages stands in a line.
+const MSGID: &[u8] = b"\tmsgid=";
+/// Ranges of one run in a section. Of more, only the records themselves tell.
+const WRITTEN_MAX: usize = 256;
+/// Ranges of one run in memory, likewise.
+const RANGES_MAX: usize = 1 << 13;
+/// Runs of one segment; it takes some 100 bytes to count each.
+const RUNS_MAX: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Against a set: as long as no number comes twice, all that came are held, no others.
+        #[test]
+        fn ranges_agree_with_a_set(seqs in prop::collection::vec(0u64..60, 0..40)) {
+            let (mut one, mut set, mut twice) = (RunNumbers::default(), BTreeSet::new(), false);
+            for seq in seqs {
+                one.count(WallTime(1), Some(seq), false);
+                twice |= !set.insert(seq);
+            }
+            match &one.held {
+                Held::Unsure => prop_assert!(twice),
+                Held::Nothing => prop_assert!(set.is_empty()),
+                Held::Plain => prop_assert!(false),
+                Held::Ranges(ranges) => {
+                    prop_assert!(!twice);
+                    prop_assert!(ranges.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
+                    let held: BTreeSet<u64> =
+                        ranges.iter().flat_map(|(low, high)| *low..=*high).collect();
+                    prop_assert_eq!(held, set);
+                }
+            }
+        }
+
+        #[test]
+        fn what_two_parts_hold_is_what_both_hold(
+            seqs in prop::collection::vec((prop::option::weighted(0.95, 0u64..500), any::<bool>()), 0..40),
+        ) {
+            let (mut whole, mut parts) = (RunNumbers::default(), [(); 2].map(|()| RunNumbers::default()));
+            for (received, (seq, first)) in (1..).zip(seqs) {
+                whole.count(WallTime(received), seq, false);
+                parts[usize::from(first)].count(WallTime(received), seq, false);
+            }
+            let [mut sum, other] = parts;
+            sum.add(&other);
+            prop_assert_eq!(sum, whole);
+        }
+
+        #[test]
+        fn numbers_come_back(
+            runs in prop::collection::vec(
+                (any::<u64>(), prop::collection::vec((any::<u64>(), prop::option::of(any::<u64>()), any::<bool>()), 0..6)),
+                0..20,
+            ),
+        ) {
+            let mut numbers = Numbers::new();
+            for (run, records) in runs {
+                let one = numbers.runs.entry(RunId(run)).or_default();
+                one.gaps = run % 3 == 0;
+                for (received, seq, msgid) in records {
+                    one.count(WallTime(received), seq, msgid);
+                }
+            }
+            let mut bytes = Vec::new();
+            numbers.emit(&mut bytes);
+            let section = Section::parse(&bytes).unwrap();
+            prop_assert_eq!(section.runs().collect::<HashMap<_, _, _>>(), numbers.runs);
+        }
+
+        #[test]
+        fn any_bytes_are_numbers_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut rest = Bytes(&bytes);
+            while RunNumbers::parse(&mut rest).is_some() && !rest.0.is_empty() {}
+            drop(Section::parse(&bytes));
+        }
+    }
+
+    #[test]
+    fn a_flood_has_no_numbers() {
+        let mut numbers = Numbers::new();
+        for run in 0..=RUNS_MAX as u64 {
+            let head = Head::Record { run: RunId(run), received: WallTime(1), seq: None };
+            numbers.count(b"", Some(&head));
+        }
+        let mut bytes = Vec::new();
+        numbers.emit(&mut bytes);
+        assert!(bytes.is_empty() && numbers.runs.is_empty());
+    }
+}
