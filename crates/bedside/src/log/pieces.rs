@@ -46,7 +46,7 @@ impl<'a> Log<'a> {
     /// matches only, and their boots.
     pub(super) fn oldest_first(&'a self) -> Pieces<'a> {
         if self.filter.pattern.is_some() {
-            let found = Searched::new(self, First::Oldest, false);
+            let found = Searched::new(self, First::Oldest);
             return self.whole(found, self.loose.iter().cloned().collect(), due_before);
         }
         let boots = self.boots.iter().flat_map(|chosen| {
@@ -59,7 +59,7 @@ impl<'a> Log<'a> {
     /// All pieces, newest first. Reads only as far as it is asked.
     pub(super) fn newest_first(&'a self) -> Pieces<'a> {
         if self.filter.pattern.is_some() {
-            return self.search_newest(false);
+            return self.search_newest();
         }
         let boots = self.boots.iter().rev().flat_map(|chosen| {
             let items = pieces(self.reader.items_rev(chosen.boot, self.window));
@@ -74,7 +74,7 @@ impl<'a> Log<'a> {
         let mut last = Vec::new();
         let mut records = 0;
         let pieces = match self.filter.pattern {
-            Some(_) => self.search_newest(true),
+            Some(_) => self.search_newest(),
             None => self.newest_first(),
         };
         for piece in pieces {
@@ -91,8 +91,8 @@ impl<'a> Log<'a> {
         Ok(last)
     }
 
-    fn search_newest(&'a self, some: bool) -> Pieces<'a> {
-        let found = Searched::new(self, First::Newest, some);
+    fn search_newest(&'a self) -> Pieces<'a> {
+        let found = Searched::new(self, First::Newest);
         self.whole(found, self.loose.iter().rev().cloned().collect(), due_after)
     }
 

@@ -21,7 +21,7 @@ pub(super) struct Searched<'a> {
     first: First,
     /// The boots that are still to be searched, those that come next last.
     left: Vec<Range<usize>>,
-    /// How many boots are searched at a time, of those from the newest on; grows.
+    /// How many boots are searched at a time.
     step: usize,
     found: Option<Matches<'a>>,
     /// Which boot the first of those is that were searched.
@@ -32,10 +32,10 @@ pub(super) struct Searched<'a> {
 }
 
 impl<'a> Searched<'a> {
-    /// All boots are searched at once unless only `some` of what they hold is wanted.
-    pub(super) fn new(log: &'a Log<'a>, first: First, some: bool) -> Searched<'a> {
+    /// First of a few boots, so that something is soon to be seen.
+    pub(super) fn new(log: &'a Log<'a>, first: First) -> Searched<'a> {
         let all = 0..log.boots.len();
-        let step = if some { FIRST_STEP } else { usize::MAX };
+        let step = if log.found.borrow().is_some() { usize::MAX } else { FIRST_STEP };
         let (found, ready, large) = (None, VecDeque::new(), None);
         Searched { log, first, left: vec![all], step, found, start: 0, ready, large }
     }
@@ -43,12 +43,17 @@ impl<'a> Searched<'a> {
     /// The boots that are searched next.
     fn range(&mut self) -> Option<Range<usize>> {
         let mut range = self.left.pop()?;
-        if self.first == First::Newest && range.len() > self.step {
-            let from = range.end - self.step;
-            self.left.push(range.start..from);
-            range.start = from;
+        if range.len() > self.step {
+            let (mut rest, from) = (range.clone(), range.end - self.step);
+            match self.first {
+                First::Newest => (rest.end, range.start) = (from, from),
+                First::Oldest => {
+                    range.end = range.start + self.step;
+                    rest.start = range.end;
+                }
+            }
+            self.left.push(rest);
         }
-        self.step = self.step.saturating_mul(STEP_GROWS);
         Some(range)
     }
 
@@ -66,8 +71,14 @@ impl<'a> Searched<'a> {
         }
         let search = Search { needle: &log.filter.needle, wants: &wants, window: log.window };
         match log.reader.search(&boots, &search)? {
-            Some(found) => (self.found, self.start) = (Some(found), range.start),
+            Some(found) => {
+                if found.text_len() < STEP_BYTES {
+                    self.step = self.step.saturating_mul(STEP_GROWS);
+                }
+                (self.found, self.start) = (Some(found), range.start);
+            }
             None if range.len() > 1 => {
+                self.step = range.len() / 2;
                 let middle = range.start + range.len() / 2;
                 let halves = [range.start..middle, middle..range.end];
                 self.left.extend(halves);
@@ -132,6 +143,8 @@ impl<'a> Iterator for Searched<'a> {
     }
 }
 
-/// So many boots are searched for a few matches at first, and so many times as many next.
+/// So many boots are searched at first, and so many times as many next, as long as what is found
+/// is not more than so much.
 const FIRST_STEP: usize = 16;
 const STEP_GROWS: usize = 8;
+const STEP_BYTES: usize = 4 << 20;

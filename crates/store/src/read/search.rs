@@ -142,6 +142,7 @@ struct Hit {
 struct Boots {
     /// Where the boot of each run is among the boots.
     boot_of: HashMap<RunId, usize, RandomState>,
+    runs: BTreeSet<RunId>,
     /// Runs that share their boot: what one of them says may repeat another, whenever that was.
     shared: HashSet<RunId>,
 }
@@ -155,7 +156,16 @@ impl Boots {
                 boots.shared.extend(&boot.runs);
             }
         }
+        boots.runs = boots.boot_of.keys().copied().collect();
         boots
+    }
+
+    /// How many of the runs lie between the lowest and the highest of a block; at most so many as
+    /// leave no doubt that it holds one.
+    fn within_reach(&self, block: &BlockRef) -> usize {
+        let reach = block.reach.filter(|(lowest, highest)| lowest <= highest);
+        let within = reach.map(|(lowest, highest)| self.runs.range(lowest..=highest));
+        within.map_or(0, |within| within.take(NO_DOUBT).count())
     }
 }
 
@@ -225,6 +235,11 @@ impl<'a> Look<'a> {
         let Some(boots) = &self.boots else { return Ok(true) };
         if in_time && !self.are_few || !in_time && boots.shared.is_empty() {
             return Ok(in_time);
+        }
+        match boots.within_reach(block) {
+            0 => return Ok(false),
+            NO_DOUBT if in_time => return Ok(true),
+            _ => {}
         }
         let is_wanted = |span: &RunSpan| {
             if in_time {
@@ -314,5 +329,7 @@ fn is_wanted(record: &StoredRecord<'_>, search: &Search<'_>, exact: &mut Vec<u8>
 
 /// Text of lines that were found and are held: more than a person reads.
 const FOUND_MAX: usize = 64 << 20;
+/// Of so many runs in the reach of a block it is not asked which of them it holds.
+const NO_DOUBT: usize = 4;
 /// So many runs are looked up one by one; of more, the catalogue is read as a whole.
 const FEW_RUNS: usize = 256;

@@ -53,6 +53,11 @@ impl<'a> Matches<'a> {
         Matches { view, boots, window, hits, text: Arc::new(text), left }
     }
 
+    /// Bytes of the lines that were found.
+    pub fn text_len(&self) -> usize {
+        self.text.len()
+    }
+
     fn found(&self, hits: Range<usize>) -> Option<Result<Found, Error>> {
         let hits = self.hits.get(hits)?;
         let number = hits.first()?.boot;
