@@ -105,6 +105,12 @@ impl Runs {
             // Counted anew meanwhile.
             return Runs::fold(catalogue.load()?, segments);
         }
+        for (run, state) in &known.runs {
+            // There may be no more of it than its line.
+            if told.contains_key(&state.segment) {
+                sums.entry(*run).or_default().add(state.segment, Sum::default());
+            }
+        }
         Ok(Runs { told, ..Runs::fold_on(known, sums, segments)? })
     }
 

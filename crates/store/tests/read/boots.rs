@@ -1,17 +1,12 @@
 //! Boots and hosts, by situation.
 
-use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 
-use bedside_store::catalogue::{Catalogue, FILE_NAME, News, Summary};
-use bedside_store::disk::Directory;
 use bedside_store::read::{BootSummary, End, Error, Item, Reader, Window};
-use bedside_store::segment::{Replaced, SegmentFile, list};
+use bedside_store::segment::Replaced;
 use bedside_stream::{Cause, LastWord, Verdict, WallTime};
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::model::{self, Shown};
-use crate::random::{Random, lines};
 use crate::store::{Line, TestStore, With, basic, block, gap, numbered, run};
 
 const SECOND: u64 = 1_000_000;
@@ -392,53 +387,4 @@ fn a_segment_may_be_sealed_or_deleted_under_a_reader() {
     std::fs::remove_file(store.path().join("segments/00000002.zst")).unwrap();
     let reader = Reader::open(store.path()).unwrap();
     assert_eq!(reader.boots(WallTime(SECOND)), []);
-}
-
-/// Reads the store with and without a catalogue that has a part of it.
-#[test]
-fn a_catalogue_changes_nothing_but_the_cost() {
-    for seed in 0..10 {
-        let mut random = Random::new(seed);
-        let lines = lines(&mut random, 200);
-        let store = TestStore::new();
-        for (number, part) in (1..).zip(lines.chunks(70)) {
-            let mut segment = store.segment(number);
-            part.chunks(7).for_each(|lines| segment.block(lines));
-            if number % 2 == 1 {
-                segment.seal(5);
-            }
-        }
-        let without = everything(&open(&store));
-        fill_catalogue(&store, random.below(lines.len() as u64));
-        assert_eq!(everything(&open(&store)), without, "seed {seed}");
-        std::fs::write(store.path().join(FILE_NAME), "no catalogue").unwrap();
-        assert_eq!(everything(&open(&store)), without, "seed {seed}, damaged");
-    }
-}
-
-/// Commits what lies in front of entry `until` of the store.
-fn fill_catalogue(store: &TestStore, mut until: u64) {
-    let disk = Directory::new(store.path().join("segments"));
-    let mut summary = Summary::default();
-    for listed in list(&disk).unwrap() {
-        let file = SegmentFile::open(&disk, listed).unwrap();
-        let scan = file.scan().unwrap();
-        summary.fold(&file, &scan.blocks, until).unwrap();
-        if until <= scan.end.entries {
-            break;
-        }
-        until -= scan.end.entries;
-    }
-    let mut catalogue = Catalogue::open(&store.path().join(FILE_NAME)).unwrap();
-    catalogue.commit(&News { summary, ..News::default() }).unwrap();
-}
-
-fn everything(reader: &Reader) -> BTreeMap<Vec<u64>, (BootSummary, Vec<Shown>)> {
-    let boots = reader.boots(WallTime(0)).into_iter();
-    let boots = boots.map(|boot| {
-        let items = reader.items(&boot, Window::default()).unwrap();
-        let items = items.map(|item| model::Shown::from(item.unwrap())).collect();
-        (boot.runs.iter().map(|run| run.0).collect(), (boot, items))
-    });
-    boots.collect()
 }

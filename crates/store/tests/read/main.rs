@@ -5,6 +5,7 @@ mod boots;
 mod follow;
 mod model;
 mod order;
+mod parts;
 mod random;
 mod store;
 mod together;
