@@ -63,11 +63,7 @@ fn is_refused(args: &LogArgs, to_terminal: bool) -> bool {
 }
 
 /// Opens the store, as much of it as is needed; perhaps with all that was looked for.
-fn open(
-    args: &LogArgs,
-    hosts: &Hosts,
-    filter: &Filter,
-) -> anyhow::Result<(Reader, Option<Finds>)> {
+fn open(args: &LogArgs, hosts: &Hosts, filter: &Filter) -> anyhow::Result<(Reader, Option<Finds>)> {
     let LogArgs { boot, since, until, lines, follow, .. } = args;
     let all = hosts.are_all() && !args.strangers.all && boot.is_none() && !follow;
     let ever = since.is_none() && until.is_none();
@@ -83,12 +79,7 @@ fn open(
     Ok((reader, None))
 }
 
-fn show(
-    args: &LogArgs,
-    hosts: &Hosts,
-    log: &Log<'_>,
-    out: &mut dyn Write,
-) -> anyhow::Result<Exit> {
+fn show(args: &LogArgs, hosts: &Hosts, log: &Log<'_>, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let look = look(args, hosts, log);
     if args.follow {
         return follow::run(args, hosts, log, look, out);

@@ -138,12 +138,8 @@ impl Reader {
     /// Opens the store in `dir` to ask it for some hosts: those that `are_meant`, by name or by
     /// an address that they were heard from. Their boots are given as [`Reader::open`] gives
     /// them, others may be missing. The less is meant, the faster it is.
-    pub fn open_of(
-        dir: &Path,
-        are_meant: impl Fn(&str, IpAddr) -> bool,
-    ) -> Result<Reader, Error> {
-        let are_meant =
-            |label: &[u8], address| are_meant(&String::from_utf8_lossy(label), address);
+    pub fn open_of(dir: &Path, are_meant: impl Fn(&str, IpAddr) -> bool) -> Result<Reader, Error> {
+        let are_meant = |label: &[u8], address| are_meant(&String::from_utf8_lossy(label), address);
         Ok(Reader { view: Arc::new(View::open(dir, Some(Asked::new(&are_meant)))?) })
     }
 

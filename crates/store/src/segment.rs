@@ -198,8 +198,9 @@ impl SegmentFile {
     ) -> Result<(), Error> {
         let frame = self.read_frame(block)?;
         let object = || format!("{} at {}", self.name, block.start.offset);
-        let unpacked = unpacker.unpack(&frame, block.header.text_len as usize, text, is_enough);
-        unpacked.map_err(|_| Error::damaged(object(), "the zstd frame cannot be read"))
+        let length = block.header.text_len as usize;
+        let result = unpacker.unpack(&frame, length, text, is_enough);
+        result.map_err(|_| Error::damaged(object(), "the zstd frame cannot be read"))
     }
 
     /// The numbers of a block's entries.

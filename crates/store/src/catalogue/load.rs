@@ -191,7 +191,8 @@ impl Catalogue {
 const CAUSES: [Cause; 5] =
     [Cause::Proven, Cause::DroppedBySender, Cause::Probable, Cause::Socket, Cause::Limit];
 
-pub(super) const SELECT_RUNS: &str = "SELECT id, source, port, first, verdict, same_as, boot, label, boot_id,
+pub(super) const SELECT_RUNS: &str =
+    "SELECT id, source, port, first, verdict, same_as, boot, label, boot_id,
     release, last_word, segment, named FROM runs";
 
 /// A row of `segment, run, records, first, last, dropped, limited, mixed`.

@@ -153,14 +153,14 @@ impl Blocks {
         if let Some((_, split)) = lock(&self.held).iter().find(fits) {
             return Ok(Arc::clone(split));
         }
-        let split = Arc::new(match only {
-            Some(only) => self.read_of(only, segments, segment, block)?,
-            None => {
-                let mut text = Vec::new();
-                let entries = segments.read_numbered(&segment.file, block, &mut text)?;
-                Split::new(text, &entries)
-            }
-        });
+        let split = if let Some(only) = only {
+            self.read_of(only, segments, segment, block)?
+        } else {
+            let mut text = Vec::new();
+            let entries = segments.read_numbered(&segment.file, block, &mut text)?;
+            Split::new(text, &entries)
+        };
+        let split = Arc::new(split);
         if split.unread > 0 {
             segments.note(
                 at.segment,
@@ -188,10 +188,10 @@ impl Blocks {
         block: &BlockRef,
     ) -> Result<Split, Error> {
         let mut bench = lock(&self.bench);
-        let Bench { unpacker, text } = match &mut *bench {
-            Some(bench) => bench,
-            bench => bench.insert(Bench { unpacker: PartUnpacker::new()?, text: Vec::new() }),
-        };
+        if bench.is_none() {
+            *bench = Some(Bench { unpacker: PartUnpacker::new()?, text: Vec::new() });
+        }
+        let Some(Bench { unpacker, text }) = &mut *bench else { return Ok(Split::default()) };
         let sorted = segment.file.name().form == Form::Sealed;
         let last = only.last().copied();
         let is_enough = |text: &[u8]| sorted && last_run(text) > last;

@@ -72,8 +72,7 @@ pub(super) struct Hosts {
 
 impl Hosts {
     pub(super) fn new(boots: &[(BootSummary, BootCounts)]) -> Hosts {
-        let mut hosts =
-            Hosts { all: Vec::new(), runs: Vec::new(), of_run: HashMap::default() };
+        let mut hosts = Hosts { all: Vec::new(), runs: Vec::new(), of_run: HashMap::default() };
         let mut places: HashMap<Arc<str>, usize> = HashMap::new();
         for (boot, counts) in boots {
             let place = match places.entry(Arc::clone(&boot.host)) {

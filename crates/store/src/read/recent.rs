@@ -155,7 +155,9 @@ impl<'a> Recent<'a> {
                 last.insert(host, record.text);
             }
         }
-        last.iter().for_each(|(host, text)| hosts.said_last(*host, unescape(text)));
+        for (host, text) in &last {
+            hosts.said_last(*host, unescape(text));
+        }
         Ok(!last.is_empty())
     }
 }

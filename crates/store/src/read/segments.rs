@@ -258,12 +258,11 @@ impl Segments {
         let Some(listed) = self.listed(number).filter(|l| l.name.form == Form::Sealed) else {
             return Ok(None);
         };
-        let section = SegmentFile::open(self.disk.as_ref(), listed).and_then(|file| {
-            match entries {
+        let section =
+            SegmentFile::open(self.disk.as_ref(), listed).and_then(|file| match entries {
                 Some(entries) if file.entries()? != entries => Ok(None),
                 _ => file.numbers(),
-            }
-        });
+            });
         match section {
             Err(Error::Damaged { .. }) => Ok(None),
             Err(error) if error.is_not_found() => Ok(None),

@@ -8,7 +8,6 @@ use bedside_stream::RunId;
 
 use super::blocks::Blocks;
 use super::counts;
-use super::totals::Totals;
 use super::holes::Edge;
 use super::items::{Names, Raws};
 use super::merge::{Direction, Source};
@@ -17,6 +16,7 @@ use super::parts::{Examined, Finder};
 use super::plan::{self, Group};
 use super::runs::Runs;
 use super::segments::Segments;
+use super::totals::Totals;
 use super::{BootCounts, BootSummary, Error, Window};
 use crate::catalogue::Asked;
 use crate::disk::{Directory, Disk};

@@ -114,18 +114,18 @@ impl RunNumbers {
             return;
         }
         push_varint(out, ranges.len() as u64);
-        let mut behind = 0;
+        let mut before = 0;
         for (low, high) in ranges {
-            push_varint(out, low.wrapping_sub(behind));
+            push_varint(out, low.wrapping_sub(before));
             push_varint(out, high.wrapping_sub(*low));
-            behind = *high;
+            before = *high;
         }
     }
 
     fn parse(bytes: &mut Bytes<'_>) -> Option<RunNumbers> {
-        let head: u64 = bytes.varint()?;
-        let has = |flag| head & flag != 0;
-        let (records, last) = (head >> FLAGS, WallTime(bytes.varint()?));
+        let flags: u64 = bytes.varint()?;
+        let has = |flag| flags & flag != 0;
+        let (records, last) = (flags >> FLAGS, WallTime(bytes.varint()?));
         let held = match (records, has(HAS_RANGES), has(HAS_PLAIN)) {
             (_, true, _) => Held::Ranges(parse_ranges(bytes)?),
             (0, ..) => Held::Nothing,
@@ -140,12 +140,12 @@ fn parse_ranges(bytes: &mut Bytes<'_>) -> Option<Vec<(u64, u64)>> {
     let count: usize = bytes.varint()?;
     (count <= WRITTEN_MAX).then_some(())?;
     let mut ranges = Vec::with_capacity(count);
-    let mut behind = 0u64;
+    let mut before = 0u64;
     for _ in 0..count {
-        let low = behind.checked_add(bytes.varint()?)?;
+        let low = before.checked_add(bytes.varint()?)?;
         let high = low.checked_add(bytes.varint()?)?;
         ranges.push((low, high));
-        behind = high;
+        before = high;
     }
     Some(ranges)
 }

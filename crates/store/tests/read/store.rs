@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use bedside_store::entry::{decode_head, write_gap, write_record, write_run};
 use bedside_store::segment::{
-    BlockHeader, BlockRef, Filters, Index, Numbers, Position, Replaced, RunSpan, SegmentHeader, SegmentName,
-    emit_order,
+    BlockHeader, BlockRef, Filters, Index, Numbers, Position, Replaced, RunSpan, SegmentHeader,
+    SegmentName, emit_order,
 };
 use bedside_store::{StoredGap, StoredRun};
 use bedside_stream::{Cause, LastWord, Run, RunId, StreamKey, Verdict, WallTime};
@@ -298,13 +298,15 @@ impl SegmentWriter {
         let header = SegmentHeader { number, created: WallTime(0), sealed: true, replaced: vec![] };
         header.emit(&mut bytes);
         // Not all segments tell of their numbers.
-        let mut numbers = (number % 3 > 0).then(Numbers::new);
+        let mut numbers = (!number.is_multiple_of(3)).then(Numbers::new);
         let mut blocks = Vec::new();
         let mut end = Position { offset: bytes.len() as u64, entries: 0 };
         for lines in lines.chunks(per_block) {
             let (entries, lines): (Vec<u64>, Vec<Line>) = lines.iter().cloned().unzip();
             if let Some(numbers) = &mut numbers {
-                lines.iter().for_each(|line| line.count(numbers));
+                for line in &lines {
+                    line.count(numbers);
+                }
             }
             let mut column = Vec::new();
             let (frame, mut header) = frame(&lines);
