@@ -251,3 +251,40 @@ fn a_7_that_would_die_in_silence_is_told_and_cured() -> Result<()> {
     ward.heard("end Kernel panic")?;
     Ok(())
 }
+
+/// The second relay goes on where the first one ended.
+const RELAYED: &str = "
+relay() { bedside-patient relay DOCTOR & relay=$!; }
+relay; usleep 500000
+echo '<6>one' > /dev/kmsg; usleep 300000
+kill $relay; wait $relay; echo \"relay: $?\"
+echo '<6>two' > /dev/kmsg
+relay; echo '<6>three' > /dev/kmsg; usleep 500000
+kill -9 $relay; wait $relay 2> /dev/null
+relay; echo '<6>last words of the script' > /dev/kmsg; usleep 500000
+kill $relay
+";
+
+#[test]
+fn a_relay_sends_the_whole_log_each_line_once() -> Result<()> {
+    let ward = Ward::open()?;
+    let machine = ward.admit("6.1", Death::PowerOff, RELAYED)?;
+    let said = said(&machine)?;
+    ensure!(said.contains("relay: 0"), "{said}");
+    let items = ward.heard("last words of the script")?;
+    let texts: Vec<&str> = items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Record(record) => Some(record.text.as_str()),
+            _ => None,
+        })
+        .collect();
+    ensure!(texts[0].starts_with("Linux version"), "begins with {:?}", texts[0]);
+    for text in ["one", "two", "three"] {
+        let times = texts.iter().filter(|told| **told == text).count();
+        ensure!(times == 1, "{text:?} is told {times} times");
+    }
+    let gaps = items.iter().filter(|item| matches!(item, Item::Gap(_))).count();
+    ensure!(gaps == 0, "{gaps} gaps");
+    Ok(())
+}

@@ -26,11 +26,7 @@ impl Machine {
 
     /// Everything but the network.
     pub fn own_facts(&self) -> Result<Facts, Error> {
-        let identity = Identity {
-            host: self.word("/proc/sys/kernel/hostname").unwrap_or_default(),
-            boot_id: self.word("/proc/sys/kernel/random/boot_id").unwrap_or_default(),
-            release: self.word("/proc/sys/kernel/osrelease").unwrap_or_default(),
-        };
+        let identity = self.identity();
         let module = self.module(&identity.release);
         Ok(Facts {
             configfs: self.configfs(&module),
@@ -52,6 +48,15 @@ impl Machine {
             module,
             ..Facts::default()
         })
+    }
+
+    /// Who the machine is.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            host: self.word("/proc/sys/kernel/hostname").unwrap_or_default(),
+            boot_id: self.word("/proc/sys/kernel/random/boot_id").unwrap_or_default(),
+            release: self.word("/proc/sys/kernel/osrelease").unwrap_or_default(),
+        }
     }
 
     /// What is wanted of this machine, and whether anything is.

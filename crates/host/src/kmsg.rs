@@ -2,31 +2,65 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 
 use nix::libc;
 
 use crate::{Error, Machine};
 
+/// The kernel's log, from the oldest record that is there.
+#[derive(Debug)]
+pub struct Kmsg {
+    file: File,
+    room: Box<[u8]>,
+}
+
+impl Kmsg {
+    /// The next record as the kernel gives it: `prefix,seq,time,flags[,…];text`, a newline, the
+    /// dictionary (Documentation/ABI/testing/dev-kmsg). Nothing, if there is none yet.
+    ///
+    /// Records that were overwritten before they were read are passed over: the numbers tell.
+    pub fn read(&mut self) -> io::Result<Option<&[u8]>> {
+        loop {
+            match self.file.read(&mut self.room) {
+                Ok(0) => return Ok(None),
+                Ok(got) => return Ok(self.room.get(..got)),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock => return Ok(None),
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+}
+
+impl AsFd for Kmsg {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 impl Machine {
+    /// The kernel's log, from the oldest record that is there.
+    pub fn kmsg(&self) -> Result<Kmsg, Error> {
+        let path = self.at(KMSG);
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path);
+        let file = file.map_err(Error::read(path))?;
+        Ok(Kmsg { file, room: vec![0; RECORD].into() })
+    }
+
     /// The texts of what is in the ring buffer now; nothing where it can't be read.
     pub(crate) fn kernel_log(&self) -> Vec<String> {
         let mut texts = Vec::new();
-        let Ok(mut kmsg) = self.open_kmsg() else { return texts };
-        let mut room = [0; RECORD];
-        loop {
-            match kmsg.read(&mut room) {
-                Ok(0) => return texts,
-                Ok(got) => {
-                    let record = String::from_utf8_lossy(&room[..got]);
-                    let text = record.split_once(';').and_then(|(_, text)| text.lines().next());
-                    texts.extend(text.map(str::to_owned));
-                }
-                // What was overwritten meanwhile (EPIPE): on from the oldest that is there.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-                Err(_) => return texts,
-            }
+        let Ok(mut kmsg) = self.kmsg() else { return texts };
+        while let Ok(Some(record)) = kmsg.read() {
+            let record = String::from_utf8_lossy(record);
+            let text = record.split_once(';').and_then(|(_, text)| text.lines().next());
+            texts.extend(text.map(str::to_owned));
         }
+        texts
     }
 
     /// Has the kernel say a line at a level.
@@ -40,10 +74,6 @@ impl Machine {
             source,
             hint: "\ntry: as root".into(),
         })
-    }
-
-    fn open_kmsg(&self) -> io::Result<File> {
-        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(self.at(KMSG))
     }
 }
 

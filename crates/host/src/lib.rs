@@ -17,7 +17,8 @@ mod targets;
 mod undo;
 
 pub use error::Error;
+pub use kmsg::Kmsg;
 pub use machine::{Lock, Machine};
 pub use netlink::Changes;
-pub use network::touch;
+pub use network::{resolve, touch};
 pub use undo::Undone;

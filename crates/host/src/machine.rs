@@ -44,6 +44,18 @@ impl Machine {
         Ok(Lock { _file: file })
     }
 
+    /// What was noted under that name until the next start of the machine.
+    pub fn noted(&self, name: &str) -> Option<String> {
+        self.word(&format!("{NOTES}/{name}"))
+    }
+
+    /// Notes something under that name until the next start of the machine.
+    pub fn note_down(&self, name: &str, text: &str) -> Result<(), Error> {
+        let dir = self.at(NOTES);
+        fs::create_dir_all(&dir).map_err(Error::change("make", dir))?;
+        self.put(&format!("{NOTES}/{name}"), text, false)
+    }
+
     /// What a file says, without white space around it; nothing where it can't be read.
     pub(crate) fn word(&self, path: &str) -> Option<String> {
         let text = fs::read(self.at(path)).ok()?;
@@ -115,5 +127,6 @@ impl Machine {
     }
 }
 
+const NOTES: &str = "/run/bedside-patient";
 const LOCK: &str = "/run/bedside-patient/lock";
 const PROGRAMS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];

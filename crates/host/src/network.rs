@@ -50,12 +50,9 @@ impl Machine {
 
 /// The way to a doctor. Asks the next hop for its hardware address if nobody knows it.
 pub(crate) fn way(doctor: &Doctor, links: &[Link]) -> Result<Way, Error> {
-    let addresses = match &doctor.host {
-        Host::Address(address) => vec![*address],
-        Host::Name(name) => match resolve(name) {
-            Ok(addresses) => addresses,
-            Err(error) => return Ok(Way::Unresolved(error.to_string())),
-        },
+    let addresses = match resolve(&doctor.host) {
+        Ok(addresses) => addresses,
+        Err(error) => return Ok(Way::Unresolved(error.to_string())),
     };
     let device = doctor.device.as_deref();
     let device = device.map(|name| links.iter().find(|link| link.name == name));
@@ -80,8 +77,12 @@ pub(crate) fn way(doctor: &Doctor, links: &[Link]) -> Result<Way, Error> {
     }
     Ok(way)
 }
-/// IPv4 first, as the resolver has it otherwise.
-fn resolve(name: &str) -> io::Result<Vec<IpAddr>> {
+/// A host's addresses, at least one; of a name IPv4 first, as the resolver has it otherwise.
+pub fn resolve(host: &Host) -> io::Result<Vec<IpAddr>> {
+    let name = match host {
+        Host::Address(address) => return Ok(vec![*address]),
+        Host::Name(name) => name.as_str(),
+    };
     let found = (name, 0).to_socket_addrs()?;
     let mut addresses: Vec<IpAddr> = found.map(|address| address.ip()).collect();
     addresses.sort_by_key(IpAddr::is_ipv6);

@@ -9,11 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use bedside_host::{Changes, Machine, touch};
 use bedside_plan::{Doctor, Wish};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+use crate::signals::{Signals, Woken};
 use crate::tell::say;
 use crate::up::{reach, tell_step};
 use crate::{Exit, exit};
@@ -24,13 +21,13 @@ pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
         return Ok(exit::tell(Exit::Usage, why));
     };
     let doctors = wish.doctors()?;
-    let signals = signals().context("cannot catch signals")?;
+    let signals = Signals::catch()?;
     // Before the first look, so that nothing falls between.
     let changes = Changes::listen().context("cannot hear of changes from the kernel")?;
     let mut agent = Agent { machine, wish, doctors, told: String::new() };
     loop {
         agent.look();
-        if await_news(&changes, &signals)? == News::End {
+        if !await_news(&changes, &signals)? {
             return Ok(Exit::Well);
         }
     }
@@ -66,45 +63,19 @@ impl Agent<'_> {
     }
 }
 
-/// Why a wait ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum News {
-    /// Something may have changed.
-    Look,
-    /// It is to end.
-    End,
-}
-
-/// Waits until something happens, or for a while. What happens comes in bursts: their end is
-/// waited for, but not for long.
-fn await_news(changes: &Changes, signals: &SignalFd) -> anyhow::Result<News> {
-    let begun = Instant::now();
-    let mut until = begun + BETWEEN_LOOKS;
+/// Waits until something happens, or for a while; false if it is to end. What happens comes in
+/// bursts: their end is waited for, but not for long.
+fn await_news(changes: &Changes, signals: &Signals) -> anyhow::Result<bool> {
+    let mut until = Instant::now() + BETWEEN_LOOKS;
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        let millis = u16::try_from(left.as_millis()).unwrap_or(u16::MAX);
-        let mut polled = [
-            PollFd::new(changes.as_fd(), PollFlags::POLLIN),
-            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-        ];
-        match poll(&mut polled, PollTimeout::from(millis)) {
-            Ok(0) => return Ok(News::Look),
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error).context("cannot wait for news"),
-        }
-        if signals.read_signal()?.is_some() {
-            return Ok(News::End);
-        }
-        if changes.take() {
-            until = until.min(Instant::now() + BURST);
+        match signals.wait(Some(changes.as_fd()), left)? {
+            Woken::Signal => return Ok(false),
+            Woken::Late => return Ok(true),
+            Woken::Ready if changes.take() => until = until.min(Instant::now() + BURST),
+            Woken::Ready => {}
         }
     }
-}
-
-fn signals() -> nix::Result<SignalFd> {
-    let set = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
-    set.thread_block()?;
-    SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
 }
 
 /// A router that is replaced without a word is noticed by looking.

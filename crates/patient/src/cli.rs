@@ -38,6 +38,9 @@ pub enum Command {
     /// Keep the kernel armed as `up` was told, whatever happens to the network
     #[command(after_help = AGENT)]
     Agent,
+    /// Send the kernel's log from user space, where netconsole can't be used
+    #[command(after_help = RELAY)]
+    Relay(RelayArgs),
     /// Say in words what a netconsole= parameter means
     #[command(after_help = EXPLAIN)]
     Explain(ExplainArgs),
@@ -88,6 +91,14 @@ pub struct CheckArgs {
     /// times
     #[arg(long, value_name = "NAME=VALUE", conflicts_with = "doctors")]
     pub set_panic: Vec<String>,
+}
+
+/// `bedside-patient relay`.
+#[derive(Args, Clone, Debug)]
+pub struct RelayArgs {
+    /// Who is to hear: HOST, HOST:PORT, [IPV6]:PORT
+    #[arg(value_name = "DOCTOR", required = true, value_hint = ValueHint::Hostname)]
+    pub doctors: Vec<String>,
 }
 
 /// `bedside-patient explain`.
@@ -163,6 +174,17 @@ the kernel, and makes the targets again what they should be.
 
 Exit status: 0 it was told to end (SIGTERM, SIGINT), 2 nothing is wished of this machine, 3 it
 could not go on.";
+
+const RELAY: &str = "\
+For Wi-Fi, WireGuard and whatever else netconsole can't send through. It sends the whole ring
+buffer, then each line as it comes, in netconsole's extended format, and goes on where it was when
+it is started anew. It lives in user space: of a panic it sends nothing.
+
+Examples:
+  bedside-patient relay doctor.example
+
+Exit status: 0 it was told to end (SIGTERM, SIGINT), 2 the command line makes no sense, 3 the
+kernel's log can't be read.";
 
 const EXPLAIN: &str = "\
 Examples:

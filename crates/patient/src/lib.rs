@@ -9,6 +9,8 @@ pub mod cli;
 mod down;
 mod exit;
 mod explain;
+mod relay;
+mod signals;
 mod status;
 mod tell;
 mod test;
@@ -29,6 +31,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Status => status::run(&machine),
         Command::Check(args) => check::run(&machine, args),
         Command::Test(args) => test::run(&machine, args),
+        Command::Relay(args) => relay::run(&machine, args),
         Command::Agent => agent::run(&machine),
         Command::Explain(args) => Ok(explain::run(args)),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use netconsole_wire::parameter::{self, MAX_LENGTH};
 
-use crate::facts::{Configfs, Facts, Identity, Module, Target};
+use crate::facts::{Configfs, Facts, Module, Target};
 use crate::step::{Action, Plan};
 use crate::target::{Wanted, wanted};
 use crate::{Doctor, Format, Refusal, Wish, path, permanent};
@@ -282,7 +282,7 @@ fn make(facts: &Facts, name: &str, wanted: &Wanted, plan: &mut Plan) {
         set(name, attribute, value, where_present, "", plan);
     }
     if wanted.format == Format::Extended {
-        for (key, value) in userdata(facts) {
+        for (key, value) in facts.identity.userdata() {
             plan.push(Action::MakeUserdata { target: name.into(), key: key.into() }, "");
             set(name, &format!("userdata/{key}/value"), value.into(), true, "", plan);
         }
@@ -324,7 +324,7 @@ fn mend(facts: &Facts, found: &Target, wanted: &Wanted, plan: &mut Plan) {
 fn tell_who(facts: &Facts, found: &Target, plan: &mut Plan) {
     let Some(has) = &found.userdata else { return };
     let mut why = "the doctor then knows the machine and its boot whatever its address";
-    for (key, value) in userdata(facts) {
+    for (key, value) in facts.identity.userdata() {
         if has.get(key).is_some_and(|held| held == value) {
             continue;
         }
@@ -374,14 +374,6 @@ fn differs(found: &Target, attribute: &str, value: &str) -> bool {
         _ => found.release.map_or("1".into(), |on| u8::from(on).to_string()),
     };
     held != value
-}
-
-/// Who the machine is; a name that every nameless machine has is none.
-fn userdata(facts: &Facts) -> impl Iterator<Item = (&'static str, &str)> {
-    let Identity { host, boot_id, .. } = &facts.identity;
-    let named = !matches!(host.as_str(), "" | "(none)" | "localhost");
-    let host = named.then_some(("host", host.as_str()));
-    host.into_iter().chain([("boot_id", boot_id.as_str())])
 }
 
 fn set(

@@ -57,6 +57,16 @@ pub struct Identity {
     pub release: String,
 }
 
+impl Identity {
+    /// What each message is to carry: `host`, unless its name is every nameless machine's, and
+    /// `boot_id`.
+    pub fn userdata(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let named = !matches!(self.host.as_str(), "" | "(none)" | "localhost");
+        let host = named.then_some(("host", self.host.as_str()));
+        host.into_iter().chain([("boot_id", self.boot_id.as_str())])
+    }
+}
+
 /// Whether netconsole is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Module {

@@ -28,6 +28,9 @@ _bedside__patient() {
             bedside__patient,explain)
                 cmd="bedside__patient__subcmd__explain"
                 ;;
+            bedside__patient,relay)
+                cmd="bedside__patient__subcmd__relay"
+                ;;
             bedside__patient,status)
                 cmd="bedside__patient__subcmd__status"
                 ;;
@@ -44,7 +47,7 @@ _bedside__patient() {
 
     case "${cmd}" in
         bedside__patient)
-            opts="-h -V --root --help --version up down status check test agent explain"
+            opts="-h -V --root --help --version up down status check test agent relay explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -132,6 +135,27 @@ _bedside__patient() {
             return 0
             ;;
         bedside__subcmd__patient__subcmd__explain)
+            opts="-h --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bedside__subcmd__patient__subcmd__relay)
             opts="-h --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

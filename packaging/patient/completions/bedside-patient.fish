@@ -33,6 +33,7 @@ complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "sta
 complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "check" -d 'Look for what keeps lines from being heard'
 complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "test" -d 'Have the kernel say a line, and ask the doctor whether it was heard'
 complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "agent" -d 'Keep the kernel armed as `up` was told, whatever happens to the network'
+complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "relay" -d 'Send the kernel\'s log from user space, where netconsole can\'t be used'
 complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "explain" -d 'Say in words what a netconsole= parameter means'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l log-level -d 'The console log level: lines of this number and above are not sent; or `leave`' -r
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l root -d 'Take every path below this directory; for tests' -r -f -a "(__fish_complete_directories)"
@@ -52,5 +53,7 @@ complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand test" -l
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand test" -s h -l help -d 'Print help'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand agent" -l root -d 'Take every path below this directory; for tests' -r -f -a "(__fish_complete_directories)"
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand agent" -s h -l help -d 'Print help'
+complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand relay" -l root -d 'Take every path below this directory; for tests' -r -f -a "(__fish_complete_directories)"
+complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand relay" -s h -l help -d 'Print help'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand explain" -l root -d 'Take every path below this directory; for tests' -r -f -a "(__fish_complete_directories)"
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand explain" -s h -l help -d 'Print help'

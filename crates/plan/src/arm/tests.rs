@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use netconsole_wire::parameter::Mac;
 
 use super::*;
-use crate::facts::{Limits, Link, Loaded, Route, RouteKind, Way};
+use crate::facts::{Identity, Limits, Link, Loaded, Route, RouteKind, Way};
 
 const ROUTER: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const FROM_10: &str = "+r@10.0.0.7/,@10.0.0.2/02:00:00:00:00:01";
