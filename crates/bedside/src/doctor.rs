@@ -72,6 +72,11 @@ impl Doctor {
         Ok((Doctor { core, desk, checkpoint, hand_over: Monotonic(0) }, found))
     }
 
+    /// Gets ready for datagrams of these streams.
+    pub fn expect(&mut self, keys: impl Iterator<Item = StreamKey>) {
+        self.core.expect(keys);
+    }
+
     /// Takes one datagram.
     pub fn hear(&mut self, now: Monotonic, key: StreamKey, received: WallTime, payload: &[u8]) {
         self.core.handle_datagram(now, key, received, payload, &mut self.desk);

@@ -231,6 +231,10 @@ impl Ward {
 
     fn take(&mut self, at: usize, heard: Heard<'_>) {
         match heard {
+            Heard::Batch(batch) => {
+                let port = self.ports.get(at).copied().unwrap_or_default();
+                self.doctor.expect(batch.sources().map(|source| StreamKey { source, port }));
+            }
             Heard::Dropped { count, noticed_us } => {
                 self.doctor.miss(WallTime(noticed_us), Cause::Socket, count);
             }

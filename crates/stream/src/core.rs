@@ -1,13 +1,14 @@
 //! The core: datagrams in, events out.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 use netconsole_wire::{Datagram, Record, parse};
 
 use crate::desk::Desk;
 use crate::pending::Message;
 use crate::returns::Returns;
-use crate::table::Table;
+use crate::table::{NONE, Table};
 use crate::{Counters, Event, Limits, Memory, Monotonic, RunId, StreamKey, WallTime};
 
 /// Who hears the core's events and keeps what it forgets.
@@ -35,6 +36,8 @@ pub struct Core {
     pub(crate) due: VecDeque<(Monotonic, u32, u32)>,
     pub(crate) pending_bytes: usize,
     pub(crate) body: Vec<u8>,
+    /// Slots of the streams whose datagrams come next.
+    pub(crate) expected: VecDeque<u32>,
 }
 
 impl Core {
@@ -49,6 +52,17 @@ impl Core {
             due: VecDeque::new(),
             pending_bytes: 0,
             body: Vec::new(),
+            expected: VecDeque::new(),
+        }
+    }
+
+    /// Finds the streams of datagrams that will be handled next, in this order, and looks at what is
+    /// known of them: memory is waited for once for all of them, not for each. Changes no event.
+    pub fn expect(&mut self, keys: impl Iterator<Item = StreamKey>) {
+        self.expected.clear();
+        self.expected.extend(keys.map(|key| self.table.find(&key).unwrap_or(NONE)));
+        for slot in &self.expected {
+            black_box(self.table.touch(*slot));
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a run remembers of its records, in bounded room: a few exact marks to tell a repeat from
 //! a new boot, and the holes in its numbers.
 
-use crate::few::Few;
+use core::ops::Range;
 
 /// The number of a record that has none (basic format).
 pub(crate) const NO_SEQ: u64 = u64::MAX;
@@ -22,67 +22,123 @@ pub(crate) struct Mark {
 
 /// Marks of a run: the first few above time 0, the first few of a precise clock and the latest
 /// are dense, those between thin out as the run grows.
+///
+/// What every record asks for stands in front, in half a line of the cache.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct Marks {
-    pub(crate) early: Few<Mark, { Marks::EARLY }>,
-    pub(crate) sampled: Few<Mark, { Marks::SAMPLED }>,
-    pub(crate) recent: Few<Mark, { Marks::RECENT }>,
+    pub(crate) seen: u64,
     /// The highest time that is no longer among the recent.
     pub(crate) passed: u64,
-    /// The first few whose time is no whole millisecond. The clock counts jiffies at first and
-    /// jumps, also back, when a better one is found (`kernel/sched/clock.c`): two boots can share
-    /// the times of jiffies, not those of the better clock.
-    pub(crate) precise: Few<Mark, { Marks::EARLY }>,
-    /// The better clock went back too: it is not known any more which times are early.
-    pub(crate) precise_again: bool,
-    /// Where in `recent` the oldest stands once it is full.
+    /// The time of the last of the precise.
+    precise_until: u64,
+    /// How many there are of each row.
+    lens: [u8; Row::ALL.len()],
+    /// Where in the row of the recent the oldest stands once it is full.
     pub(crate) oldest: u8,
     /// Every how many records one is sampled, as a power of two.
     pub(crate) stride_log2: u8,
-    pub(crate) seen: u64,
+    /// The better clock went back too: it is not known any more which times are early.
+    pub(crate) precise_again: bool,
+    /// The rows, each with all its room.
+    marks: [Mark; 32],
+}
+
+/// A row of marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Row {
+    /// The latest, as a ring.
+    Recent,
+    /// The first few above time 0.
+    Early,
+    /// The first few whose time is no whole millisecond. The clock counts jiffies at first and
+    /// jumps, also back, when a better one is found (`kernel/sched/clock.c`): two boots can share
+    /// the times of jiffies, not those of the better clock.
+    Precise,
+    /// One of so many.
+    Sampled,
+}
+
+impl Row {
+    pub(crate) const ALL: [Row; 4] = [Row::Recent, Row::Early, Row::Precise, Row::Sampled];
+
+    /// Where its room is.
+    fn room(self) -> Range<usize> {
+        match self {
+            Row::Recent => 0..8,
+            Row::Early => 8..12,
+            Row::Precise => 12..16,
+            Row::Sampled => 16..32,
+        }
+    }
 }
 
 impl Marks {
-    pub(crate) const EARLY: usize = 4;
-    pub(crate) const SAMPLED: usize = 16;
-    pub(crate) const RECENT: usize = 8;
-
     pub(crate) fn push(&mut self, mark: Mark) {
         if mark.time > 0 {
-            self.early.push(mark);
+            self.add(Row::Early, mark);
         }
-        if is_precise(mark.time) && !self.precise.is_full() {
-            self.precise.push(mark);
-        } else if is_precise(mark.time) && mark.time < self.precise_until() {
-            self.precise_again = true;
+        if is_precise(mark.time) && !self.add(Row::Precise, mark) {
+            self.precise_again |= mark.time < self.precise_until;
         }
         if self.seen & ((1 << self.stride_log2) - 1) == 0 {
             self.sample(mark);
         }
         self.seen += 1;
-        if !self.recent.is_full() {
-            self.recent.push(mark);
-        } else if let Some(slot) = self.recent.get_mut(self.oldest as usize) {
+        if self.add(Row::Recent, mark) {
+            return;
+        }
+        let recent = Row::Recent.room();
+        if let Some(slot) = self.marks.get_mut(recent.start + usize::from(self.oldest)) {
             self.passed = self.passed.max(slot.time);
             *slot = mark;
-            self.oldest = (self.oldest + 1) % Self::RECENT as u8;
+            self.oldest = (self.oldest + 1) % recent.len() as u8;
         }
     }
 
+    /// Adds a mark to a row; `false` where there is no room.
+    pub(crate) fn add(&mut self, row: Row, mark: Mark) -> bool {
+        let len = &mut self.lens[row as usize];
+        let room = row.room();
+        if usize::from(*len) >= room.len() {
+            return false;
+        }
+        self.marks[room.start + usize::from(*len)] = mark;
+        *len += 1;
+        if row == Row::Precise {
+            self.precise_until = mark.time;
+        }
+        true
+    }
+
+    /// The marks of a row.
+    pub(crate) fn row(&self, row: Row) -> &[Mark] {
+        let start = row.room().start;
+        &self.marks[start..start + usize::from(self.lens[row as usize])]
+    }
+
+    /// Looks at what [`Marks::push`] will need besides what stands in front.
+    pub(crate) fn touch(&self) -> u64 {
+        self.marks.get(usize::from(self.oldest)).map_or(0, |mark| mark.time)
+    }
+
     fn sample(&mut self, mark: Mark) {
-        if self.sampled.is_full() {
-            let thick = std::mem::take(&mut self.sampled);
-            thick.iter().step_by(2).for_each(|kept| self.sampled.push(*kept));
+        let room = Row::Sampled.room();
+        if self.row(Row::Sampled).len() == room.len() {
+            for half in 0..room.len() / 2 {
+                self.marks[room.start + half] = self.marks[room.start + 2 * half];
+            }
+            self.lens[Row::Sampled as usize] /= 2;
             self.stride_log2 = (self.stride_log2 + 1).min(62);
             if self.seen & ((1 << self.stride_log2) - 1) != 0 {
                 return;
             }
         }
-        self.sampled.push(mark);
+        self.add(Row::Sampled, mark);
     }
 
     fn all(&self) -> impl Iterator<Item = &Mark> {
-        self.recent.iter().chain(&*self.early).chain(&*self.precise).chain(&*self.sampled)
+        Row::ALL.into_iter().flat_map(|row| self.row(row))
     }
 
     /// The mark of the record with this number.
@@ -97,20 +153,15 @@ impl Marks {
 
     /// Whether this very record is one of the latest.
     pub(crate) fn holds_recent(&self, wanted: &Mark) -> bool {
-        self.recent.contains(wanted)
+        self.row(Row::Recent).contains(wanted)
     }
 
     /// Whether every record of this time would have a mark: the time lies among the first few of
     /// the better clock or among the latest.
     pub(crate) fn dense_at(&self, time: u64) -> bool {
-        let few = !self.precise.is_full();
+        let few = self.row(Row::Precise).len() < Row::Precise.room().len();
         let early = is_precise(time) && !self.precise_again;
-        early && (few || time < self.precise_until()) || time > self.passed
-    }
-
-    /// The time of the last of the first few.
-    fn precise_until(&self) -> u64 {
-        self.precise.last().map_or(0, |mark| mark.time)
+        early && (few || time < self.precise_until) || time > self.passed
     }
 
     /// Of so many records in a row, one has a mark.
@@ -235,9 +286,9 @@ mod tests {
         for seq in 0..100_000 {
             marks.push(Mark { seq, time: seq.saturating_sub(30), hash: seq as u32 });
         }
-        assert!(marks.all().count() <= 2 * Marks::EARLY + Marks::SAMPLED + Marks::RECENT);
+        assert!(marks.all().count() <= marks.marks.len());
         assert!(marks.numbered(31).is_some() && marks.numbered(99_999).is_some());
-        assert!(marks.sampled.len() >= Marks::SAMPLED / 2);
+        assert!(marks.row(Row::Sampled).len() >= Row::Sampled.room().len() / 2);
         let (below, above) = marks.bracket(50_000);
         assert!(below < 49_970 && above > 49_970);
     }

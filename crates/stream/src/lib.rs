@@ -11,7 +11,6 @@
 mod boots;
 mod core;
 mod desk;
-mod few;
 mod history;
 mod limits;
 mod memory;

@@ -8,8 +8,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use integer_encoding::VarInt;
 
-use crate::few::Few;
-use crate::history::{Holes, Mark, Marks};
+use crate::history::{Holes, Mark, Marks, Row};
 use crate::mind::Mind;
 use crate::track::Track;
 use crate::{LastWord, Run, RunId, StreamKey, Verdict, WallTime};
@@ -273,7 +272,7 @@ fn write_marks(to: &mut Vec<u8>, marks: &Marks) {
     number(to, marks.seen);
     to.extend_from_slice(&[u8::from(marks.precise_again), marks.oldest, marks.stride_log2]);
     let mut before = Mark::default();
-    for row in [&marks.early[..], &marks.precise, &marks.sampled, &marks.recent] {
+    for row in Row::ALL.map(|row| marks.row(row)) {
         to.push(row.len() as u8);
         for mark in row {
             number(to, mark.seq.wrapping_sub(before.seq).cast_signed());
@@ -287,33 +286,19 @@ fn write_marks(to: &mut Vec<u8>, marks: &Marks) {
 fn read_marks(from: &mut Reader<'_>) -> Option<Marks> {
     let (passed, seen) = (from.number()?, from.number()?);
     let [again, oldest, stride_log2] = from.array()?;
-    let before = &mut Mark::default();
-    let (early, precise) = (read_row(from, before)?, read_row(from, before)?);
-    let (sampled, recent) = (read_row(from, before)?, read_row(from, before)?);
-    let precise_again = again != 0;
-    let stride_log2 = stride_log2.min(62);
-    Some(Marks {
-        early,
-        sampled,
-        recent,
-        passed,
-        precise,
-        precise_again,
-        oldest,
-        stride_log2,
-        seen,
-    })
-}
-
-fn read_row<const N: usize>(from: &mut Reader<'_>, before: &mut Mark) -> Option<Few<Mark, N>> {
-    let mut row = Few::default();
-    for _ in 0..from.byte()? {
-        let seq = before.seq.wrapping_add_signed(from.number()?);
-        let time = before.time.wrapping_add_signed(from.number()?);
-        *before = Mark { seq, time, hash: u32::from_le_bytes(from.array()?) };
-        row.push(*before);
+    let mut marks = Marks::default();
+    (marks.seen, marks.passed, marks.oldest) = (seen, passed, oldest);
+    (marks.precise_again, marks.stride_log2) = (again != 0, stride_log2.min(62));
+    let mut before = Mark::default();
+    for row in Row::ALL {
+        for _ in 0..from.byte()? {
+            let seq = before.seq.wrapping_add_signed(from.number()?);
+            let time = before.time.wrapping_add_signed(from.number()?);
+            before = Mark { seq, time, hash: u32::from_le_bytes(from.array()?) };
+            marks.add(row, before);
+        }
     }
-    Some(row)
+    Some(marks)
 }
 
 /// Appends a number in as many bytes as it needs.

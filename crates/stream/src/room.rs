@@ -29,7 +29,10 @@ impl Core {
         received: WallTime,
         world: &mut impl World,
     ) -> u32 {
-        let found = self.table.find(&key);
+        let expected = self.expected.pop_front();
+        let found = expected
+            .filter(|slot| self.table.key_of(*slot) == Some(&key))
+            .or_else(|| self.table.find(&key));
         let slot = found.unwrap_or_else(|| self.welcome(key, received, world));
         if self.table.hear(slot, received, &self.limits) {
             self.prove(slot, received, world);

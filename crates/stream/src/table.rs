@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
+use std::net::IpAddr;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
@@ -134,7 +135,7 @@ pub(crate) struct Table {
 type Entry = (u32, u32);
 
 /// No slot.
-const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 impl Table {
     pub(crate) fn new() -> Table {
@@ -154,13 +155,23 @@ impl Table {
 
     /// The keyed hash of a stream.
     pub(crate) fn hash(&self, key: &StreamKey) -> u64 {
-        self.hasher.hash_one(key)
+        let ports = u32::from(key.source.port()) << 16 | u32::from(key.port);
+        match key.source.ip() {
+            IpAddr::V4(ip) => self.hasher.hash_one((ip.to_bits(), ports)),
+            IpAddr::V6(ip) => self.hasher.hash_one((ip.to_bits(), ports)),
+        }
     }
 
     pub(crate) fn find(&self, key: &StreamKey) -> Option<u32> {
         let hash = self.hash(key) as u32;
         let is_it = |entry: &Entry| entry.0 == hash && self.key_of(entry.1) == Some(key);
         self.by_key.find(spread(hash), is_it).map(|entry| entry.1)
+    }
+
+    /// Looks at what a datagram of this stream will need.
+    pub(crate) fn touch(&self, slot: u32) -> u64 {
+        let mind = self.get(slot).and_then(|stream| stream.memory.as_ref());
+        mind.map_or(0, |mind| mind.touch())
     }
 
     pub(crate) fn get(&self, slot: u32) -> Option<&Stream> {
@@ -371,7 +382,7 @@ impl Table {
         Some(stream)
     }
 
-    fn key_of(&self, slot: u32) -> Option<&StreamKey> {
+    pub(crate) fn key_of(&self, slot: u32) -> Option<&StreamKey> {
         self.get(slot).map(|stream| &stream.key)
     }
 

@@ -53,15 +53,18 @@ pub(crate) enum Judgement {
 }
 
 /// One run as far as it was heard. Bounded: about 1 KiB.
+///
+/// What every record asks for stands in front, close together.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct Track {
-    pub(crate) run: Run,
     /// The lowest and the number after the highest heard; `None` before the first numbered one.
     pub(crate) numbers: Option<(u64, u64)>,
     /// The lowest and the highest time heard.
     pub(crate) times: Option<(u64, u64)>,
-    pub(crate) holes: Holes,
+    pub(crate) run: Run,
     pub(crate) marks: Marks,
+    pub(crate) holes: Holes,
     /// While it may repeat another run: lines since the last one that the other has a mark of.
     pub(crate) strange: u64,
     /// The time of the last word.

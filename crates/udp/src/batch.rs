@@ -16,7 +16,9 @@ pub struct Datagram<'a> {
     /// Who sent it. An IPv4-mapped address is given as IPv4; an IPv6 address has neither flow
     /// label nor scope.
     pub source: SocketAddr,
-    /// Microseconds since 1970-01-01 UTC at which the kernel took it from the network.
+    /// Microseconds since 1970-01-01 UTC at which the kernel took it from the network, or, under
+    /// a load of more than 64,000 a second, the last of its batch, less than a millisecond later
+    /// ([`crate::Receiver`]).
     pub received_us: u64,
     /// Its payload, whole: 0 to 65,527 bytes.
     pub payload: &'a [u8],
@@ -69,18 +71,41 @@ impl Batch {
     }
 
     /// The datagrams of the last call, in the order in which the kernel queued them.
-    pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
-        let slots = self.payloads.chunks_exact(STRIDE).zip(&self.beside).enumerate();
-        slots.take(self.received).map(|(at, (payload, beside))| {
-            let (length, control_length) = self.headers.lengths(at);
-            let control = parse_control(&beside.control[..control_length.min(CONTROL_BYTES)]);
-            Datagram {
-                source: parse_address(&beside.address).unwrap_or(NOBODY),
-                received_us: control.received_us.unwrap_or(self.clock_us),
-                payload: &payload[..length.min(STRIDE)],
-                drops: control.drops,
-            }
-        })
+    pub fn datagrams(&self) -> impl ExactSizeIterator<Item = Datagram<'_>> {
+        (0..self.received).map(|at| self.datagram(at))
+    }
+
+    /// Who sent them, in the same order.
+    pub fn sources(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
+        self.beside[..self.received].iter().map(Beside::source)
+    }
+
+    /// When the last of them was received.
+    pub(crate) fn last_received_us(&self) -> Option<u64> {
+        self.received.checked_sub(1).map(|last| self.datagram(last).received_us)
+    }
+
+    /// The time of those that came without one.
+    pub(crate) fn set_clock(&mut self, clock_us: u64) {
+        self.clock_us = clock_us;
+    }
+
+    fn datagram(&self, at: usize) -> Datagram<'_> {
+        let (length, control_length) = self.headers.lengths(at);
+        let beside = &self.beside[at];
+        let control = parse_control(&beside.control[..control_length.min(CONTROL_BYTES)]);
+        Datagram {
+            source: beside.source(),
+            received_us: control.received_us.unwrap_or(self.clock_us),
+            payload: &self.payloads[at * STRIDE..][..length.min(STRIDE)],
+            drops: control.drops,
+        }
+    }
+}
+
+impl Beside {
+    fn source(&self) -> SocketAddr {
+        parse_address(&self.address).unwrap_or(NOBODY)
     }
 }
 

@@ -33,8 +33,11 @@ impl Default for ReceiverOptions {
 }
 
 /// What a socket has heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Heard<'a> {
+    /// Datagrams that will be handed on, one after the other: for whoever wants to have at hand
+    /// what belongs to them.
+    Batch(&'a Batch),
     /// A datagram.
     Datagram(Datagram<'a>),
     /// Datagrams that the kernel dropped at this socket, after those that were handed on so far
@@ -78,6 +81,10 @@ struct Ear {
     behind: bool,
     /// Something waits in the queue.
     ready: bool,
+    /// Each datagram comes with its time, which costs a tenth of the call.
+    timed_each: bool,
+    /// When the last datagram was received.
+    last_us: u64,
 }
 
 impl Receiver {
@@ -180,7 +187,7 @@ impl Receiver {
 impl Ear {
     fn new(socket: Socket) -> Self {
         let drops = DropCounter::starting_at(socket.dropped_before());
-        Self { socket, drops, behind: false, ready: false }
+        Self { socket, drops, behind: false, ready: false, timed_each: true, last_us: 0 }
     }
 
     /// Takes one batch if there is one, and asks for drops once the queue is empty.
@@ -195,6 +202,10 @@ impl Ear {
         let received = if self.ready { self.socket.receive(batch)? } else { 0 };
         self.ready = false;
         if received > 0 {
+            if let (false, Ok(Some(last_us))) = (self.timed_each, self.socket.last_received_us()) {
+                batch.set_clock(last_us);
+            }
+            sink(Heard::Batch(batch));
             for datagram in batch.datagrams() {
                 self.notice(datagram.drops, || datagram.received_us, sink);
                 sink(Heard::Datagram(datagram));
@@ -202,11 +213,29 @@ impl Ear {
         }
         // A full batch may have more behind it, whose own counter tells what went before it.
         self.behind = received == batch.slots();
+        self.choose_times(batch)?;
         if !self.behind {
             let now = self.socket.drops()?;
             self.notice(Some(now), clock_us, sink);
         }
         Ok(received)
+    }
+
+    /// Where full batches follow each other within a millisecond, the time of the last datagram of
+    /// each will do; elsewhere each has its own.
+    fn choose_times(&mut self, batch: &Batch) -> Result<(), Error> {
+        const DENSE_US: u64 = 1_000;
+        let Some(last_us) = batch.last_received_us() else {
+            return Ok(());
+        };
+        let dense = last_us.saturating_sub(self.last_us) <= DENSE_US;
+        self.last_us = last_us;
+        let each = !(self.behind && dense && self.socket.last_received_us().is_ok());
+        if each != self.timed_each {
+            self.socket.time_each(each)?;
+            self.timed_each = each;
+        }
+        Ok(())
     }
 
     /// Hands on what is new in a reading of the drop counter.

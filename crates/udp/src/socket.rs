@@ -119,6 +119,18 @@ impl Socket {
         sys::drops(self).map_err(|source| Error::Option { option: "SO_MEMINFO", source })
     }
 
+    /// Whether each datagram comes with its time of receipt, as it does at first, or
+    /// [`Socket::last_received_us`] is to tell the last one's.
+    pub(crate) fn time_each(&self, each: bool) -> Result<(), Error> {
+        setsockopt(self, sockopt::ReceiveTimestampns, &each).map_err(option("SO_TIMESTAMPNS"))
+    }
+
+    /// When the datagram that was received last came, in microseconds since 1970-01-01 UTC; `None`
+    /// while each comes with its own time. An error where the kernel cannot tell (before 5.1).
+    pub(crate) fn last_received_us(&self) -> io::Result<Option<u64>> {
+        sys::last_received_us(self)
+    }
+
     fn bound(fd: OwnedFd) -> Result<Self, Error> {
         let local = local(&fd)?
             .ok_or(Error::NotUdp { fd: fd.as_raw_fd(), why: "it has no address over IP" })?;

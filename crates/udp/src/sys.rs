@@ -1,4 +1,4 @@
-//! The two system calls that `nix` does not offer in a usable form.
+//! The three system calls that `nix` does not offer in a usable form.
 #![allow(
     unsafe_code,
     reason = "nix's recvmmsg never resets the lengths that the kernel shortens, so its headers \
@@ -40,6 +40,24 @@ pub(crate) fn drops(socket: &impl AsFd) -> io::Result<u32> {
     Errno::result(result)?;
     Ok(info[libc::SK_MEMINFO_DROPS as usize])
 }
+
+/// The time of receipt of the datagram that was taken from the socket last (`sock_gettstamp` in
+/// net/core/sock.c; since Linux 5.1), in microseconds since 1970; `None` while each datagram
+/// comes with its own.
+pub(crate) fn last_received_us(socket: &impl AsFd) -> io::Result<Option<u64>> {
+    let mut time = [0_i64; 2];
+    // SAFETY: the request writes 16 bytes, which `time` has, exclusively ours, through the call.
+    match unsafe { gstampns(socket.as_fd().as_raw_fd(), &raw mut time) } {
+        Ok(_) => {}
+        Err(Errno::ENOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let [seconds, nanos] = time.map(|part| u64::try_from(part).unwrap_or(0));
+    Ok(Some(seconds.saturating_mul(1_000_000).saturating_add(nanos / 1_000)))
+}
+
+// `SIOCGSTAMPNS_NEW` in include/uapi/linux/sockios.h.
+nix::ioctl_read!(gstampns, 0x89, 0x07, [i64; 2]);
 
 /// What the kernel writes beside one payload.
 #[repr(C, align(8))]

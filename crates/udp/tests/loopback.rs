@@ -51,6 +51,7 @@ fn hear(receiver: &mut Receiver, count: usize) -> (Vec<Word>, u64) {
                     payload: d.payload.to_vec(),
                 }),
                 Heard::Dropped { count, .. } => dropped += count,
+                Heard::Batch(_) => {}
             })
             .unwrap();
         assert_eq!(round.datagrams, words.len() - before);
@@ -172,6 +173,7 @@ fn what_the_buffer_had_no_room_for_is_counted_exactly() {
             let heard = receiver
                 .receive(NONE, &mut |_, heard| match heard {
                     Heard::Datagram(_) => kept += 1,
+                    Heard::Batch(_) => {}
                     Heard::Dropped { count, noticed_us } => {
                         dropped += count;
                         losses.push((round, noticed_us));
