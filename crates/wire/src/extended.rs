@@ -30,6 +30,8 @@ pub struct Header<'a> {
     pub flags: Flags,
     /// The keys after the flags as they came, each begun by a comma.
     pub keys: &'a [u8],
+    /// Whether there are others among them than `caller` and `fragment`.
+    pub has_unknown_keys: bool,
     /// `T<task>` or `C<cpu>`: the first `caller` key that reads like one.
     pub caller: Option<&'a [u8]>,
     /// The first `ncfrag` key that reads like one.
@@ -103,7 +105,7 @@ pub fn record_from<'a>(header: &Header<'a>, body: &'a [u8], incomplete: bool) ->
         continued: header.flags != Flags::None,
         caller: header.caller,
         text: Text::Escaped(text),
-        fields: Fields::new(header.keys, dictionary),
+        fields: Fields::new(if header.has_unknown_keys { header.keys } else { &[] }, dictionary),
         incomplete,
     }
 }
@@ -122,9 +124,44 @@ impl<'a> Header<'a> {
             [b',', ..] => split_once(rest, b';')?,
             _ => return None,
         };
-        let (caller, fragment) = known_keys(keys)?;
-        let (seq, time) = (Sequence(seq), PrintkTime(time));
-        Some((Header { release: None, prefix, seq, time, flags, keys, caller, fragment }, body))
+        let header = Header {
+            release: None,
+            prefix,
+            seq: Sequence(seq),
+            time: PrintkTime(time),
+            flags,
+            keys,
+            has_unknown_keys: false,
+            caller: None,
+            fragment: None,
+        };
+        Some((header.with_keys()?, body))
+    }
+
+    /// Looks for the keys that have a meaning here; `None` if no kernel writes these, as a newline
+    /// is in them.
+    fn with_keys(mut self) -> Option<Header<'a>> {
+        if self.keys.is_empty() {
+            return Some(self);
+        }
+        if find(self.keys, b'\n').is_some() {
+            return None;
+        }
+        for (key, value) in keys(self.keys) {
+            let known = match key {
+                b"caller" if self.caller.is_none() => {
+                    self.caller = caller(value);
+                    self.caller.is_some()
+                }
+                b"ncfrag" if self.fragment.is_none() => {
+                    self.fragment = Fragment::parse(value);
+                    self.fragment.is_some()
+                }
+                _ => false,
+            };
+            self.has_unknown_keys |= !known;
+        }
+        Some(self)
     }
 }
 
@@ -173,25 +210,6 @@ impl Body {
         let body = body.strip_suffix(b"\0").unwrap_or(body);
         split_once(body, b'\n').unwrap_or((body, &[]))
     }
-}
-
-/// The keys that have a meaning here; `None` if no kernel writes these, as a newline is in them.
-fn known_keys(bytes: &[u8]) -> Option<(Option<&[u8]>, Option<Fragment>)> {
-    let mut found = (None, None);
-    if bytes.is_empty() {
-        return Some(found);
-    }
-    if find(bytes, b'\n').is_some() {
-        return None;
-    }
-    for (key, value) in keys(bytes) {
-        match key {
-            b"caller" if found.0.is_none() => found.0 = caller(value),
-            b"ncfrag" if found.1.is_none() => found.1 = Fragment::parse(value),
-            _ => {}
-        }
-    }
-    Some(found)
 }
 
 /// The keys of a header, in wire order; an empty element is passed over, a key without `=` has an

@@ -79,7 +79,8 @@ impl<'a> Fields<'a> {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.iter().next().is_none()
+        let nothing = Source::Extended { keys: &[], dictionary: &[] };
+        self.0 == nothing || self.iter().next().is_none()
     }
 
     /// The value of the first userdata entry of that name.

@@ -6,12 +6,13 @@
 /// expensive step of taking a message apart.
 pub(crate) fn find(haystack: &[u8], needle: u8) -> Option<usize> {
     let (words, rest) = haystack.as_chunks::<8>();
-    let pattern = u64::from_ne_bytes([needle; 8]);
+    let pattern = u64::from_le_bytes([needle; 8]);
     for (index, word) in words.iter().enumerate() {
-        let differing = u64::from_ne_bytes(*word) ^ pattern;
-        if differing.wrapping_sub(LOW_BITS) & !differing & HIGH_BITS != 0 {
-            let within = word.iter().position(|byte| *byte == needle)?;
-            return Some(index * 8 + within);
+        let differing = u64::from_le_bytes(*word) ^ pattern;
+        // The lowest marked byte is one that does not differ; what stands above it may not be.
+        let same = differing.wrapping_sub(LOW_BITS) & !differing & HIGH_BITS;
+        if same != 0 {
+            return Some(index * 8 + same.trailing_zeros() as usize / 8);
         }
     }
     let within = rest.iter().position(|byte| *byte == needle)?;
@@ -26,18 +27,36 @@ pub(crate) fn split_once(bytes: &[u8], needle: u8) -> Option<(&[u8], &[u8])> {
 
 /// A decimal number without leading zeros, sign or overflow, and what follows it.
 pub(crate) fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (first, mut rest) = bytes.split_first()?;
-    let mut value = digit(*first)?;
-    while let Some((next, after)) = rest.split_first()
-        && let Some(unit) = digit(*next)
-    {
-        if value == 0 {
-            return None;
-        }
-        value = value.checked_mul(10)?.checked_add(unit)?;
-        rest = after;
+    let (mut value, mut count) = up_to_eight_digits(bytes);
+    let mut rest = bytes.get(count..)?;
+    if count == 0 || count > 1 && bytes.first() == Some(&b'0') {
+        return None;
+    }
+    while count == 8 {
+        let more;
+        (more, count) = up_to_eight_digits(rest);
+        value = value.checked_mul(*POWERS.get(count)?)?.checked_add(more)?;
+        rest = rest.get(count..)?;
     }
     Some((value, rest))
+}
+
+/// The digits, at most eight, that bytes begin with: their value and how many there are.
+fn up_to_eight_digits(bytes: &[u8]) -> (u64, usize) {
+    let Some(word) = bytes.first_chunk::<8>() else {
+        let digits = bytes.iter().map_while(|byte| digit(*byte));
+        return digits.fold((0, 0), |(value, count), digit| (value * 10 + digit, count + 1));
+    };
+    let word = u64::from_le_bytes(*word);
+    // A digit has 3 in its upper half, also after 6 was added to it. What is carried from one
+    // byte comes from no digit, and only the first that is none counts.
+    let not_digits = (word ^ ZEROS | word.wrapping_add(SIXES) ^ ZEROS) & UPPER_HALVES;
+    let count = not_digits.trailing_zeros() / 8;
+    // The first digit is in the lowest byte: pushed up, zeros come in front of it.
+    let digits = word.checked_shl(64 - 8 * count).unwrap_or(0) & !UPPER_HALVES;
+    let pairs = digits.wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100 << 16 | 1) >> 16 & 0x0000_ffff_0000_ffff;
+    (fours.wrapping_mul(10_000 << 32 | 1) >> 32, count as usize)
 }
 
 /// Like [`number`], with nothing after it.
@@ -67,6 +86,10 @@ fn digit(byte: u8) -> Option<u64> {
     byte.is_ascii_digit().then(|| (byte - b'0') as u64)
 }
 
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+const SIXES: u64 = 0x0606_0606_0606_0606;
+const UPPER_HALVES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
@@ -91,11 +114,23 @@ mod tests {
             let text = format!("{value}{rest}");
             prop_assert_eq!(number(text.as_bytes()), Some((value, rest.as_bytes())));
         }
+
+        #[test]
+        fn a_number_is_what_its_digits_say(
+            digits in "0|[1-9][0-9]{0,21}",
+            rest in prop::collection::vec(prop::sample::select(b"/:;,\x00\xff0".to_vec()), 0..12),
+        ) {
+            let rest = rest.strip_prefix(b"0").unwrap_or(&rest);
+            prop_assume!(!rest.first().is_some_and(u8::is_ascii_digit));
+            let value = digits.parse::<u64>().ok();
+            let bytes = [digits.as_bytes(), rest].concat();
+            prop_assert_eq!(number(&bytes), value.map(|value| (value, rest)));
+        }
     }
 
     #[test]
     fn what_is_no_number() {
-        for text in [&b""[..], b"x", b"-1", b"+1", b"00", b"01", b"18446744073709551616"] {
+        for text in [&b""[..], b"x", b"0123456789", b"/23456789", b"-1", b"+1", b"00", b"01", b"18446744073709551616"] {
             assert_eq!(number(text), None);
         }
         assert_eq!(whole_number(b"0"), Some(0));

@@ -1,7 +1,7 @@
 //! Entries to lines.
 
 use bedside_stream::{Cause, LastWord, RunId, Verdict, WallTime};
-use netconsole_wire::{Format, Record, Text};
+use netconsole_wire::{Fields, Format, Record, Text};
 
 use super::StoredRun;
 use super::escape::{Place, escape_into, is_canonical, unescape};
@@ -40,13 +40,19 @@ pub fn write_record(line: &mut Vec<u8>, run: RunId, received: WallTime, record: 
     short.byte(b';');
     short.flush(line);
     text(line, record.text);
-    for field in record.fields.iter() {
+    if !record.fields.is_empty() {
+        fields(line, &record.fields);
+    }
+    line.push(b'\n');
+}
+
+fn fields(line: &mut Vec<u8>, fields: &Fields<'_>) {
+    for field in fields.iter() {
         line.push(b'\t');
         escape_into(field.key, Place::Key, line);
         line.push(b'=');
         text(line, field.value);
     }
-    line.push(b'\n');
 }
 
 /// Text that printk escaped is already as the store wants it, but for forgeries.
