@@ -8,6 +8,7 @@ use netconsole_wire::{Datagram, Record, parse};
 use crate::desk::Desk;
 use crate::pending::Message;
 use crate::returns::Returns;
+use crate::stream::Stream;
 use crate::table::{NONE, Table};
 use crate::{Counters, Event, Limits, Memory, Monotonic, RunId, StreamKey, WallTime};
 
@@ -113,7 +114,7 @@ impl Core {
 
     /// What is known of every stream.
     pub fn memories(&self) -> impl Iterator<Item = Memory> {
-        self.table.iter().filter_map(crate::table::Stream::remember)
+        self.table.iter().filter_map(Stream::remember)
     }
 
     /// Gives what is known of the streams heard since the last checkpoint, of some of them: begin

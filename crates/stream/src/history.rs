@@ -41,7 +41,7 @@ pub(crate) struct Marks {
     /// The better clock went back too: it is not known any more which times are early.
     pub(crate) precise_again: bool,
     /// The rows, each with all its room.
-    marks: [Mark; 32],
+    held: [Mark; 32],
 }
 
 /// A row of marks.
@@ -89,7 +89,7 @@ impl Marks {
             return;
         }
         let recent = Row::Recent.room();
-        if let Some(slot) = self.marks.get_mut(recent.start + usize::from(self.oldest)) {
+        if let Some(slot) = self.held.get_mut(recent.start + usize::from(self.oldest)) {
             self.passed = self.passed.max(slot.time);
             *slot = mark;
             self.oldest = (self.oldest + 1) % recent.len() as u8;
@@ -103,7 +103,7 @@ impl Marks {
         if usize::from(*len) >= room.len() {
             return false;
         }
-        self.marks[room.start + usize::from(*len)] = mark;
+        self.held[room.start + usize::from(*len)] = mark;
         *len += 1;
         if row == Row::Precise {
             self.precise_until = mark.time;
@@ -114,19 +114,19 @@ impl Marks {
     /// The marks of a row.
     pub(crate) fn row(&self, row: Row) -> &[Mark] {
         let start = row.room().start;
-        &self.marks[start..start + usize::from(self.lens[row as usize])]
+        &self.held[start..start + usize::from(self.lens[row as usize])]
     }
 
     /// Looks at what [`Marks::push`] will need besides what stands in front.
     pub(crate) fn touch(&self) -> u64 {
-        self.marks.get(usize::from(self.oldest)).map_or(0, |mark| mark.time)
+        self.held.get(usize::from(self.oldest)).map_or(0, |mark| mark.time)
     }
 
     fn sample(&mut self, mark: Mark) {
         let room = Row::Sampled.room();
         if self.row(Row::Sampled).len() == room.len() {
             for half in 0..room.len() / 2 {
-                self.marks[room.start + half] = self.marks[room.start + 2 * half];
+                self.held[room.start + half] = self.held[room.start + 2 * half];
             }
             self.lens[Row::Sampled as usize] /= 2;
             self.stride_log2 = (self.stride_log2 + 1).min(62);
@@ -286,7 +286,7 @@ mod tests {
         for seq in 0..100_000 {
             marks.push(Mark { seq, time: seq.saturating_sub(30), hash: seq as u32 });
         }
-        assert!(marks.all().count() <= marks.marks.len());
+        assert!(marks.all().count() <= marks.held.len());
         assert!(marks.numbered(31).is_some() && marks.numbered(99_999).is_some());
         assert!(marks.row(Row::Sampled).len() >= Row::Sampled.room().len() / 2);
         let (below, above) = marks.bracket(50_000);

@@ -20,6 +20,7 @@ mod replay;
 mod returns;
 mod room;
 mod siblings;
+mod stream;
 mod table;
 mod track;
 mod types;

@@ -99,7 +99,7 @@ pub(crate) fn unpack(bytes: &[u8]) -> Option<Mind> {
     let undecided = (0..count).map(|_| read_run(from, key)).collect::<Option<_>>()?;
     let continues = if from.byte()? == 0 { None } else { Some(read_key(from)?) };
     let linked = flags & 1 != 0;
-    Some(Mind { key, last_received, since, current, held, undecided, continues, linked })
+    Some(Mind { last_received, held, linked, current, key, since, undecided, continues })
 }
 
 /// What stands in front.
@@ -240,7 +240,7 @@ fn read_track(from: &mut Reader<'_>, key: StreamKey) -> Option<Track> {
     let (numbers, times) = (pair(1)?, pair(2)?);
     let (strange, last_word_time) = (from.number()?, from.number()?);
     let (holes, marks) = (read_holes(from)?, read_marks(from)?);
-    Some(Track { run, numbers, times, holes, marks, strange, last_word_time })
+    Some(Track { numbers, times, run, marks, holes, strange, last_word_time })
 }
 
 fn write_holes(to: &mut Vec<u8>, holes: &Holes) {

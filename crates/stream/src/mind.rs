@@ -40,13 +40,13 @@ impl Mind {
         }
     }
 
-    /// Looks at what a record will need.
+    /// Looks at what a record will need; of what it sees comes a number that means nothing.
     pub(crate) fn touch(&self) -> u64 {
         let Track { run, times, marks, .. } = &self.current;
         let last = times.map_or(0, |(_, last)| last);
-        let names = [&run.host, &run.boot_id, &run.release];
-        let names = names.map(|name| name.as_ref().and_then(|name| name.first()).map_or(0, |b| *b));
-        run.id.0 ^ last ^ self.last_received.0 ^ marks.seen ^ marks.touch() ^ u64::from(names[0] ^ names[1] ^ names[2])
+        let names = [&run.host, &run.boot_id, &run.release].into_iter().flatten();
+        let initials = names.filter_map(|name| name.first()).fold(0, |all, byte| all ^ byte);
+        run.id.0 ^ last ^ self.last_received.0 ^ marks.seen ^ marks.touch() ^ u64::from(initials)
     }
 
     /// Its latest run.

@@ -18,7 +18,7 @@
 //! So whatever comes, what is held is bounded, a proven stream is not pushed out by speaking
 //! rarely, and every record is given out.
 
-use crate::table::{Standing, Stream};
+use crate::stream::{Standing, Stream};
 use crate::{Core, Event, Limits, Memory, Monotonic, StreamKey, WallTime, World};
 
 impl Core {

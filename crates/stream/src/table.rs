@@ -14,103 +14,8 @@ use hashbrown::HashTable;
 
 use crate::memory::{Memory, unpack};
 use crate::mind::Mind;
-use crate::pending::Pending;
+use crate::stream::{Standing, Stream};
 use crate::{Limits, StreamKey, WallTime};
-
-/// A stream in memory.
-#[derive(Debug)]
-pub(crate) struct Stream {
-    pub(crate) key: StreamKey,
-    /// `None` until its first whole record, and while it is asleep.
-    pub(crate) memory: Option<Box<Mind>>,
-    /// The packed memory of a stream that is not awake.
-    asleep: Option<Box<[u8]>>,
-    pub(crate) pending: Option<Box<Pending>>,
-    /// The stream that took the numbers over, and how often this one has spoken since.
-    pub(crate) taken_over: Option<Box<(StreamKey, u32)>>,
-    /// Datagrams heard.
-    pub(crate) heard: u32,
-    /// When it was heard first and last, in seconds.
-    first_heard: u32,
-    last_heard: u32,
-    /// Tells this stream from one that had the same slot before.
-    pub(crate) generation: u32,
-    /// How often this run was compared with its siblings'.
-    pub(crate) compared: u32,
-    /// The streams of the same address that began before and after it.
-    older: u32,
-    newer: u32,
-    pub(crate) standing: Standing,
-    /// Heard since it was last considered for sleep.
-    fresh: bool,
-    /// Heard since the last checkpoint.
-    pub(crate) changed: bool,
-}
-
-/// What a stream has shown of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// It has sent a few datagrams only, and came among very many that had.
-    Stranger,
-    /// It has sent a few datagrams only.
-    Newcomer,
-    /// It has sent more.
-    Proven,
-}
-
-impl Stream {
-    fn new(key: StreamKey, received: WallTime) -> Stream {
-        Stream {
-            key,
-            memory: None,
-            asleep: None,
-            pending: None,
-            taken_over: None,
-            heard: 0,
-            first_heard: seconds(received),
-            last_heard: seconds(received),
-            generation: 0,
-            compared: 0,
-            older: NONE,
-            newer: NONE,
-            standing: Standing::Newcomer,
-            fresh: true,
-            changed: false,
-        }
-    }
-
-    fn of(memory: Memory) -> Stream {
-        Stream {
-            heard: memory.heard,
-            standing: if memory.proven { Standing::Proven } else { Standing::Newcomer },
-            first_heard: seconds(memory.since),
-            asleep: Some(memory.bytes),
-            ..Stream::new(memory.key, memory.last_received)
-        }
-    }
-
-    pub(crate) fn is_proven(&self) -> bool {
-        self.standing == Standing::Proven
-    }
-
-    pub(crate) fn is_stranger(&self) -> bool {
-        self.standing == Standing::Stranger
-    }
-
-    /// What brings this stream back.
-    pub(crate) fn remember(&self) -> Option<Memory> {
-        match &self.memory {
-            Some(memory) => Some(memory.pack(self.heard, self.is_proven())),
-            None => self.asleep.clone().and_then(Memory::from_bytes),
-        }
-    }
-
-    /// For how many seconds it has been silent, and for how many it was heard before.
-    pub(crate) fn silence(&self, now: WallTime) -> (u32, u32) {
-        let silent = seconds(now).saturating_sub(self.last_heard);
-        (silent, self.last_heard.saturating_sub(self.first_heard))
-    }
-}
 
 /// Streams by key and by address.
 #[derive(Debug)]
@@ -168,7 +73,7 @@ impl Table {
         self.by_key.find(spread(hash), is_it).map(|entry| entry.1)
     }
 
-    /// Looks at what a datagram of this stream will need.
+    /// Looks at what a datagram of this stream will need: then it is in the cache.
     pub(crate) fn touch(&self, slot: u32) -> u64 {
         let mind = self.get(slot).and_then(|stream| stream.memory.as_ref());
         mind.map_or(0, |mind| mind.touch())
@@ -263,10 +168,7 @@ impl Table {
         let Some(stream) = self.get_mut(slot) else {
             return false;
         };
-        stream.last_heard = stream.last_heard.max(seconds(received));
-        stream.fresh = true;
-        stream.changed = true;
-        stream.heard = stream.heard.saturating_add(1);
+        stream.hear(received);
         let ripe = !stream.is_proven() && stream.heard.is_multiple_of(limits.proven_after.max(1));
         let asleep = stream.asleep.is_some();
         if asleep {
@@ -428,9 +330,4 @@ impl Table {
 /// 32 bits of a hash as the table wants them: it looks at the highest and the lowest.
 fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
-}
-
-/// Whole seconds: good until 2106.
-fn seconds(time: WallTime) -> u32 {
-    u32::try_from(time.0 / 1_000_000).unwrap_or(u32::MAX)
 }

@@ -230,8 +230,8 @@ impl Ear {
         };
         let dense = last_us.saturating_sub(self.last_us) <= DENSE_US;
         self.last_us = last_us;
-        let each = !(self.behind && dense && self.socket.last_received_us().is_ok());
-        if each != self.timed_each {
+        let each = !(self.behind && dense);
+        if each != self.timed_each && self.socket.last_received_us().is_ok() {
             self.socket.time_each(each)?;
             self.timed_each = each;
         }

@@ -153,6 +153,33 @@ fn many_batches_keep_order_and_lose_nothing() {
     }
 }
 
+/// Under load the times are those of batches: still those of the kernel, in order, and each own
+/// again afterwards.
+#[test]
+fn times_are_true_under_load_and_after_it() {
+    let socket = socket(V4);
+    let to = socket.local();
+    let sender = UdpSocket::bind(V4).unwrap();
+    let mut receiver = receiver(vec![socket]);
+    receiver.set_patience(Duration::ZERO);
+    for burst in [1000, 1, 1000, 3] {
+        let sent: Vec<u64> = (0..burst)
+            .map(|_| {
+                let before = now_us();
+                sender.send_to(b"x", to).unwrap();
+                before
+            })
+            .collect();
+        let end = now_us();
+        let (words, _) = hear(&mut receiver, burst);
+        assert!(words.is_sorted_by_key(|word| word.received_us));
+        for (word, before) in words.iter().zip(sent) {
+            let at = word.received_us;
+            assert!((before..=end).contains(&at), "{before} <= {at} <= {end}");
+        }
+    }
+}
+
 #[test]
 fn what_the_buffer_had_no_room_for_is_counted_exactly() {
     let options = SocketOptions { receive_buffer: 16_384, ..SocketOptions::default() };

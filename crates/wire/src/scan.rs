@@ -130,7 +130,17 @@ mod tests {
 
     #[test]
     fn what_is_no_number() {
-        for text in [&b""[..], b"x", b"0123456789", b"/23456789", b"-1", b"+1", b"00", b"01", b"18446744073709551616"] {
+        for text in [
+            &b""[..],
+            b"x",
+            b"0123456789",
+            b"/23456789",
+            b"-1",
+            b"+1",
+            b"00",
+            b"01",
+            b"18446744073709551616",
+        ] {
             assert_eq!(number(text), None);
         }
         assert_eq!(whole_number(b"0"), Some(0));
