@@ -38,6 +38,8 @@ pub const FILE_NAME: &str = "catalogue.sqlite";
 #[derive(Debug)]
 pub struct Catalogue {
     connection: Connection,
+    /// It holds at most so many memories.
+    remembered: u64,
 }
 
 impl Catalogue {
@@ -58,7 +60,7 @@ impl Catalogue {
         let connection = Connection::open_with_flags(path, flags).map_err(failed("open"))?;
         connection.busy_timeout(READER_PATIENCE).map_err(failed("open"))?;
         schema::check(&connection)?;
-        Ok(Catalogue { connection })
+        Ok(Catalogue { connection, remembered: u64::MAX })
     }
 
     /// A catalogue that is gone with this value.
@@ -92,7 +94,7 @@ impl Catalogue {
         connection.busy_timeout(WRITER_PATIENCE).map_err(failed("open"))?;
         connection.set_prepared_statement_cache_capacity(32);
         schema::prepare(&connection)?;
-        Ok(Catalogue { connection })
+        Ok(Catalogue { connection, remembered: u64::MAX })
     }
 }
 

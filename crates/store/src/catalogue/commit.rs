@@ -29,23 +29,28 @@ pub struct News<'a> {
 impl Catalogue {
     /// Takes news in, all of it or nothing. Answers which memories had to go.
     pub fn commit(&mut self, news: &News<'_>) -> Result<Vec<StreamKey>, Error> {
-        self.write("commit", |transaction| {
+        // Some of them may have been there; the more seldom all are counted, the better.
+        let at_most = self.remembered.saturating_add(news.memories.len() as u64);
+        let (at_most, gone) = self.write("commit", |transaction| {
             for (number, segment) in &news.summary.segments {
                 add_segment(transaction, *number, segment)?;
             }
             for state in news.summary.runs.values() {
                 put_run(transaction, state)?;
             }
-            for row in news.memories {
-                put_memory(transaction, row)?;
-            }
+            put_memories(transaction, news.memories)?;
             put_meta(transaction, "next_run", news.next_run)?;
             if let Some(place) = news.checkpoint {
                 put_meta(transaction, "checkpoint_segment", place.segment)?;
                 put_meta(transaction, "checkpoint_entries", place.entries)?;
             }
-            bound_memories(transaction, news.memory_rows)
-        })
+            if at_most <= news.memory_rows as u64 {
+                return Ok((at_most, Vec::new()));
+            }
+            bound_memories(transaction, news.memory_rows as u64)
+        })?;
+        self.remembered = at_most;
+        Ok(gone)
     }
 
     /// Forgets segments that are gone, and the runs of which nothing is left. The numbers of
@@ -234,6 +239,17 @@ fn last_word(word: Option<LastWord>) -> i64 {
     }
 }
 
+/// In the order of the table, so that each of its pages is met once; of one stream's the last
+/// counts.
+fn put_memories(to: &Transaction<'_>, rows: &[MemoryRow]) -> rusqlite::Result<()> {
+    let mut rows: Vec<&MemoryRow> = rows.iter().collect();
+    rows.sort_by_cached_key(|row| {
+        let key = row.memory.key();
+        (source_bytes(key.source), key.port)
+    });
+    rows.into_iter().try_for_each(|row| put_memory(to, row))
+}
+
 fn put_memory(to: &Transaction<'_>, row: &MemoryRow) -> rusqlite::Result<()> {
     let memory = row.memory.as_ref();
     to.prepare_cached("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
@@ -251,20 +267,27 @@ fn put_memory(to: &Transaction<'_>, row: &MemoryRow) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The unproven go first, then those not heard for longest.
-fn bound_memories(to: &Transaction<'_>, rows: usize) -> rusqlite::Result<Vec<StreamKey>> {
+/// Lets go of memories if there are more than `most`, and then of a few more, for it goes
+/// through all of them: the unproven go first, then those not heard for longest. Answers how many
+/// are left, and those that are not.
+fn bound_memories(to: &Transaction<'_>, most: u64) -> rusqlite::Result<(u64, Vec<StreamKey>)> {
+    let count = |row: &rusqlite::Row<'_>| row.get(0).map(i64::cast_unsigned);
+    let held: u64 = to.query_row("SELECT count(*) FROM memory", [], count)?;
+    if held <= most {
+        return Ok((held, Vec::new()));
+    }
+    let surplus = held - (most - most / 64);
     let mut statement = to.prepare_cached(
-        "DELETE FROM memory WHERE (source, port) IN (
-            SELECT source, port FROM memory ORDER BY proven, last_received
-            LIMIT max(0, (SELECT count(*) FROM memory) - ?))
+        "DELETE FROM memory WHERE (source, port) IN
+            (SELECT source, port FROM memory ORDER BY proven, last_received LIMIT ?)
         RETURNING source, port",
     )?;
-    let gone = statement.query_map([rows.cast_signed()], |row| {
+    let gone = statement.query_map([surplus.cast_signed()], |row| {
         let source = read_source(row.get_ref(0)?.as_blob().unwrap_or_default());
         let port = row.get(1)?;
         Ok(source.map(|source| StreamKey { source, port }))
     })?;
-    gone.filter_map(Result::transpose).collect()
+    Ok((held - surplus, gone.filter_map(Result::transpose).collect::<Result<_, _>>()?))
 }
 
 fn put_meta(to: &Transaction<'_>, key: &str, value: u64) -> rusqlite::Result<()> {

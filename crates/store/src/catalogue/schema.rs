@@ -61,7 +61,6 @@ CREATE TABLE IF NOT EXISTS memory (
     state BLOB NOT NULL,
     PRIMARY KEY (source, port)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS memory_by_worth ON memory (proven, last_received);
 CREATE TABLE IF NOT EXISTS meta (
     key TEXT PRIMARY KEY,
     value INTEGER NOT NULL

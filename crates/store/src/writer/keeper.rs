@@ -1,7 +1,7 @@
 //! What the keeper's thread does, without the thread: brings the catalogue up to date, seals,
 //! deletes. Nothing of it is urgent, all of it may fail and is tried again.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -73,10 +73,13 @@ struct Limits {
 }
 
 /// So many blocks are read for one commit: it must not take long, whatever comes.
-const BLOCKS_AT_ONCE: usize = 64;
+const BLOCKS_AT_ONCE: usize = 1024;
 
-/// And so many runs, or one block's.
+/// And so many runs, and those of a few blocks: each costs two rows.
 const RUNS_AT_ONCE: usize = 32_768;
+
+/// Headers in memory; each names thousands of runs where many machines speak.
+const HEADERS_AT_ONCE: usize = 8;
 
 /// So many memories don't wait for the next commit, and no more are in one.
 const MEMORIES_AT_ONCE: usize = 16_384;
@@ -133,8 +136,7 @@ impl Keeper {
         self.checkpoint = outcome.settled.checkpoint.or(self.checkpoint);
         self.seals.extend(outcome.seals);
         self.shared.set_backlog(self.seals.len());
-        // Many memories, or a segment that is to be sealed, don't wait.
-        let many = !self.seals.is_empty() || self.memories.len() >= MEMORIES_AT_ONCE;
+        let many = self.memories.len() >= MEMORIES_AT_ONCE;
         let due = now.mono.0 + if many { 0 } else { self.limits.commit_every };
         self.commit_due = Some(self.commit_due.map_or(Monotonic(due), |d| d.min(Monotonic(due))));
     }
@@ -145,8 +147,6 @@ impl Keeper {
             self.commit(now);
         }
         if !self.seals.is_empty() && self.seal_due <= now.mono {
-            // What is counted before it is sealed need not be counted again.
-            self.commit(now);
             self.seal_all(now, stop);
             self.prune(now);
         } else if self.prune_due <= now.mono {
@@ -164,24 +164,7 @@ impl Keeper {
     /// there is more to do.
     pub(crate) fn commit(&mut self, now: Now) -> bool {
         self.commit_due = Some(Monotonic(now.mono.0 + self.limits.commit_every));
-        let committed = self.try_commit().or_else(|error| {
-            if !error.needs_new_catalogue() {
-                return Err(error);
-            }
-            tracing::warn!(%error, "the catalogue is made anew from the segments");
-            self.renew().and_then(|()| self.try_commit())
-        });
-        let whole = match committed {
-            Ok(whole) => {
-                self.shared.catalogue_works();
-                whole
-            }
-            Err(error) => {
-                self.shared.catalogue_failed(now.wall, &error.to_string());
-                self.bound_memories();
-                return false;
-            }
-        };
+        let Some(whole) = self.commit_some(now, None) else { return false };
         let more = !self.memories.is_empty() || self.targets.values().any(|t| !t.reached.done);
         if whole {
             self.commit_due = more.then_some(now.mono);
@@ -189,8 +172,39 @@ impl Keeper {
         whole && more
     }
 
-    /// One go; `false` when a segment could not be read.
-    fn try_commit(&mut self) -> Result<bool, Error> {
+    /// Counts a segment that is complete to its end: each of its runs costs one row then, and
+    /// sealed it need not be counted again.
+    fn count(&mut self, now: Now, number: u64) {
+        let pending = |target: &Target| !target.reached.done;
+        while self.targets.get(&number).is_some_and(pending)
+            && self.commit_some(now, Some(number)) == Some(true)
+        {}
+    }
+
+    /// One go, of all or of one segment: `false` when a segment could not be read, `None` when
+    /// the catalogue failed.
+    fn commit_some(&mut self, now: Now, only: Option<u64>) -> Option<bool> {
+        let committed = self.try_commit(only).or_else(|error| {
+            if !error.needs_new_catalogue() {
+                return Err(error);
+            }
+            tracing::warn!(%error, "the catalogue is made anew from the segments");
+            self.renew().and_then(|()| self.try_commit(only))
+        });
+        match committed {
+            Ok(whole) => {
+                self.shared.catalogue_works();
+                Some(whole)
+            }
+            Err(error) => {
+                self.shared.catalogue_failed(now.wall, &error.to_string());
+                self.bound_memories();
+                None
+            }
+        }
+    }
+
+    fn try_commit(&mut self, only: Option<u64>) -> Result<bool, Error> {
         let mut applied = self.catalogue.applied()?;
         let sealed = self.sealed_since(&applied);
         if !sealed.is_empty() {
@@ -198,10 +212,10 @@ impl Keeper {
             applied.retain(|number, _| !sealed.contains(number));
             self.targets.iter_mut().filter(|t| sealed.contains(t.0)).for_each(|t| t.1.known = None);
         }
-        let (summary, reached) = self.fold(&applied)?;
+        let (summary, reached) = self.fold(&applied, only)?;
         let whole = reached.values().all(Option::is_some);
         let next_run = summary.next_run().max(self.next_run);
-        let some = self.memories.len().min(MEMORIES_AT_ONCE);
+        let some = if only.is_none() { self.memories.len().min(MEMORIES_AT_ONCE) } else { 0 };
         // A checkpoint says that all its memories are there.
         let checkpoint = self.checkpoint.filter(|_| some == self.memories.len());
         let memories = self.memories.get(..some).unwrap_or_default();
@@ -261,11 +275,14 @@ impl Keeper {
     fn fold(
         &mut self,
         applied: &BTreeMap<u64, u64>,
+        only: Option<u64>,
     ) -> Result<(Summary, BTreeMap<u64, Option<Reached>>), Error> {
         let mut summary = Summary::default();
         let mut reached = BTreeMap::new();
         let mut room = BLOCKS_AT_ONCE;
-        for (number, target) in self.targets.iter_mut().filter(|(_, t)| !t.reached.done) {
+        let is_wanted = |number| only.is_none_or(|only| only == number);
+        let pending = self.targets.iter_mut().filter(|(n, t)| !t.reached.done && is_wanted(**n));
+        for (number, target) in pending {
             if target.known.is_none() {
                 let told = self.catalogue.told_in(*number)?;
                 let strangers = self.catalogue.strangers_in(*number)?;
@@ -313,6 +330,7 @@ impl Keeper {
 
     fn seal_all(&mut self, now: Now, stop: &AtomicBool) {
         while let Some(job) = self.seals.front().copied() {
+            self.count(now, job.number);
             match seal(self.disk.as_ref(), job, self.limits.shape, stop) {
                 Ok(Sealed::Stopped) => return,
                 Ok(Sealed::Nothing) => {}
@@ -374,43 +392,33 @@ fn fold_target(
         }
         opened => opened?,
     };
-    let live = segment.name().form == Form::Live;
-    let from = match target.reached.from {
-        None if applied == 0 => Some(segment.start()),
-        from => from,
-    };
-    let scan = match from.filter(|from| live && from.entries == applied) {
-        // One more tells whether there are more.
-        Some(from) => segment.scan_some(from, room.saturating_add(1))?,
-        None => segment.scan()?,
-    };
-    // Whatever is in a sealed segment is durable.
-    let limit = if live { target.limit } else { u64::MAX };
-    let blocks = scan.blocks.iter().skip_while(|block| block.end().entries <= applied);
-    let blocks: Vec<_> = blocks.take_while(|block| block.end().entries <= limit).cloned().collect();
-    // A sealed one is counted as a whole: it has another order than the live one had.
-    let some = if live { blocks.get(..*room).unwrap_or(&blocks) } else { &blocks };
-    let some = if live { of_few_runs(some) } else { some };
-    *room = room.saturating_sub(some.len());
     let begun = summary.segments.entry(number).or_default();
     begun.entries = applied;
     let none = Told::default();
     let known = target.known.as_ref();
     begun.strangers = known.map(|known| known.strangers.clone()).unwrap_or_default();
-    summary.fold_further(&segment, some, limit, known.map_or(&none, |known| &known.told))?;
-    let from = some.last().map(BlockRef::end).or(target.reached.from);
-    Ok((summary, Reached { from, done: some.len() == blocks.len() }))
-}
-
-/// The first of some blocks, as many as hold so many runs: each costs two rows.
-fn of_few_runs(blocks: &[BlockRef]) -> &[BlockRef] {
-    let mut runs = HashSet::new();
-    let few = blocks.iter().take_while(|block| {
-        let few = runs.len() < RUNS_AT_ONCE;
-        runs.extend(block.header.runs.iter().map(|span| span.run));
-        few
-    });
-    blocks.get(..few.count()).unwrap_or(blocks)
+    let told = known.map_or(&none, |known| &known.told);
+    if segment.name().form == Form::Sealed {
+        // It is counted as a whole, as it has another order than the live one had; and whatever
+        // is in it is durable.
+        summary.fold_further(&segment, &segment.scan()?.blocks, u64::MAX, told)?;
+        return Ok((summary, Reached { from: None, done: true }));
+    }
+    let known = target.reached.from.filter(|from| from.entries == applied);
+    let mut from = known.unwrap_or(segment.start());
+    loop {
+        let blocks = segment.scan_some(from, HEADERS_AT_ONCE)?.blocks;
+        let durable = blocks.partition_point(|block| block.end().entries <= target.limit);
+        let some = &blocks[..durable];
+        summary.fold_further(&segment, some, target.limit, told)?;
+        from = some.last().map_or(from, BlockRef::end);
+        *room = room.saturating_sub(some.iter().filter(|b| b.end().entries > applied).count());
+        let done = durable < HEADERS_AT_ONCE;
+        let rows = summary.segments.get(&number).map_or(0, |segment| segment.spans.len());
+        if done || *room == 0 || rows >= RUNS_AT_ONCE {
+            return Ok((summary, Reached { from: Some(from), done }));
+        }
+    }
 }
 
 #[cfg(test)]
