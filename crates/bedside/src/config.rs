@@ -184,7 +184,7 @@ impl Default for Store {
     fn default() -> Self {
         Self {
             sync_within: Length(Duration::from_millis(200)),
-            segment_size: Size(64 << 20),
+            segment_size: Size(128 << 20),
             segment_age: Length(Duration::from_hours(24)),
             queue: Size(64 << 20),
         }

@@ -176,11 +176,11 @@ impl SegmentFile {
         unpacker: &mut Unpacker,
         text: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let frame = self.read_frame(block)?;
+        let frame_len = self.read_frame_into(block, &mut unpacker.frame)?;
         let damaged =
             |problem| Error::damaged(format!("{} at {}", self.name, block.start.offset), problem);
         let length = block.header.text_len as usize;
-        match unpacker.unpack(&frame, length, text) {
+        match unpacker.unpack(frame_len, length, text) {
             Ok(count) if count == length => Ok(()),
             Ok(_) => Err(damaged("the text is not as long as the header says")),
             Err(_) => Err(damaged("the zstd frame cannot be read")),
@@ -218,23 +218,34 @@ impl SegmentFile {
 
     /// The compressed frame of a block, its CRC checked.
     pub fn read_frame(&self, block: &BlockRef) -> Result<Vec<u8>, Error> {
+        let mut frame = Vec::new();
+        self.read_frame_into(block, &mut frame)?;
+        Ok(frame)
+    }
+
+    /// The same, at the beginning of a room that may be larger; how long it is.
+    fn read_frame_into(&self, block: &BlockRef, room: &mut Vec<u8>) -> Result<usize, Error> {
         let object = || format!("{} at {}", self.name, block.start.offset);
         // No length that a file claims is believed beyond what the file has.
         if block.end().offset > self.bytes()? {
             return Err(Error::damaged(object(), "the block is cut short"));
         }
-        let mut frame = vec![0; block.header.frame_len as usize];
+        let length = block.header.frame_len as usize;
+        if room.len() < length {
+            room.resize(length, 0);
+        }
+        let frame = &mut room[..length];
         let count = self
             .file
-            .read_at(&mut frame, block.frame_offset())
+            .read_at(frame, block.frame_offset())
             .map_err(|e| Error::io("read", object(), e))?;
         if count < frame.len() {
             return Err(Error::damaged(object(), "the block is cut short"));
         }
-        if crc32fast::hash(&frame) != block.header.frame_crc {
+        if crc32fast::hash(frame) != block.header.frame_crc {
             return Err(Error::damaged(object(), "the checksum of the block is wrong"));
         }
-        Ok(frame)
+        Ok(length)
     }
 }
 

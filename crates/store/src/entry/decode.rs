@@ -27,19 +27,39 @@ pub enum Head {
 /// Reads the beginning of a line only. `None` as for [`Entry::decode`].
 pub fn decode_head(line: &[u8]) -> Option<Head> {
     match line.first()? {
-        b'0'..=b'9' => {
-            let (run, rest) = number(line)?;
-            let (received, rest) = number(rest.strip_prefix(b" ")?)?;
-            // `<space><letter>[!]<space><release>,<prefix>,<seq>,`
-            let mut parts = rest.splitn(4, |&b| b == b',');
-            let seq = parts.nth(2)?;
-            let seq = optional(seq).ok()?;
-            Some(Head::Record { run: RunId(run), received: WallTime(received), seq })
-        }
+        b'0'..=b'9' => record_head(line).map(|(head, _)| head),
         b'R' => number(line.strip_prefix(b"R ")?).map(|(run, _)| Head::Run(RunId(run))),
         b'G' => gap(trim(line)).map(Head::Gap),
         _ => None,
     }
+}
+
+/// The same, and the message as it stands in the line: of what is no record, nothing.
+pub(crate) fn decode_said(line: &[u8]) -> (Option<Head>, &[u8]) {
+    if !line.first().is_some_and(u8::is_ascii_digit) {
+        return (decode_head(line), &[]);
+    }
+    let Some((head, rest)) = record_head(line) else { return (None, &[]) };
+    let begin = memchr::memchr(b';', rest).map_or(rest.len(), |at| at + 1);
+    let said = trim(&rest[begin..]);
+    let end = memchr::memchr(b'\t', said).unwrap_or(said.len());
+    (Some(head), &said[..end])
+}
+
+/// The head of a record, and what follows its sequence number.
+fn record_head(line: &[u8]) -> Option<(Head, &[u8])> {
+    let (run, rest) = number(line)?;
+    let (received, rest) = number(rest.strip_prefix(b" ")?)?;
+    // `<space><letter>[!]<space><release>,<prefix>,<seq>,`
+    let mut commas = rest.iter().zip(1..).filter(|(byte, _)| **byte == b',').map(|(_, at)| at);
+    let begin = commas.nth(1)?;
+    let rest = &rest[begin..];
+    let (seq, rest) = match rest {
+        [b'0'..=b'9', ..] => number(rest).map(|(seq, rest)| (Some(seq), rest))?,
+        _ => (None, rest),
+    };
+    matches!(rest, [b',', ..] | []).then_some(())?;
+    Some((Head::Record { run: RunId(run), received: WallTime(received), seq }, rest))
 }
 
 pub(super) fn entry(line: &[u8]) -> Option<Entry<'_>> {
@@ -175,11 +195,30 @@ fn whole_number(bytes: &[u8]) -> Option<u64> {
 
 /// The number that `bytes` begins with, and what follows it.
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let digits = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
-    let (digits, rest) = bytes.split_at(digits);
-    let mut value = None;
-    for &digit in digits {
-        value = Some(value.unwrap_or(0u64).checked_mul(10)?.checked_add(u64::from(digit - b'0'))?);
+    let (mut value, mut rest) = (0, bytes);
+    // Sixteen digits are far from too many for a u64.
+    for _ in 0..2 {
+        let Some((eight, behind)) = rest.split_first_chunk::<8>() else { break };
+        let Some(digits) = eight_digits(*eight) else { break };
+        (value, rest) = (value * 100_000_000 + digits, behind);
     }
-    Some((value?, rest))
+    while let [digit @ b'0'..=b'9', behind @ ..] = rest {
+        value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        rest = behind;
+    }
+    (rest.len() < bytes.len()).then_some((value, rest))
+}
+
+/// The value of eight digits, if they are: pairs, fours, then all, in the lanes of a word.
+fn eight_digits(bytes: [u8; 8]) -> Option<u64> {
+    let word = u64::from_le_bytes(bytes);
+    let digits = word ^ 0x3030_3030_3030_3030;
+    // A lane above 9 carries into its top bits.
+    let odd = (digits | digits.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080;
+    if odd != 0 {
+        return None;
+    }
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
 }

@@ -2,7 +2,7 @@
 
 use bedside_stream::RunId;
 
-use super::filter::{Filter, Gram};
+use super::filter::{Filter, Gram, Row};
 use super::header::{Bytes, checked, emit_checked, skippable};
 use super::{BlockHeader, BlockRef, Numbers, Position, SegmentName};
 use crate::disk::DiskFile;
@@ -21,6 +21,8 @@ const DAMAGED: &str = "the index at its end is damaged";
 pub struct Index {
     /// In their order.
     pub blocks: Vec<BlockRef>,
+    /// The length in bytes of each block's filter; 0, or nothing for the last ones: none.
+    pub filter_lens: Vec<u32>,
     /// The stretches of blocks that were sorted together; blocks behind the last belong to none.
     pub chapters: Vec<Chapter>,
     /// Where the blocks end and the filters begin.
@@ -29,16 +31,16 @@ pub struct Index {
     pub text_len: u64,
 }
 
-/// A stretch of blocks, and what texts it may hold.
+/// A stretch of blocks that were sorted together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chapter {
     /// How many blocks.
     pub blocks: u32,
-    /// Its filter's length in bytes; 0: it has none.
+    /// The length in bytes of its filter, behind those of its blocks; 0: it has none.
     pub filter_len: u32,
 }
 
-/// The filters of a segment's chapters.
+/// The filters of a segment's chapters and their blocks.
 #[derive(Clone, Debug, Default)]
 pub struct Filters {
     bytes: Vec<u8>,
@@ -48,7 +50,7 @@ impl Index {
     /// The index of `blocks` that were written from the segment's start to `end`, in no chapters.
     pub fn new(blocks: Vec<BlockRef>, end: Position) -> Index {
         let text_len = blocks.iter().map(|block| u64::from(block.header.text_len)).sum();
-        Index { blocks, chapters: Vec::new(), end, text_len }
+        Index { blocks, filter_lens: Vec::new(), chapters: Vec::new(), end, text_len }
     }
 
     /// Its bytes, filters, numbers and footer included.
@@ -62,13 +64,15 @@ impl Index {
         out.extend_from_slice(&[0; 8]);
         out.extend_from_slice(&(self.blocks.len() as u32).to_le_bytes());
         out.extend_from_slice(&(self.chapters.len() as u32).to_le_bytes());
-        for block in &self.blocks {
+        let filter_lens = self.filter_lens.iter().chain(std::iter::repeat(&0));
+        for (block, filter_len) in self.blocks.iter().zip(filter_lens) {
             out.extend_from_slice(&block.start.offset.to_le_bytes());
             out.extend_from_slice(&block.lead.to_le_bytes());
             let (lowest, highest) = block.reach.unwrap_or(NO_RUN);
             out.extend_from_slice(&lowest.0.to_le_bytes());
             out.extend_from_slice(&highest.0.to_le_bytes());
             block.header.emit_outline(&mut out);
+            out.extend_from_slice(&filter_len.to_le_bytes());
         }
         for chapter in &self.chapters {
             out.extend_from_slice(&chapter.blocks.to_le_bytes());
@@ -121,7 +125,8 @@ impl Index {
         name: SegmentName,
     ) -> Result<Filters, Error> {
         let io = |e| Error::io("read", name.to_string(), e);
-        let wanted: u64 = self.chapters.iter().map(|chapter| u64::from(chapter.filter_len)).sum();
+        let lengths = self.chapters.iter().map(|chapter| &chapter.filter_len);
+        let wanted: u64 = lengths.chain(&self.filter_lens).map(|length| u64::from(*length)).sum();
         let left = file.len().map_err(io)?.saturating_sub(self.end.offset);
         let mut bytes = vec![0; (wanted + 12).min(left) as usize];
         file.read_at(&mut bytes, self.end.offset).map_err(io)?;
@@ -134,34 +139,56 @@ impl Index {
         }
     }
 
-    /// The blocks of the chapters that may hold a text with all of one of these sets of grams,
-    /// those of no chapter, and if `notes` are wanted those with lines that are no records.
+    /// The blocks that may hold a text with all of one of these sets of grams, by their own and
+    /// their chapter's filter, those of no chapter, and if `notes` are wanted those with lines
+    /// that are no records. An empty `sets` asks for nothing: all may.
     pub fn blocks_with<'a>(
         &'a self,
         filters: &'a Filters,
         sets: &'a [Vec<Gram>],
         notes: bool,
     ) -> impl Iterator<Item = &'a BlockRef> {
-        let (mut first, mut offset) = (0, 0);
-        let chapters = self.chapters.iter().flat_map(move |chapter| {
-            let blocks = first..(first + chapter.blocks as usize).min(self.blocks.len());
-            let bits = filters.bytes.get(offset..offset + chapter.filter_len as usize);
-            (first, offset) = (blocks.end, offset + chapter.filter_len as usize);
-            let may = bits.is_none_or(|bits| Filter::may_hold(bits, sets));
-            let blocks = self.blocks.get(blocks).unwrap_or_default();
-            blocks.iter().filter(move |block| may || notes && block.header.notes)
-        });
-        let told: usize = self.chapters.iter().map(|chapter| chapter.blocks as usize).sum();
-        let rest = self.blocks.get(told..).unwrap_or_default();
-        chapters.chain(rest)
+        let mut bytes = filters.bytes.as_slice();
+        let mut rest = self.blocks.as_slice();
+        let mut lens = self.filter_lens.iter();
+        let mut wanted = Vec::new();
+        for chapter in &self.chapters {
+            let (blocks, others) = rest.split_at((chapter.blocks as usize).min(rest.len()));
+            let mut row = |length: u32| {
+                let (row, behind) = bytes.split_at_checked(length as usize).unwrap_or((&[], bytes));
+                bytes = behind;
+                row
+            };
+            let own: Vec<&[u8]> =
+                blocks.iter().map(|_| row(lens.next().copied().unwrap_or(0))).collect();
+            let numbers = Row { bytes: row(chapter.filter_len), digits: true };
+            let sets: Option<Vec<&Vec<Gram>>> = (!sets.is_empty())
+                .then(|| sets.iter().filter(|grams| numbers.may_hold(grams)).collect());
+            wanted.extend(blocks.iter().zip(own).filter_map(|(block, bytes)| {
+                let row = Row { bytes, digits: false };
+                let may = sets.as_ref().is_none_or(|s| s.iter().any(|grams| row.may_hold(grams)));
+                (may || notes && block.header.notes).then_some(block)
+            }));
+            rest = others;
+        }
+        wanted.into_iter().chain(rest)
     }
 }
 
 impl Filters {
-    /// Adds a chapter's filter; answers its length.
-    pub(crate) fn push(&mut self, filter: &Filter) -> u32 {
+    /// Adds the filter of the block that was made last; answers its length.
+    pub(crate) fn push_block(&mut self, filter: &mut Filter) -> u32 {
+        self.push(|bytes| filter.emit_block(bytes))
+    }
+
+    /// Adds the filter of the chapter that was made last; answers its length.
+    pub(crate) fn push_chapter(&mut self, filter: &mut Filter) -> u32 {
+        self.push(|bytes| filter.emit_chapter(bytes))
+    }
+
+    fn push(&mut self, emit: impl FnOnce(&mut Vec<u8>)) -> u32 {
         let before = self.bytes.len();
-        filter.emit(&mut self.bytes);
+        emit(&mut self.bytes);
         (self.bytes.len() - before) as u32
     }
 }
@@ -188,12 +215,13 @@ fn parse(bytes: &[u8]) -> Option<Index> {
     (rest.u32()? == MAGIC).then_some(())?;
     let (_, count, chapters) = (rest.u32()?, rest.u32()?, rest.u32()?);
     let mut entries = 0;
-    let mut blocks = Vec::new();
+    let (mut blocks, mut filter_lens) = (Vec::new(), Vec::new());
     for _ in 0..count {
         let (offset, lead) = (rest.u64()?, rest.u64()?);
         let reach = (RunId(rest.u64()?), RunId(rest.u64()?));
         let reach = Some(reach).filter(|(lowest, highest)| lowest <= highest);
         let header = BlockHeader::parse_outline(&mut rest)?;
+        filter_lens.push(rest.u32()?);
         let block = BlockRef { start: Position { offset, entries }, lead, reach, header };
         entries = block.end().entries;
         blocks.push(block);
@@ -204,5 +232,6 @@ fn parse(bytes: &[u8]) -> Option<Index> {
     (held == entries).then_some(())?;
     let last = blocks.last().map(BlockRef::end);
     let offset = last.map_or(0, |end| end.offset);
-    Some(Index { blocks, chapters, end: Position { offset, entries }, text_len })
+    let end = Position { offset, entries };
+    Some(Index { blocks, filter_lens, chapters, end, text_len })
 }

@@ -3,6 +3,8 @@
 //! A column between header and frame: a skippable frame that holds, compressed, for each line the
 //! step from one behind the number in front of it, as a signed varint.
 
+use zstd::bulk::Compressor;
+
 use super::header::{Bytes, VARINT_MAX, checked, emit_checked, push_varint, skippable};
 use super::{BlockRef, Order};
 
@@ -30,7 +32,12 @@ impl Entries {
 
 /// Appends the column of `entries`, of which there are some, and answers what the header says of
 /// it. `None`, and nothing appended: they follow each other from `before` on.
-pub fn emit(entries: &[u64], before: u64, out: &mut Vec<u8>) -> std::io::Result<Option<Order>> {
+pub fn emit(
+    entries: &[u64],
+    before: u64,
+    compressor: &mut Compressor<'_>,
+    out: &mut Vec<u8>,
+) -> std::io::Result<Option<Order>> {
     let (Some(&first), Some(&last)) = (entries.iter().min(), entries.iter().max()) else {
         return Ok(None);
     };
@@ -44,7 +51,7 @@ pub fn emit(entries: &[u64], before: u64, out: &mut Vec<u8>) -> std::io::Result<
         expected = entry.wrapping_add(1);
     }
     let start = out.len();
-    emit_checked(MAGIC, &zstd::bulk::compress(&steps, 1)?, out);
+    emit_checked(MAGIC, &compressor.compress(&steps)?, out);
     Ok(Some(Order { first, last, len: (out.len() - start) as u32 }))
 }
 
@@ -74,11 +81,15 @@ mod tests {
     use super::*;
     use crate::segment::{BlockHeader, Position};
 
+    fn compressor() -> Compressor<'static> {
+        Compressor::new(1).unwrap()
+    }
+
     proptest! {
         #[test]
         fn any_numbers_come_back(entries in proptest::collection::vec(any::<u64>(), 1..100)) {
             let mut bytes = Vec::new();
-            let order = emit(&entries, 7, &mut bytes).unwrap().unwrap();
+            let order = emit(&entries, 7, &mut compressor(), &mut bytes).unwrap().unwrap();
             let header = BlockHeader { entries: entries.len() as u32, ..BlockHeader::default() };
             let block = BlockRef::new(Position { offset: 0, entries: 7 }, header);
             prop_assert_eq!(order.len as usize, bytes.len());
@@ -89,9 +100,9 @@ mod tests {
     #[test]
     fn numbers_that_follow_those_in_front_take_no_room() {
         let mut bytes = Vec::new();
-        assert_eq!(emit(&[7, 8, 9], 7, &mut bytes).unwrap(), None);
-        assert_eq!(emit(&[], 7, &mut bytes).unwrap(), None);
+        assert_eq!(emit(&[7, 8, 9], 7, &mut compressor(), &mut bytes).unwrap(), None);
+        assert_eq!(emit(&[], 7, &mut compressor(), &mut bytes).unwrap(), None);
         assert!(bytes.is_empty());
-        assert!(emit(&[7, 8, 9], 6, &mut bytes).unwrap().is_some());
+        assert!(emit(&[7, 8, 9], 6, &mut compressor(), &mut bytes).unwrap().is_some());
     }
 }

@@ -8,19 +8,25 @@ use zstd::stream::raw::{Decoder, Operation as _};
 use crate::error::Error;
 
 /// Unpacks frames, one after the other: what it needs for that is set up once.
-pub(crate) struct Unpacker(Decompressor<'static>);
+pub(crate) struct Unpacker {
+    decompressor: Decompressor<'static>,
+    /// Room for a frame, never made smaller.
+    pub(super) frame: Vec<u8>,
+}
 
 impl Unpacker {
     pub(crate) fn new() -> Result<Unpacker, Error> {
         let decoder = Decompressor::new();
-        decoder.map(Unpacker).map_err(|e| Error::io("set up", "zstd decompression", e))
+        let decompressor = decoder.map_err(|e| Error::io("set up", "zstd decompression", e))?;
+        Ok(Unpacker { decompressor, frame: Vec::new() })
     }
 
-    /// Puts what is in `frame`, at most `most` bytes, behind what `text` holds, and answers how
-    /// many those are. If they are not just so many, `text` is as before.
+    /// Puts what is in the first `length` bytes of the frame, at most `most` bytes, behind what
+    /// `text` holds, and answers how many those are. If they are not just so many, `text` is as
+    /// before.
     pub(super) fn unpack(
         &mut self,
-        frame: &[u8],
+        length: usize,
         most: usize,
         text: &mut Vec<u8>,
     ) -> io::Result<usize> {
@@ -28,7 +34,8 @@ impl Unpacker {
         text.reserve(most);
         let mut behind = Cursor::new(std::mem::take(text));
         behind.set_position(before as u64);
-        let unpacked = self.0.decompress_to_buffer(frame, &mut behind);
+        let frame = self.frame.get(..length).unwrap_or_default();
+        let unpacked = self.decompressor.decompress_to_buffer(frame, &mut behind);
         *text = behind.into_inner();
         if !matches!(unpacked, Ok(length) if length == most) {
             text.truncate(before);

@@ -5,7 +5,7 @@ use std::io;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
-use crate::segment::{BlockHeader, Order};
+use crate::segment::{BlockHeader, emit_order};
 
 /// Collects lines and makes a block of them.
 pub(crate) struct BlockMaker {
@@ -24,9 +24,12 @@ impl BlockMaker {
         Ok(BlockMaker { text, header, compressor, level, frame: Vec::new() })
     }
 
-    /// With a content checksum in each frame, so that any zstd decoder can tell that it is whole.
-    pub(crate) fn with_checksum(mut self) -> io::Result<BlockMaker> {
+    /// For sealing: with a content checksum in each frame, so that any zstd decoder can tell that
+    /// it is whole, and with a table that fits the processor's nearest cache: a tenth faster, a
+    /// twentieth larger.
+    pub(crate) fn for_sealing(mut self) -> io::Result<BlockMaker> {
         self.compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+        self.compressor.set_parameter(CParameter::HashLog(13))?;
         Ok(self)
     }
 
@@ -46,16 +49,36 @@ impl BlockMaker {
     /// Appends the block's header and frame to `out`, and begins the next block. Answers the
     /// header. After an error all is as before.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<BlockHeader> {
-        self.finish_ordered(&[], None, out)
+        let header = self.pack()?;
+        header.emit(out);
+        out.extend_from_slice(&self.frame);
+        self.clear();
+        Ok(header)
     }
 
-    /// The same with the order of its entries, as `column` has it, between header and frame.
+    /// The same for entries that have these numbers, between header and frame, where they don't
+    /// just follow `before`. Answers the length of what stands in front of the frame, too, but
+    /// for the order.
     pub(crate) fn finish_ordered(
         &mut self,
-        column: &[u8],
-        order: Option<Order>,
+        entries: &[u64],
+        before: u64,
         out: &mut Vec<u8>,
-    ) -> io::Result<BlockHeader> {
+    ) -> io::Result<(BlockHeader, u64)> {
+        let mut column = Vec::new();
+        let order = emit_order(entries, before, &mut self.compressor, &mut column)?;
+        let header = BlockHeader { order, ..self.pack()? };
+        let start = out.len();
+        header.emit(out);
+        let length = (out.len() - start) as u64;
+        out.extend_from_slice(&column);
+        out.extend_from_slice(&self.frame);
+        self.clear();
+        Ok((header, length))
+    }
+
+    /// Makes the frame, and the header that goes with it.
+    fn pack(&mut self) -> io::Result<BlockHeader> {
         self.frame.clear();
         self.frame.reserve(zstd::zstd_safe::compress_bound(self.text.len()));
         self.compressor.compress_to_buffer(&self.text, &mut self.frame)?;
@@ -63,11 +86,6 @@ impl BlockMaker {
         header.text_len = self.text.len() as u32;
         header.frame_len = self.frame.len() as u32;
         header.frame_crc = crc32fast::hash(&self.frame);
-        header.order = order;
-        header.emit(out);
-        out.extend_from_slice(column);
-        out.extend_from_slice(&self.frame);
-        self.clear();
         Ok(header)
     }
 

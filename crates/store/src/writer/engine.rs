@@ -116,7 +116,7 @@ impl Limits {
 pub(crate) const BLOCK_TEXT: usize = 1 << 20;
 
 /// So many segments may wait to be sealed before blocks are compressed harder.
-const BACKLOG_MAX: u64 = 16;
+const BACKLOG_MAX: u64 = 8;
 
 /// Memories kept while the disk fails.
 const RESCUED_MAX: usize = 16_384;

@@ -15,7 +15,8 @@ pub struct Options {
     pub sync_within: Duration,
     /// After an urgent batch every batch is synced at once for this long (2 s).
     pub urgent_for: Duration,
-    /// A segment is sealed when it is as large as this, compressed (64 MiB).
+    /// A segment is sealed when it is as large as this while it is live, which is nearly its text
+    /// (128 MiB).
     pub segment_max_bytes: u64,
     /// A segment is sealed when it is as old as this (one day).
     pub segment_max_age: Duration,
@@ -40,7 +41,7 @@ pub struct Options {
     pub live_level: i32,
     /// zstd level of a live segment while they don't (1).
     pub pressed_level: i32,
-    /// zstd level of a sealed segment (2).
+    /// zstd level of a sealed segment (1).
     pub sealed_level: i32,
     /// So much text is sorted together when a segment is sealed, in bytes (8 MiB): it is memory
     /// that sealing takes. The more, the closer together stand the lines of a machine.
@@ -67,7 +68,7 @@ impl Default for Options {
         Options {
             sync_within: Duration::from_millis(200),
             urgent_for: Duration::from_secs(2),
-            segment_max_bytes: 64 << 20,
+            segment_max_bytes: 128 << 20,
             segment_max_age: Duration::from_hours(24),
             queue_bytes: 64 << 20,
             unsynced_bytes: 64 << 20,
@@ -78,7 +79,7 @@ impl Default for Options {
             retention: Retention::default(),
             live_level: -131_072,
             pressed_level: 1,
-            sealed_level: 2,
+            sealed_level: 1,
             chapter_text: 8 << 20,
             sealed_block_text: 512 << 10,
             memory_rows: (1 << 20) + (1 << 16),

@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::segment::{
-    BlockRef, Chapter, Filters, Index, Position, SegmentFile, SegmentHeader, SegmentName,
-    emit_order,
+    BlockRef, Chapter, Filter, Filters, Index, Position, SegmentFile, SegmentHeader, SegmentName,
 };
 
 use super::block::BlockMaker;
@@ -155,7 +154,10 @@ struct Copy<'a> {
     lines: Lines,
     blocks: Vec<BlockRef>,
     chapters: Vec<Chapter>,
+    /// What the texts of the chapter in the making hold.
+    filter: Filter,
     filters: Filters,
+    filter_lens: Vec<u32>,
     end: Position,
     damaged: usize,
     bytes: Vec<u8>,
@@ -174,11 +176,13 @@ impl<'a> Copy<'a> {
         file.append(&bytes)?;
         Ok(Copy {
             file,
-            maker: BlockMaker::new(level)?.with_checksum()?,
+            maker: BlockMaker::new(level)?.for_sealing()?,
             lines,
             blocks: Vec::new(),
             chapters: Vec::new(),
+            filter: Filter::new(),
             filters: Filters::default(),
+            filter_lens: Vec::new(),
             end: Position { offset: bytes.len() as u64, entries: 0 },
             damaged: 0,
             bytes,
@@ -190,10 +194,7 @@ impl<'a> Copy<'a> {
         match self.lines.read(from, block) {
             Ok(()) => {}
             Err(Error::Damaged { object, problem }) => {
-                tracing::warn!(
-                    "{object}: {problem}; its {} records are lost",
-                    block.header.records()
-                );
+                tracing::warn!("{object}: {problem}; its {} lines are lost", block.header.entries);
                 self.damaged += 1;
             }
             Err(error) => return Err(error),
@@ -215,21 +216,21 @@ impl<'a> Copy<'a> {
         let mut part = self.lines.part(0);
         while !part.is_empty() {
             let next = part.end;
-            let entries = self.lines.put(part, &mut self.maker);
-            let (mut column, before) = (Vec::new(), self.end.entries);
-            let order = emit_order(&entries, before, &mut column)?;
+            let entries = self.lines.put(part, &mut self.maker, &mut self.filter);
             self.bytes.clear();
-            let header = self.maker.finish_ordered(&column, order, &mut self.bytes)?;
+            let before = self.end.entries;
+            let (header, length) = self.maker.finish_ordered(&entries, before, &mut self.bytes)?;
             self.file.append(&self.bytes)?;
-            let mut block = BlockRef::new(self.end, header);
+            let mut block = BlockRef::with_header_of(self.end, header, length);
             self.end = block.end();
             // The index has no use for them, and they are many.
             block.header.runs = Vec::new();
             self.blocks.push(block);
+            self.filter_lens.push(self.filters.push_block(&mut self.filter));
             part = self.lines.part(next);
         }
         let blocks = (self.blocks.len() - before) as u32;
-        let filter_len = self.filters.push(self.lines.filter());
+        let filter_len = self.filters.push_chapter(&mut self.filter);
         self.chapters.push(Chapter { blocks, filter_len });
         self.lines.clear();
         Ok(())
@@ -237,7 +238,8 @@ impl<'a> Copy<'a> {
 
     fn end(mut self) -> std::io::Result<()> {
         self.chapter()?;
-        let index = Index { chapters: self.chapters, ..Index::new(self.blocks, self.end) };
+        let Copy { chapters, filter_lens, .. } = self;
+        let index = Index { filter_lens, chapters, ..Index::new(self.blocks, self.end) };
         self.file.append(&index.emit(&self.filters, Some(self.lines.numbers())))
     }
 }

@@ -300,6 +300,7 @@ impl SegmentWriter {
         // Not all segments tell of their numbers.
         let mut numbers = (!number.is_multiple_of(3)).then(Numbers::new);
         let mut blocks = Vec::new();
+        let mut compressor = zstd::bulk::Compressor::new(1).unwrap();
         let mut end = Position { offset: bytes.len() as u64, entries: 0 };
         for lines in lines.chunks(per_block) {
             let (entries, lines): (Vec<u64>, Vec<Line>) = lines.iter().cloned().unzip();
@@ -310,7 +311,7 @@ impl SegmentWriter {
             }
             let mut column = Vec::new();
             let (frame, mut header) = frame(&lines);
-            header.order = emit_order(&entries, end.entries, &mut column).unwrap();
+            header.order = emit_order(&entries, end.entries, &mut compressor, &mut column).unwrap();
             header.emit(&mut bytes);
             bytes.extend(column);
             bytes.extend(frame);

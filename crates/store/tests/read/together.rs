@@ -99,11 +99,14 @@ fn a_reader_sees_a_beginning_of_what_is_written_and_a_follower_all_of_it() {
 fn a_search_finds_the_same_in_live_and_in_sealed_segments() {
     let store = tempfile::tempdir().unwrap();
     let stored = run(1, 1_000_000);
-    let mut writer = writer(store.path());
-    for batch in 0..BATCHES {
-        append(&mut writer, &stored, batch);
+    // Each writer begins a segment, or goes on with one that is not full.
+    for batches in (0..BATCHES).collect::<Vec<_>>().chunks(6) {
+        let mut writer = writer(store.path());
+        for batch in batches {
+            append(&mut writer, &stored, *batch);
+        }
+        writer.close().unwrap();
     }
-    writer.close().unwrap();
     let sealed = || std::fs::read_dir(store.path().join("segments")).unwrap().count();
     assert!(sealed() > 1);
     let reader = Reader::open(store.path()).unwrap();

@@ -1,8 +1,11 @@
 //! The lines of one chapter: taken as they came, given out run by run.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::entry::{Head, decode_head};
+use foldhash::fast::RandomState;
+
+use crate::entry::{Head, decode_head, decode_said};
 use crate::error::Error;
 use crate::segment::{BlockRef, Filter, Numbers, Places, SegmentFile, Unpacker};
 
@@ -14,8 +17,11 @@ use super::Shape;
 pub(super) struct Lines {
     shape: Shape,
     text: Vec<u8>,
-    sorted: Vec<Line>,
-    filter: Filter,
+    /// Each of them, by arrival.
+    pieces: Vec<Line>,
+    /// Places in `pieces`, in the order in which they are given out.
+    sorted: Vec<u32>,
+    runs: Runs,
     places: Places,
     numbers: Numbers,
     /// The number of the first line.
@@ -23,24 +29,31 @@ pub(super) struct Lines {
     unpacker: Unpacker,
 }
 
-/// A line, in the order in which they are given out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A line.
+#[derive(Clone, Copy, Debug)]
 struct Line {
-    /// Its run; 0 for what is told of runs, which comes first, and for gaps of none.
-    run: u64,
-    /// Its place among the lines of the chapter, by arrival.
-    arrival: u32,
+    /// The place of its run among those of the chapter.
+    run: u32,
     start: u32,
-    end: u32,
+    len: u32,
+}
+
+/// The runs of a chapter, and how many lines each has; 0 stands for what is told of runs, which
+/// comes first, and for gaps of none.
+#[derive(Debug, Default)]
+struct Runs {
+    places: HashMap<u64, u32, RandomState>,
+    lines: Vec<(u64, u32)>,
 }
 
 impl Lines {
     pub(super) fn new(shape: Shape) -> Result<Lines, Error> {
         Ok(Lines {
             shape,
-            text: Vec::new(),
+            text: Vec::with_capacity(shape.chapter + ONE_BLOCK),
+            pieces: Vec::new(),
             sorted: Vec::new(),
-            filter: Filter::new(),
+            runs: Runs::default(),
             places: Places::default(),
             numbers: Numbers::new(),
             first_entry: 0,
@@ -52,11 +65,13 @@ impl Lines {
     pub(super) fn read(&mut self, segment: &SegmentFile, block: &BlockRef) -> Result<(), Error> {
         let mut start = self.text.len();
         segment.append_block(block, &mut self.unpacker, &mut self.text)?;
-        for line in self.text[start..].split_inclusive(|&byte| byte == b'\n') {
-            let (run, arrival) = (run_of(line), self.sorted.len() as u32);
-            let end = start + line.len();
-            self.sorted.push(Line { run, arrival, start: start as u32, end: end as u32 });
-            start = end;
+        let text = &self.text[start..];
+        let mut begin = 0;
+        for end in memchr::memchr_iter(b'\n', text).map(|at| at + 1) {
+            let line = &text[begin..end];
+            let run = self.runs.count(run_of(line));
+            self.pieces.push(Line { run, start: start as u32, len: line.len() as u32 });
+            (begin, start) = (end, start + line.len());
         }
         Ok(())
     }
@@ -67,20 +82,27 @@ impl Lines {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.sorted.is_empty()
+        self.pieces.is_empty()
     }
 
     /// Puts the lines of each run together; among them arrival decides.
     pub(super) fn sort(&mut self) {
-        self.sorted.sort_unstable();
+        let mut next = self.runs.starts();
+        self.sorted.clear();
+        self.sorted.resize(self.pieces.len(), 0);
+        for (line, place) in self.pieces.iter().zip(0..) {
+            let next = &mut next[line.run as usize];
+            self.sorted[*next as usize] = place;
+            *next += 1;
+        }
     }
 
     /// The lines from `first` on that make a block; none at the end.
     pub(super) fn part(&self, first: usize) -> Range<usize> {
         let mut length = 0;
         let rest = self.sorted.get(first..).unwrap_or_default();
-        let count = rest.iter().take_while(|line| {
-            length += line.text().len();
+        let count = rest.iter().take_while(|place| {
+            length += self.pieces[**place as usize].len as usize;
             length <= self.shape.block
         });
         // A line may be longer than a block.
@@ -88,24 +110,29 @@ impl Lines {
     }
 
     /// Puts lines into a block, and answers their numbers.
-    pub(super) fn put(&mut self, part: Range<usize>, maker: &mut BlockMaker) -> Vec<u64> {
-        let lines = self.sorted.get(part).unwrap_or_default();
+    pub(super) fn put(
+        &mut self,
+        part: Range<usize>,
+        maker: &mut BlockMaker,
+        filter: &mut Filter,
+    ) -> Vec<u64> {
+        let places = self.sorted.get(part).unwrap_or_default();
         self.places.clear();
-        for line in lines {
-            let text = &self.text[line.text()];
-            maker.text.extend_from_slice(text);
-            let head = decode_head(text);
-            self.numbers.count(text, head.as_ref());
+        // Copied all at once, as they lie apart and memory is slow; then gone through in order.
+        for place in places {
+            maker.text.extend_from_slice(&self.text[self.pieces[*place as usize].text()]);
+        }
+        let mut rest = maker.text.as_slice();
+        for place in places {
+            let (line, behind) = rest.split_at(self.pieces[*place as usize].len as usize);
+            let (head, said) = decode_said(line);
+            self.numbers.count(line, head.as_ref());
             maker.header.count_line(head, &mut self.places);
-            self.filter.add(said(text));
+            filter.add(said);
+            rest = behind;
         }
         maker.header.sort();
-        lines.iter().map(|line| self.first_entry + u64::from(line.arrival)).collect()
-    }
-
-    /// What their texts hold.
-    pub(super) fn filter(&self) -> &Filter {
-        &self.filter
+        places.iter().map(|place| self.first_entry + u64::from(*place)).collect()
     }
 
     /// What was given out of each run, in all chapters.
@@ -115,16 +142,50 @@ impl Lines {
 
     /// Begins the next chapter.
     pub(super) fn clear(&mut self) {
-        self.first_entry += self.sorted.len() as u64;
+        self.first_entry += self.pieces.len() as u64;
         self.text.clear();
-        self.sorted.clear();
-        self.filter.clear();
+        self.pieces.clear();
+        self.runs.clear();
     }
 }
 
+/// What the last block of a chapter may go beyond it without a larger room.
+const ONE_BLOCK: usize = 2 << 20;
+
 impl Line {
     fn text(&self) -> Range<usize> {
-        self.start as usize..self.end as usize
+        self.start as usize..(self.start + self.len) as usize
+    }
+}
+
+impl Runs {
+    /// Counts a line of a run, and answers the run's place.
+    fn count(&mut self, run: u64) -> u32 {
+        let lines = &mut self.lines;
+        let place = *self.places.entry(run).or_insert_with(|| {
+            lines.push((run, 0));
+            lines.len() as u32 - 1
+        });
+        lines[place as usize].1 += 1;
+        place
+    }
+
+    /// Where the lines of each begin when all are sorted, by its place.
+    fn starts(&self) -> Vec<u32> {
+        let mut by_run: Vec<u32> = (0..self.lines.len() as u32).collect();
+        by_run.sort_unstable_by_key(|place| self.lines[*place as usize].0);
+        let mut starts = vec![0; self.lines.len()];
+        let mut before = 0;
+        for place in by_run {
+            starts[place as usize] = before;
+            before += self.lines[place as usize].1;
+        }
+        starts
+    }
+
+    fn clear(&mut self) {
+        self.places.clear();
+        self.lines.clear();
     }
 }
 
@@ -141,15 +202,4 @@ fn run_of(line: &[u8]) -> u64 {
         },
         _ => 0,
     }
-}
-
-/// The message of a record's line; of other lines nothing that could be asked for.
-fn said(line: &[u8]) -> &[u8] {
-    if !line.first().is_some_and(u8::is_ascii_digit) {
-        return &[];
-    }
-    let head = memchr::memchr(b';', line).map_or(line.len(), |at| at + 1);
-    let said = &line[head..];
-    let end = memchr::memchr2(b'\t', b'\n', said).unwrap_or(said.len());
-    &said[..end]
 }
