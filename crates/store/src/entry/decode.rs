@@ -34,16 +34,16 @@ pub fn decode_head(line: &[u8]) -> Option<Head> {
     }
 }
 
-/// The same, and the message as it stands in the line: of what is no record, nothing.
-pub(crate) fn decode_said(line: &[u8]) -> (Option<Head>, &[u8]) {
+/// The same, and of a record the message and the fields behind it as they stand in the line.
+pub(crate) fn decode_said(line: &[u8]) -> (Option<Head>, &[u8], &[u8]) {
     if !line.first().is_some_and(u8::is_ascii_digit) {
-        return (decode_head(line), &[]);
+        return (decode_head(line), &[], &[]);
     }
-    let Some((head, rest)) = record_head(line) else { return (None, &[]) };
+    let Some((head, rest)) = record_head(line) else { return (None, &[], &[]) };
     let begin = memchr::memchr(b';', rest).map_or(rest.len(), |at| at + 1);
-    let said = trim(&rest[begin..]);
-    let end = memchr::memchr(b'\t', said).unwrap_or(said.len());
-    (Some(head), &said[..end])
+    let body = trim(&rest[begin..]);
+    let (said, fields) = body.split_at(memchr::memchr(b'\t', body).unwrap_or(body.len()));
+    (Some(head), said, fields)
 }
 
 /// The head of a record, and what follows its sequence number.

@@ -66,6 +66,8 @@ pub(crate) struct Section {
 #[derive(Debug)]
 pub struct Numbers {
     runs: HashMap<RunId, RunNumbers, RandomState>,
+    /// The run of the last line, which is not among them: most come in trains.
+    last: Option<(RunId, RunNumbers)>,
     received: Option<(WallTime, WallTime)>,
     msgid: Finder<'static>,
     /// There are too many of them.
@@ -209,21 +211,23 @@ impl Numbers {
     /// Of no lines yet.
     pub fn new() -> Numbers {
         let runs = HashMap::default();
-        Numbers { runs, received: None, msgid: Finder::new(MSGID), too_many: false }
+        Numbers { runs, last: None, received: None, msgid: Finder::new(MSGID), too_many: false }
     }
 
-    /// Counts a line, of which `head` is known.
-    pub fn count(&mut self, line: &[u8], head: Option<&Head>) {
+    /// Counts a line, of which `head` is known, and if it is a record its `fields`, tabs and all.
+    pub fn count(&mut self, fields: &[u8], head: Option<&Head>) {
         match head {
-            Some(Head::Record { run, received, seq }) if self.has_room_for(*run) => {
+            Some(Head::Record { run, received, seq }) => {
                 let (first, last) = self.received.unwrap_or((*received, *received));
                 self.received = Some((first.min(*received), last.max(*received)));
-                let msgid = self.msgid.find(line).is_some();
-                self.runs.entry(*run).or_default().count(*received, *seq, msgid);
+                let msgid = !fields.is_empty() && self.msgid.find(fields).is_some();
+                if let Some(numbers) = self.numbers_of(*run) {
+                    numbers.count(*received, *seq, msgid);
+                }
             }
             Some(Head::Gap(gap)) => {
-                if let Some(run) = gap.run.filter(|run| self.has_room_for(*run)) {
-                    self.runs.entry(run).or_default().gaps = true;
+                if let Some(numbers) = gap.run.and_then(|run| self.numbers_of(run)) {
+                    numbers.gaps = true;
                 }
             }
             _ => {}
@@ -231,12 +235,17 @@ impl Numbers {
     }
 
     /// A flood's runs are not worth it: without the section the catalogue tells of them.
-    fn has_room_for(&mut self, run: RunId) -> bool {
-        if self.runs.len() >= RUNS_MAX && !self.runs.contains_key(&run) {
-            self.too_many = true;
-            self.runs = HashMap::default();
+    fn numbers_of(&mut self, run: RunId) -> Option<&mut RunNumbers> {
+        if self.last.as_ref().is_none_or(|(last, _)| *last != run) && !self.too_many {
+            self.runs.extend(self.last.take());
+            let numbers = self.runs.remove(&run).unwrap_or_default();
+            self.last = Some((run, numbers));
+            if self.runs.len() >= RUNS_MAX {
+                self.too_many = true;
+                (self.runs, self.last) = (HashMap::default(), None);
+            }
         }
-        !self.too_many
+        self.last.as_mut().map(|(_, numbers)| numbers)
     }
 
     /// Its bytes, which stand in front of the index; none if there are too many runs.
@@ -244,14 +253,15 @@ impl Numbers {
         if self.too_many {
             return;
         }
-        let mut runs: Vec<_> = self.runs.iter().collect();
+        let last = self.last.iter().map(|(run, numbers)| (run, numbers));
+        let mut runs: Vec<_> = self.runs.iter().chain(last).collect();
         runs.sort_unstable_by_key(|(run, _)| **run);
         let (mut payload, mut before) = (Vec::with_capacity(16 * runs.len()), 0);
         // None is told as a last one before the first.
         let (first, last) = self.received.unwrap_or((WallTime(1), WallTime(0)));
         push_varint(&mut payload, first.0);
         push_varint(&mut payload, last.0);
-        push_varint(&mut payload, u64::from(self.runs.values().any(|run| run.gaps)));
+        push_varint(&mut payload, u64::from(runs.iter().any(|(_, numbers)| numbers.gaps)));
         for (run, numbers) in runs {
             push_varint(&mut payload, run.0.wrapping_sub(before));
             numbers.emit(&mut payload);

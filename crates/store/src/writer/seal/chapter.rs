@@ -125,8 +125,8 @@ impl Lines {
         let mut rest = maker.text.as_slice();
         for place in places {
             let (line, behind) = rest.split_at(self.pieces[*place as usize].len as usize);
-            let (head, said) = decode_said(line);
-            self.numbers.count(line, head.as_ref());
+            let (head, said, fields) = decode_said(line);
+            self.numbers.count(fields, head.as_ref());
             maker.header.count_line(head, &mut self.places);
             filter.add(said);
             rest = behind;
