@@ -127,7 +127,7 @@ impl Catalogue {
     pub(crate) fn next_run(&self) -> Result<u64, Error> {
         // Records can outlive the line of their run: a power loss leaves holes.
         let sql = "SELECT max(id) FROM (SELECT max(id) AS id FROM runs
-            UNION ALL SELECT max(run) FROM spans)";
+            UNION ALL SELECT (SELECT max(run) FROM spans WHERE segment = number) FROM segments)";
         let highest = self.connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
         let after = highest.map_err(failed("read"))?.map_or(1, |id| id.cast_unsigned() + 1);
         Ok(self.meta("next_run")?.unwrap_or_default().max(after))

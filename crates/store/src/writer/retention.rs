@@ -69,7 +69,7 @@ fn take_stock(catalogue: &Catalogue, sealed: Vec<(u64, SegmentFile)>) -> Vec<Sto
 
 /// The last receive time of a segment's records and gaps.
 fn last_received(segment: &SegmentFile) -> Result<WallTime, Error> {
-    let blocks = segment.scan()?.blocks;
+    let blocks = segment.index()?.blocks;
     Ok(blocks.iter().map(|block| block.header.last).max().unwrap_or_default())
 }
 
