@@ -1,4 +1,5 @@
-//! Makes a store large by putting its sealed segments there again under other numbers.
+//! Makes a store large by putting its sealed segments there again under other numbers: what is
+//! asked of it then finds each line many times, which makes nothing easier.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use bedside_lab::capture::{self, Capture, Datagram};
-use bedside_lab::oracle;
+use bedside_lab::{oracle, wait};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use serde::Serialize;
@@ -142,14 +142,17 @@ impl StoreArgs {
 
     fn ask_large(&self, site: &Site, doctor: &Doctor) -> Result<Vec<Question>> {
         let one_of_all = site.network.address(self.sources / 3).to_string();
-        // Once, so that the catalogue knows the segments that were put there.
-        open(doctor)?;
+        // So that the catalogue knows the segments that were put there.
+        let mut rebuild = doctor.command();
+        rebuild.args(["store", "rebuild", "--data"]).arg(doctor.data()).stdout(Stdio::null());
+        ensure!(rebuild.status()?.success(), "the catalogue can't be rebuilt");
         let millis = (0..self.rounds).map(|_| open(doctor)).collect::<Result<Vec<f64>>>()?;
-        let what = "10 GiB: from the start of `serve` until it hears".to_owned();
-        let tail = ["log", "-n", "100", &one_of_all];
+        let what = "10 GiB: from the start of `serve` until it keeps what it hears".to_owned();
+        let ask = |what: &str, args: &[&str]| self.question(doctor, what, args);
         Ok(vec![
             Question { what, millis: median(millis), lines: 0 },
-            self.question(doctor, "10 GiB: the last 100 lines of one machine", &tail)?,
+            ask("10 GiB: the last 100 lines of one machine", &["log", "-n", "100", &one_of_all])?,
+            ask("10 GiB: a literal that is nowhere", &["log", "-g", "wolpertinger"])?,
         ])
     }
 
@@ -169,11 +172,14 @@ impl StoreArgs {
     }
 }
 
-/// Milliseconds until a doctor hears.
+/// Milliseconds until a doctor keeps what it hears; its socket is open long before.
 fn open(doctor: &Doctor) -> Result<f64> {
     let began = Instant::now();
     let receiver: Receiver =
         doctor.serve(site::free_address()?, "[retention]\nsize = \"100GiB\"")?;
+    wait::until("it to open its store", || {
+        Ok(doctor.said()?.contains("keeping what is heard").then_some(()))
+    })?;
     let millis = began.elapsed().as_secs_f64() * 1e3;
     receiver.terminate()?;
     Ok(millis)

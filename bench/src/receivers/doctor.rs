@@ -31,6 +31,11 @@ impl Doctor {
         self.dir.join("store")
     }
 
+    /// What it said on standard error since it was started last.
+    pub(crate) fn said(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.dir.join("said"))?)
+    }
+
     /// The program with a clean environment.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
