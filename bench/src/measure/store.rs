@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
@@ -126,7 +127,8 @@ impl StoreArgs {
         let ask = |what: &str, args: &[&str]| self.question(doctor, what, args);
         Ok(vec![
             ask("the last 100 lines of one machine", &["log", "-n", "100", &one_of_all])?,
-            ask("a literal in one line of 25", &["log", "-g", "UFW BLOCK"])?,
+            ask("a literal in one line of 25", &FREQUENT)?,
+            self.beginning(doctor, "its first 100 lines", &FREQUENT)?,
             ask(
                 "a literal in one line of 10 000",
                 &["log", "-g", SELDOM.trim_matches([' ', '(', ')'])],
@@ -158,12 +160,21 @@ impl StoreArgs {
 
     /// Asks several times on one core.
     fn question(&self, doctor: &Doctor, what: &str, args: &[&str]) -> Result<Question> {
+        self.repeat(what, || answer(doctor, args))
+    }
+
+    /// The same, as who pipes it to `head` sees it.
+    fn beginning(&self, doctor: &Doctor, what: &str, args: &[&str]) -> Result<Question> {
+        self.repeat(what, || beginning(doctor, args, 100))
+    }
+
+    fn repeat(&self, what: &str, ask: impl Fn() -> Result<(f64, u64)>) -> Result<Question> {
         let cores = sched_getaffinity(Pid::from_raw(0))?;
         let mut one = CpuSet::new();
         let first = (0..CpuSet::count()).find(|&core| cores.is_set(core).unwrap_or(false));
         one.set(first.context("no core")?)?;
         sched_setaffinity(Pid::from_raw(0), &one)?;
-        let answers = (0..self.rounds).map(|_| answer(doctor, args)).collect::<Result<Vec<_>>>();
+        let answers = (0..self.rounds).map(|_| ask()).collect::<Result<Vec<_>>>();
         sched_setaffinity(Pid::from_raw(0), &cores)?;
         let answers = answers?;
         let lines = answers.first().map_or(0, |(_, lines)| *lines);
@@ -199,6 +210,25 @@ fn answer(doctor: &Doctor, args: &[&str]) -> Result<(f64, u64)> {
         String::from_utf8_lossy(&output.stderr)
     );
     Ok((millis, output.stdout.split(|&byte| byte == b'\n').count() as u64 - 1))
+}
+
+/// Milliseconds from the start of a process until so many lines of its answer are there.
+fn beginning(doctor: &Doctor, args: &[&str], lines: u64) -> Result<(f64, u64)> {
+    let mut command = doctor.command();
+    command.args(args).arg("--data").arg(doctor.data());
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let began = Instant::now();
+    let mut child = command.spawn()?;
+    let out = BufReader::new(child.stdout.take().context("no pipe")?);
+    let mut read = 0;
+    for line in out.lines().take(lines as usize) {
+        line?;
+        read += 1;
+    }
+    let millis = began.elapsed().as_secs_f64() * 1e3;
+    // Nobody reads on, which ends it.
+    child.wait()?;
+    Ok((millis, read))
 }
 
 /// All captures of real kernels, each sent as if by a machine of its own.
@@ -279,6 +309,8 @@ impl fmt::Display for Store {
     }
 }
 
+/// Asks for a literal in one line of 25.
+const FREQUENT: [&str; 3] = ["log", "-g", "UFW BLOCK"];
 /// Datagrams that lie in memory.
 const LAP: usize = 1_000_000;
 /// Size of a large store.
