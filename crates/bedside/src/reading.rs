@@ -123,8 +123,11 @@ impl Hosts {
             return true;
         }
         addresses.into_iter().any(|address| {
-            let text = address.to_canonical().to_string();
-            self.patterns.iter().any(|pattern| pattern.names(&text))
+            let address = address.to_canonical();
+            self.patterns.iter().any(|pattern| match pattern {
+                Pattern::Address(named) => *named == address,
+                Pattern::Glob(glob) => glob.is_match(address.to_string()),
+            })
         })
     }
 

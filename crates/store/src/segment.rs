@@ -17,6 +17,8 @@ mod unpack;
 
 use std::sync::Arc;
 
+use bedside_stream::RunId;
+
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 
@@ -103,12 +105,21 @@ impl SegmentFile {
 
     /// The runs of a block that is known in outline: by its header, else by its lines.
     pub(crate) fn read_runs(&self, block: &BlockRef) -> Result<Vec<RunSpan>, Error> {
+        self.read_some_runs(block, None)
+    }
+
+    /// The same, perhaps those from one run to another only.
+    pub(crate) fn read_some_runs(
+        &self,
+        block: &BlockRef,
+        only: Option<(RunId, RunId)>,
+    ) -> Result<Vec<RunSpan>, Error> {
         let order = block.header.order.map_or(0, |order| u64::from(order.len));
         let left = self.bytes()?.saturating_sub(block.start.offset);
         let mut bytes = vec![0; block.lead.saturating_sub(order).min(left) as usize];
         let read = self.file.read_at(&mut bytes, block.start.offset);
         read.map_err(|e| Error::io("read", self.name.to_string(), e))?;
-        if let Some((header, _)) = BlockHeader::parse(&bytes) {
+        if let Some((header, _)) = BlockHeader::parse_part(&bytes, only) {
             return Ok(header.runs);
         }
         let mut text = Vec::new();

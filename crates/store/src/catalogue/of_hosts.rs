@@ -1,6 +1,6 @@
 //! What the catalogue knows of some machines, without what it knows of all others.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use bedside_stream::{RunId, Verdict};
@@ -20,8 +20,8 @@ pub(crate) struct Asked<'a> {
     are_meant: &'a AreMeant<'a>,
     pub(crate) runs: BTreeSet<RunId>,
     pub(crate) labels: HashSet<Vec<u8>, RandomState>,
-    /// The labels of all runs, whoever is asked for.
-    pub(crate) all_labels: HashSet<Vec<u8>, RandomState>,
+    /// The labels of all runs, whoever is asked for, if those are wanted.
+    pub(crate) all_labels: Option<HashSet<Vec<u8>, RandomState>>,
 }
 
 /// What decides whether a run belongs to others.
@@ -34,13 +34,14 @@ struct Brief {
 
 impl<'a> Asked<'a> {
     pub(crate) fn new(are_meant: &'a AreMeant<'a>) -> Asked<'a> {
-        Asked::runs(BTreeSet::new(), are_meant)
+        let (runs, labels) = (BTreeSet::new(), HashSet::default());
+        Asked { are_meant, runs, labels, all_labels: None }
     }
 
-    /// These, and those that are meant.
-    pub(crate) fn runs(runs: BTreeSet<RunId>, are_meant: &'a AreMeant<'a>) -> Asked<'a> {
-        let (labels, all_labels) = (HashSet::default(), HashSet::default());
-        Asked { are_meant, runs, labels, all_labels }
+    /// Asks for these, and for the labels of all.
+    pub(crate) fn runs(runs: BTreeSet<RunId>) -> Asked<'a> {
+        let all_labels = Some(HashSet::default());
+        Asked { runs, all_labels, ..Asked::new(&|_, _| false) }
     }
 
     /// Whether a run is among those that are asked for, as far as is known yet.
@@ -102,21 +103,20 @@ impl Catalogue {
     fn briefs(
         &self,
         are_meant: &AreMeant<'_>,
-        labels: &mut HashSet<Vec<u8>, RandomState>,
+        labels: &mut Option<HashSet<Vec<u8>, RandomState>>,
     ) -> rusqlite::Result<Vec<Brief>> {
         let sql = "SELECT id, same_as, label, source FROM runs";
         let mut statement = self.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
-        let (mut briefs, mut known) = (Vec::new(), HashMap::<_, _, RandomState>::default());
+        let mut briefs = Vec::new();
         while let Some(row) = rows.next()? {
             let same_as = row.get::<_, Option<i64>>(1)?.map(|root| RunId(root.cast_unsigned()));
             let label = row.get_ref(2)?.as_blob().unwrap_or_default();
             let source = row.get_ref(3)?.as_blob().unwrap_or_default();
             let Some(source) = read_source(source) else { continue };
-            let meant = || (are_meant)(label, source.ip());
-            let is_meant = *known.entry((label.to_vec(), source.ip())).or_insert_with(meant);
+            let is_meant = (are_meant)(label, source.ip());
             let run = RunId(unsigned(row, 0)?);
-            if !labels.contains(label) {
+            if let Some(labels) = labels.as_mut().filter(|labels| !labels.contains(label)) {
                 labels.insert(label.to_vec());
             }
             briefs.push(Brief { run, same_as, label: label.to_vec(), is_meant });

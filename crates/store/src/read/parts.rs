@@ -126,7 +126,8 @@ impl Finder<'_> {
         if !search.is_reached(block) && !maybe_gaps {
             return Ok(Vec::new());
         }
-        let spans = search.spans(&segment.runs(index)?);
+        let only = search.wanted.first().copied().zip(search.wanted.last().copied());
+        let spans = search.spans(&segment.some_runs(index, only)?);
         if spans.is_empty() && !maybe_gaps {
             return Ok(Vec::new());
         }

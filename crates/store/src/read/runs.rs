@@ -136,7 +136,7 @@ impl Runs {
 
     fn only(mut self, asked: Asked<'_>) -> Runs {
         self.some = true;
-        self.labels.extend(asked.all_labels);
+        self.labels.extend(asked.all_labels.into_iter().flatten());
         self.summary.runs.retain(|run, _| asked.runs.contains(run));
         self.sums.retain(|run, _| asked.runs.contains(run));
         self

@@ -83,7 +83,7 @@ impl Finds {
     /// The runs whose boots must be known; `None`: all may be as well.
     pub(super) fn asked(&self) -> Option<Asked<'static>> {
         let runs: BTreeSet<RunId> = self.hits.iter().map(|hit| hit.run).collect();
-        (runs.len() <= FEW_RUNS).then(|| Asked::runs(runs, &|_, _| false))
+        (runs.len() <= FEW_RUNS).then(|| Asked::runs(runs))
     }
 
     pub(super) fn matches<'a>(

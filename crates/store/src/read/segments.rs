@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use bedside_stream::RunId;
+
 use super::Damage;
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
@@ -73,6 +75,15 @@ impl Segment {
 
     /// The runs of the block at `index`.
     pub(crate) fn runs(&self, index: usize) -> Result<Cow<'_, [RunSpan]>, Error> {
+        self.some_runs(index, None)
+    }
+
+    /// The same, perhaps those from one run to another only.
+    pub(crate) fn some_runs(
+        &self,
+        index: usize,
+        only: Option<(RunId, RunId)>,
+    ) -> Result<Cow<'_, [RunSpan]>, Error> {
         // Whoever asks for many is better served with all.
         if self.full.get().is_some() || self.asked.load(Ordering::Relaxed) > self.blocks.len() {
             let block = self.full()?.get(index);
@@ -80,7 +91,7 @@ impl Segment {
         }
         self.asked.fetch_add(1, Ordering::Relaxed);
         let Some(block) = self.blocks.get(index) else { return Ok(Cow::Borrowed(&[])) };
-        self.file.read_runs(block).map(Cow::Owned)
+        self.file.read_some_runs(block, only).map(Cow::Owned)
     }
 
     /// What a block is known by: the segment, and how many entries stand in front of it.

@@ -187,11 +187,19 @@ impl BlockHeader {
 
     /// Reads a header that begins `bytes`, and how long it is. `None`: it is cut or damaged.
     pub(super) fn parse(bytes: &[u8]) -> Option<(BlockHeader, u64)> {
+        BlockHeader::parse_part(bytes, None)
+    }
+
+    /// The same, perhaps with the spans from one run to another only.
+    pub(super) fn parse_part(
+        bytes: &[u8],
+        only: Option<(RunId, RunId)>,
+    ) -> Option<(BlockHeader, u64)> {
         let length = BlockHeader::payload_len(bytes)?;
         let mut payload = Bytes(checked(bytes.get(8..8 + length))?);
         let mut header = BlockHeader::parse_outline(&mut payload)?;
         let count = payload.u32()?;
-        header.runs = span::parse(&mut payload, count, header.first)?;
+        header.runs = span::parse(&mut payload, count, header.first, only)?;
         Some((header, 8 + length as u64))
     }
 

@@ -36,12 +36,21 @@ pub(super) fn emit(runs: &[RunSpan], origin: WallTime, out: &mut Vec<u8>) {
     }
 }
 
-/// Reads `count` spans.
-pub(super) fn parse(bytes: &mut Bytes<'_>, count: u32, origin: WallTime) -> Option<Vec<RunSpan>> {
+/// Reads `count` spans, those only from one run to another if they are given.
+pub(super) fn parse(
+    bytes: &mut Bytes<'_>,
+    count: u32,
+    origin: WallTime,
+    only: Option<(RunId, RunId)>,
+) -> Option<Vec<RunSpan>> {
     let mut before = 0u64;
-    let mut runs = Vec::with_capacity((count as usize).min(bytes.0.len() / SHORTEST));
+    let most = if only.is_some() { 1 } else { (count as usize).min(bytes.0.len() / SHORTEST) };
+    let mut runs = Vec::with_capacity(most);
     for _ in 0..count {
         let run = before.wrapping_add(bytes.varint()?);
+        if only.is_some_and(|(_, last)| run > last.0) {
+            break;
+        }
         let records: u64 = bytes.varint()?;
         let (numbers, records) = (records & 3, u32::try_from(records >> 2).ok()?);
         let first = origin.0.wrapping_add(bytes.varint()?);
@@ -55,7 +64,9 @@ pub(super) fn parse(bytes: &mut Bytes<'_>, count: u32, origin: WallTime) -> Opti
             Some((low, low.wrapping_add(width)))
         };
         let (first, last) = (WallTime(first), WallTime(last));
-        runs.push(RunSpan { run: RunId(run), records, first, last, seq, numbered, dense });
+        if only.is_none_or(|(first, _)| run >= first.0) {
+            runs.push(RunSpan { run: RunId(run), records, first, last, seq, numbered, dense });
+        }
         before = run;
     }
     Some(runs)
@@ -94,7 +105,7 @@ mod tests {
             emit(&spans, WallTime(origin), &mut bytes);
             let mut rest = Bytes(&bytes);
             let count = spans.len() as u32;
-            prop_assert_eq!(parse(&mut rest, count, WallTime(origin)), Some(spans));
+            prop_assert_eq!(parse(&mut rest, count, WallTime(origin), None), Some(spans));
             prop_assert!(rest.0.is_empty());
         }
 
@@ -103,7 +114,7 @@ mod tests {
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
             count in any::<u32>(),
         ) {
-            drop(parse(&mut Bytes(&bytes), count, WallTime(7)));
+            drop(parse(&mut Bytes(&bytes), count, WallTime(7), None));
         }
     }
 
