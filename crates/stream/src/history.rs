@@ -8,7 +8,7 @@ pub(crate) const NO_SEQ: u64 = u64::MAX;
 
 /// What is kept of one record: enough to say "this very record" with certainty that suffices.
 ///
-/// Packed: there are 32 of them in a stream.
+/// Packed: there are 24 of them in a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(Rust, packed(4))]
 pub(crate) struct Mark {
@@ -41,7 +41,7 @@ pub(crate) struct Marks {
     /// The better clock went back too: it is not known any more which times are early.
     pub(crate) precise_again: bool,
     /// The rows, each with all its room.
-    held: [Mark; 32],
+    held: [Mark; 24],
 }
 
 /// A row of marks.
@@ -68,7 +68,7 @@ impl Row {
             Row::Recent => 0..8,
             Row::Early => 8..12,
             Row::Precise => 12..16,
-            Row::Sampled => 16..32,
+            Row::Sampled => 16..24,
         }
     }
 }
