@@ -11,7 +11,7 @@ pub struct Limits {
     pub unproven_streams: usize,
     /// From how many datagrams on a stream is proven (4).
     pub proven_after: u32,
-    /// Proven streams whose memory is at hand (16,384; about 1.3 KiB more each). Beyond it that
+    /// Proven streams whose memory is at hand (16,384; about 1 KiB more each). Beyond it that
     /// of one which has not spoken lately is packed, and unpacked when it speaks.
     pub awake_streams: usize,
     /// Newcomers come in a crowd when they push each other out within this time, in microseconds

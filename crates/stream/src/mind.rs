@@ -3,7 +3,7 @@
 use crate::track::Track;
 use crate::{RunId, StreamKey, WallTime};
 
-/// All that the core knows of one stream but its unfinished messages: about 1.2 KiB.
+/// All that the core knows of one stream but its unfinished messages: about 1 KiB.
 ///
 /// What every record asks for stands in front, in a few lines of the cache: of very many streams
 /// that speak in turns none is there still when it speaks again.

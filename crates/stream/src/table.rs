@@ -1,6 +1,6 @@
 //! The streams in memory, found by key and by address.
 //!
-//! A stream that speaks has its memory at hand, about 1.3 KiB; of those that proved themselves
+//! A stream that speaks has its memory at hand, about 1 KiB; of those that proved themselves
 //! only so many are *awake*, the others lie packed, about 300 bytes. Who is held at all is
 //! decided in `room`.
 
