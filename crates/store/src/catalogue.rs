@@ -29,7 +29,7 @@ use load::SELECT_RUNS;
 pub use memory::{MemoryRow, Place};
 pub(crate) use of_hosts::Asked;
 pub use strangers::Strangers;
-pub use summary::{RunState, SegmentSummary, Summary, Tally};
+pub use summary::{RunState, SegmentSummary, Spans, Summary, Tally};
 
 /// The file's name in the store's directory.
 pub const FILE_NAME: &str = "catalogue.sqlite";

@@ -154,7 +154,10 @@ fn add_segment(
         strangers.to_bytes(),
         strangers.records.cast_signed(),
     ])?;
-    for (run, tally) in &segment.spans {
+    // In the order of the table, so that each of its pages is met once.
+    let mut spans: Vec<_> = segment.spans.iter().collect();
+    spans.sort_unstable_by_key(|(run, _)| **run);
+    for (run, tally) in spans {
         add_span(to, number, *run, tally)?;
     }
     for (cause, count) in &segment.gaps {

@@ -146,36 +146,16 @@ impl Fold<'_> {
                 Some(Head::Record { .. }) | None => {}
             }
         }
-        for span in self.unknown(&block.header.runs) {
+        for span in &block.header.runs {
             self.span(span);
         }
     }
 
-    /// Adds spans, in order, to the rows that are there, and answers the others. Where many
-    /// machines speak each block has the same thousands of runs, too many to look each up.
-    fn unknown<'s>(&mut self, spans: &'s [RunSpan]) -> Vec<&'s RunSpan> {
-        let [first, .., last] = spans else { return spans.iter().collect() };
-        if spans.len() * FEW < self.summary.spans.len() {
-            return spans.iter().collect();
-        }
-        let mut rows = self.summary.spans.range_mut(first.run..=last.run);
-        let mut row = rows.next();
-        let has_no_row = |span: &&RunSpan| {
-            while row.as_ref().is_some_and(|(run, _)| **run < span.run) {
-                row = rows.next();
-            }
-            match &mut row {
-                Some((run, tally)) if **run == span.run && !tally.mixed => {
-                    tally.add(&Tally::of(span));
-                    false
-                }
-                _ => true,
-            }
-        };
-        spans.iter().filter(has_no_row).collect()
-    }
-
     fn span(&mut self, span: &RunSpan) {
+        // Most have a row already: where many machines speak each block has thousands of runs.
+        if let Some(row) = self.summary.spans.get_mut(&span.run).filter(|row| !row.mixed) {
+            return row.add(&Tally::of(span));
+        }
         match self.mixed(span.run) {
             None if self.summary.strangers.may_hold(span.run) => {
                 self.summary.strangers.records += u64::from(span.records);
@@ -238,9 +218,6 @@ impl Fold<'_> {
 fn is_record(line: &[u8]) -> bool {
     line.first().is_some_and(u8::is_ascii_digit)
 }
-
-/// Of rows for each span of a block, more than these are not gone through.
-const FEW: usize = 16;
 
 /// A sender can claim any number; what adds up in the catalogue must not overflow there.
 const LARGEST_GAP: u64 = u32::MAX as u64;

@@ -6,7 +6,7 @@ use bedside_stream::{Cause, LastWord, Run, RunId, StreamKey, Verdict, WallTime};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::source::read_source;
-use super::{Catalogue, RunState, Strangers, Summary, Tally, Told, failed};
+use super::{Catalogue, RunState, Spans, Strangers, Summary, Tally, Told, failed};
 use crate::entry::StoredRun;
 use crate::error::Error;
 
@@ -155,7 +155,7 @@ impl Catalogue {
         Ok(summary)
     }
 
-    fn load_spans(&self, segment: u64) -> rusqlite::Result<BTreeMap<RunId, Tally>> {
+    fn load_spans(&self, segment: u64) -> rusqlite::Result<Spans> {
         let sql = "SELECT segment, run, records, first, last, dropped, limited, mixed FROM spans
             WHERE segment = ?";
         let mut statement = self.connection.prepare_cached(sql)?;

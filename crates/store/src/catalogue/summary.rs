@@ -1,8 +1,9 @@
 //! What the segments hold, told in runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bedside_stream::{Cause, RunId, WallTime};
+use foldhash::fast::RandomState;
 
 use super::Strangers;
 use crate::entry::StoredRun;
@@ -23,12 +24,15 @@ pub struct SegmentSummary {
     /// So many of its entries, from the first on, are counted here.
     pub entries: u64,
     /// Its runs, also those with no more than a line of their own.
-    pub spans: BTreeMap<RunId, Tally>,
+    pub spans: Spans,
     /// Sums of the gaps without a run.
     pub gaps: BTreeMap<Cause, u64>,
     /// The runs of strangers, which have no span of their own.
     pub strangers: Strangers,
 }
+
+/// What is held of each run.
+pub type Spans = HashMap<RunId, Tally, RandomState>;
 
 /// The state of a run, and where its line stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

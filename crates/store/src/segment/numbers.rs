@@ -65,9 +65,11 @@ pub(crate) struct Section {
 /// The runs of a segment, counted line by line.
 #[derive(Debug)]
 pub struct Numbers {
-    runs: HashMap<RunId, RunNumbers, RandomState>,
-    /// The run of the last line, which is not among them: most come in trains.
-    last: Option<(RunId, RunNumbers)>,
+    runs: Vec<(RunId, RunNumbers)>,
+    /// Where each stands in `runs`.
+    places: HashMap<RunId, usize, RandomState>,
+    /// Where that of the last line stands: most come in trains.
+    last: usize,
     received: Option<(WallTime, WallTime)>,
     msgid: Finder<'static>,
     /// There are too many of them.
@@ -210,8 +212,9 @@ impl Default for Numbers {
 impl Numbers {
     /// Of no lines yet.
     pub fn new() -> Numbers {
-        let runs = HashMap::default();
-        Numbers { runs, last: None, received: None, msgid: Finder::new(MSGID), too_many: false }
+        let (runs, places, last) = (Vec::new(), HashMap::default(), 0);
+        let msgid = Finder::new(MSGID);
+        Numbers { runs, places, last, received: None, msgid, too_many: false }
     }
 
     /// Counts a line, of which `head` is known, and if it is a record its `fields`, tabs and all.
@@ -236,16 +239,21 @@ impl Numbers {
 
     /// A flood's runs are not worth it: without the section the catalogue tells of them.
     fn numbers_of(&mut self, run: RunId) -> Option<&mut RunNumbers> {
-        if self.last.as_ref().is_none_or(|(last, _)| *last != run) && !self.too_many {
-            self.runs.extend(self.last.take());
-            let numbers = self.runs.remove(&run).unwrap_or_default();
-            self.last = Some((run, numbers));
-            if self.runs.len() >= RUNS_MAX {
-                self.too_many = true;
-                (self.runs, self.last) = (HashMap::default(), None);
-            }
+        if self.too_many {
+            return None;
         }
-        self.last.as_mut().map(|(_, numbers)| numbers)
+        if self.runs.get(self.last).is_none_or(|(last, _)| *last != run) {
+            let runs = &mut self.runs;
+            self.last = *self.places.entry(run).or_insert_with(|| {
+                runs.push((run, RunNumbers::default()));
+                runs.len() - 1
+            });
+        }
+        if self.runs.len() > RUNS_MAX {
+            *self = Numbers { too_many: true, ..Numbers::new() };
+            return None;
+        }
+        self.runs.get_mut(self.last).map(|(_, numbers)| numbers)
     }
 
     /// Its bytes, which stand in front of the index; none if there are too many runs.
@@ -253,9 +261,8 @@ impl Numbers {
         if self.too_many {
             return;
         }
-        let last = self.last.iter().map(|(run, numbers)| (run, numbers));
-        let mut runs: Vec<_> = self.runs.iter().chain(last).collect();
-        runs.sort_unstable_by_key(|(run, _)| **run);
+        let mut runs: Vec<_> = self.runs.iter().collect();
+        runs.sort_unstable_by_key(|(run, _)| *run);
         let (mut payload, mut before) = (Vec::with_capacity(16 * runs.len()), 0);
         // None is told as a last one before the first.
         let (first, last) = self.received.unwrap_or((WallTime(1), WallTime(0)));
@@ -375,7 +382,7 @@ mod tests {
         ) {
             let mut numbers = Numbers::new();
             for (run, records) in runs {
-                let one = numbers.runs.entry(RunId(run)).or_default();
+                let one = numbers.numbers_of(RunId(run)).unwrap();
                 one.gaps = run % 3 == 0;
                 for (received, seq, msgid) in records {
                     one.count(WallTime(received), seq, msgid);
@@ -384,7 +391,8 @@ mod tests {
             let mut bytes = Vec::new();
             numbers.emit(&mut bytes);
             let section = Section::parse(&bytes).unwrap();
-            prop_assert_eq!(section.runs().collect::<HashMap<_, _, _>>(), numbers.runs);
+            numbers.runs.sort_by_key(|(run, _)| *run);
+            prop_assert_eq!(section.runs().collect::<Vec<_>>(), numbers.runs);
         }
 
         #[test]
