@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::cli::ListArgs;
+use crate::pulse::{self, Found, Life, Pulse};
 use crate::reading::{self, Hosts};
 use crate::render::escape::Escaped;
 use crate::render::{self, LossCounts, Palette, Source, Stamp, Table};
@@ -21,11 +22,17 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     let mut boots = reader.boots(now);
     boots.retain(|boot| asked.contain_boot(boot));
     let counts = reader.counts_of(&boots)?;
-    let counted: Vec<Counted<'_>> = boots.iter().zip(counts).collect();
+    let pulses = Found::read(reader.dir())?;
+    let counted = boots.iter().zip(counts).enumerate().map(|(at, (boot, counts))| {
+        let next = boots.get(at + 1).filter(|next| next.host == boot.host);
+        let next = next.map(|next| next.first_received);
+        Row { boot, counts, pulse: pulses.of_boot(boot, next) }
+    });
+    let counted: Vec<Row<'_>> = counted.collect();
     reading::tell_damage(&reader)?;
     reading::tell_strangers(&reader, &asked, args.strangers.all)?;
     let mut out = io::stdout().lock();
-    write(args, &counted, now, &mut out)?;
+    write(args, &counted, &pulses, now, &mut out)?;
     Ok(match (boots.is_empty(), asked.are_all()) {
         (false, _) => Exit::Well,
         (true, true) => exit::tell(Exit::Well, "nobody was heard yet"),
@@ -33,27 +40,38 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     })
 }
 
-type Counted<'a> = (&'a BootSummary, BootCounts);
+/// What is told of a boot.
+struct Row<'a> {
+    boot: &'a BootSummary,
+    counts: BootCounts,
+    pulse: Option<&'a Pulse>,
+}
 
 fn write(
     args: &ListArgs,
-    boots: &[Counted<'_>],
+    boots: &[Row<'_>],
+    pulses: &Found,
     now: WallTime,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     if args.json {
-        let boots = boots.iter().map(BootObject::new).collect();
+        let boots = boots.iter().map(|row| BootObject::new(row, pulses)).collect();
         return render::write_line(&BootList { v: render::VERSION, boots }, out);
     }
-    if boots.is_empty() { Ok(()) } else { write_table(boots, now, out) }
+    if boots.is_empty() { Ok(()) } else { write_table(boots, pulses, now, out) }
 }
 
-fn write_table(boots: &[Counted<'_>], now: WallTime, out: &mut dyn Write) -> io::Result<()> {
+fn write_table(
+    boots: &[Row<'_>],
+    pulses: &Found,
+    now: WallTime,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let headings =
         ["HOST", "BOOT", "RELEASE", "FIRST HEARD", "LAST HEARD", "RECORDS", "MISSING", "END"];
     let mut table = Table::new(headings);
     let zone = TimeZone::system();
-    for (boot, counts) in boots {
+    for Row { boot, counts, pulse } in boots {
         table.push([
             Escaped(boot.host.as_bytes()).to_string(),
             boot.number.to_string(),
@@ -62,18 +80,25 @@ fn write_table(boots: &[Counted<'_>], now: WallTime, out: &mut dyn Write) -> io:
             time::local(boot.last_received, &zone, 0),
             counts.records.to_string(),
             render::losses(&counts.losses),
-            end(boot, now),
+            end(boot, pulse.map(|pulse| pulses.life(pulse)), now),
         ]);
     }
     table.write(Palette::new(render::colours_on_stdout()), out)
 }
 
 /// How it ended, claiming no more than was heard.
-fn end(boot: &BootSummary, now: WallTime) -> String {
+fn end(boot: &BootSummary, life: Option<Life>, now: WallTime) -> String {
     let silent = now.0.saturating_sub(boot.last_received.0);
     match boot.end {
         Some(End::Clean) => "shutdown".to_owned(),
         Some(End::Panic) => "panic".to_owned(),
+        Some(End::Silence) | None if life == Some(Life::Flatline) => {
+            "flatline: its heart stopped; no last word heard".to_owned()
+        }
+        Some(End::Silence) if life == Some(Life::Left) => {
+            "said goodbye; no last word heard".to_owned()
+        }
+        Some(End::Silence) if life == Some(Life::Alive) => "alive, and silent".to_owned(),
         Some(End::Silence) if boot.superseded => "fell silent; no last word heard".to_owned(),
         Some(End::Silence) => format!("silent for {}; no last word heard", time::length(silent)),
         None => "still heard".to_owned(),
@@ -101,10 +126,11 @@ struct BootObject<'a> {
     sources: Vec<Source>,
     ports: &'a [u16],
     formats: Vec<&'static str>,
+    heartbeat: Option<pulse::Told>,
 }
 
 impl<'a> BootObject<'a> {
-    fn new((boot, counts): &'a Counted<'a>) -> BootObject<'a> {
+    fn new(Row { boot, counts, pulse }: &'a Row<'a>, pulses: &Found) -> BootObject<'a> {
         let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
         BootObject {
             host: &boot.host,
@@ -119,6 +145,7 @@ impl<'a> BootObject<'a> {
             missing: LossCounts(&counts.losses),
             sources: boot.sources.iter().copied().map(Source).collect(),
             ports: &boot.ports,
+            heartbeat: pulse.map(|pulse| pulses.tell(pulse)),
             formats: counts.formats.iter().map(|format| format.as_str()).collect(),
         }
     }

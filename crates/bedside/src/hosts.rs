@@ -7,6 +7,7 @@ use bedside_stream::WallTime;
 use serde::Serialize;
 
 use crate::cli::ListArgs;
+use crate::pulse::{self, Found};
 use crate::reading::{self, Hosts};
 use crate::render::escape::Escaped;
 use crate::render::{self, LossCounts, Palette, Stamp, Table};
@@ -21,12 +22,13 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     hosts.retain(|host| asked.contain(&host.host, host.addresses.iter().copied()));
     reading::tell_damage(&reader)?;
     reading::tell_strangers(&reader, &asked, args.strangers.all)?;
+    let pulses = Found::read(reader.dir())?;
     let mut out = io::stdout().lock();
     if args.json {
-        let hosts = hosts.iter().map(HostObject::new).collect();
+        let hosts = hosts.iter().map(|host| HostObject::new(host, &pulses)).collect();
         render::write_line(&HostList { v: render::VERSION, hosts }, &mut out)?;
     } else if !hosts.is_empty() {
-        write_table(&hosts, now, &mut out)?;
+        write_table(&hosts, &pulses, now, &mut out)?;
     }
     Ok(match (hosts.is_empty(), asked.are_all()) {
         (false, _) => Exit::Well,
@@ -35,7 +37,12 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     })
 }
 
-fn write_table(hosts: &[HostSummary], now: WallTime, out: &mut dyn Write) -> io::Result<()> {
+fn write_table(
+    hosts: &[HostSummary],
+    pulses: &Found,
+    now: WallTime,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let headings = [
         "HOST",
         "ADDRESS",
@@ -45,6 +52,7 @@ fn write_table(hosts: &[HostSummary], now: WallTime, out: &mut dyn Write) -> io:
         "HOUR",
         "LAST HEARD",
         "MISSING",
+        "LIFE",
         "LAST LINE",
     ];
     let mut table = Table::new(headings);
@@ -58,6 +66,9 @@ fn write_table(hosts: &[HostSummary], now: WallTime, out: &mut dyn Write) -> io:
             host.last_hour.to_string(),
             time::ago(host.last_received, now),
             render::losses(&host.losses),
+            pulses
+                .of_host(&host.host, &host.addresses)
+                .map_or("-".to_owned(), |p| pulses.words(p, now)),
             last_line(host),
         ]);
     }
@@ -101,12 +112,15 @@ struct HostObject<'a> {
     records_last_minute: u64,
     records_last_hour: u64,
     missing: LossCounts<'a>,
+    heartbeat: Option<pulse::Told>,
     last_line: Option<String>,
 }
 
 impl HostObject<'_> {
-    fn new(host: &HostSummary) -> HostObject<'_> {
+    fn new<'a>(host: &'a HostSummary, pulses: &Found) -> HostObject<'a> {
+        let pulse = pulses.of_host(&host.host, &host.addresses);
         HostObject {
+            heartbeat: pulse.map(|pulse| pulses.tell(pulse)),
             host: &host.host,
             addresses: host.addresses.iter().map(ToString::to_string).collect(),
             boots: host.boots,

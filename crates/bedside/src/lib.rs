@@ -20,6 +20,7 @@ pub mod listen;
 pub mod log;
 pub mod man;
 pub mod notify;
+mod pulse;
 mod reading;
 pub mod render;
 pub mod replay;

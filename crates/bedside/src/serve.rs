@@ -21,8 +21,9 @@ use crate::doctor::{Doctor, Found};
 use crate::health::HealthFile;
 use crate::listen::{self, Allow};
 use crate::notify::{self, State};
+use crate::pulse::Pulses;
 use crate::render::{Look, Screen};
-use crate::{exit, hint};
+use crate::{exit, hint, time};
 
 /// Hears until a signal says stop.
 pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
@@ -73,7 +74,9 @@ pub(crate) fn serve(
     let health = HealthFile::make(&data, doctor.writer()).inspect_err(not_told).ok();
     let began = Instant::now();
     let answers = Answers::new(config.answer);
+    let pulses = Pulses::open(&data, time::now());
     let mut ward = Ward {
+        pulses,
         doctor,
         answers,
         allow,
@@ -89,6 +92,7 @@ pub(crate) fn serve(
     let ended = ward.hear(&mut receiver, orders, again);
     told(notify::tell(State::Stopping));
     ward.sum_up();
+    ward.pulses.keep(time::now());
     ward.doctor.close()?;
     if let Some(screen) = screen {
         screen.finish(SCREEN_PATIENCE);
@@ -143,6 +147,7 @@ fn not_told(error: &io::Error) {
 struct Ward {
     doctor: Doctor,
     answers: Answers,
+    pulses: Pulses,
     allow: Allow,
     /// Our port of each socket.
     ports: Vec<u16>,
@@ -196,6 +201,7 @@ impl Ward {
         if let Some(health) = &self.health {
             health.tell(self.doctor.writer(), self.doctor.core().counters().strangers);
         }
+        self.pulses.keep(time::now());
         let core = self.doctor.core();
         let (streams, records) = (core.streams(), core.counters().records);
         let health = self.doctor.writer().health();
@@ -244,7 +250,9 @@ impl Ward {
                     let key = StreamKey { source: datagram.source, port };
                     let received = WallTime(datagram.received_us);
                     let now = *self.look_began.get_or_insert_with(|| since(self.began));
-                    if !self.answers.take(now, at, &key, datagram.payload) {
+                    let taken = self.answers.take(now, at, &key, datagram.payload)
+                        || self.pulses.take(key.source.ip(), received, datagram.payload);
+                    if !taken {
                         self.doctor.hear(now, key, received, datagram.payload);
                     }
                 }

@@ -129,7 +129,7 @@ fn no_name_of_theirs_is_a_file(bedside: &Bedside) -> Result<()> {
     for entry in fs::read_dir(bedside.data())?.chain(fs::read_dir(bedside.data().join("segments"))?)
     {
         let name = entry?.file_name().into_string().ok().context("a name in UTF-8")?;
-        let ours = ["health", "lock", "segments"].contains(&&*name)
+        let ours = ["health", "lock", "pulse", "segments"].contains(&&*name)
             || name.starts_with("catalogue.sqlite")
             || name
                 .strip_suffix(".zst")

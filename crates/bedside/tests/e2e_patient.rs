@@ -48,6 +48,14 @@ impl Ward {
         Machine::start(&Order { kernel: &kernel, arms, death, restarts: false, serial })
     }
 
+    /// Waits until the machine's heart is in this state.
+    fn lives(&self, life: &str) -> Result<()> {
+        wait::until(life, || {
+            let hosts = String::from_utf8(self.bedside.run("hosts", &["--json"])?.stdout)?;
+            Ok(hosts.contains(&format!("\"life\":\"{life}\"")).then_some(()))
+        })
+    }
+
     /// Waits until `log` tells a line with these words.
     fn heard(&self, words: &str) -> Result<Vec<Item>> {
         let told = |item: &Item| matches!(item, Item::Record(r) if r.text.contains(words));
@@ -286,5 +294,29 @@ fn a_relay_sends_the_whole_log_each_line_once() -> Result<()> {
     }
     let gaps = items.iter().filter(|item| matches!(item, Item::Gap(_))).count();
     ensure!(gaps == 0, "{gaps} gaps");
+    Ok(())
+}
+
+const BEATING: &str = "
+bedside-patient up --no-permanent --heartbeat 1 DOCTOR; echo \"up: $?\"
+bedside-patient agent & agent=$!
+sleep 2; kill $agent; wait $agent; sleep 5
+bedside-patient agent & sleep 5
+";
+
+/// What was cut off, as by a power cut, said no goodbye.
+#[test]
+fn a_machine_that_is_cut_off_is_a_flatline() -> Result<()> {
+    for kernel in ["6.1", "7"] {
+        let ward = Ward::open()?;
+        let machine = ward.admit(kernel, Death::Panic, BEATING)?;
+        ward.lives("alive")?;
+        ward.lives("left")?;
+        ward.lives("alive")?;
+        drop(machine);
+        ward.lives("flatline")?;
+        let boots = String::from_utf8(ward.bedside.run("boots", &[])?.stdout)?;
+        ensure!(boots.contains("flatline"), "{kernel}: {boots}");
+    }
     Ok(())
 }

@@ -32,6 +32,7 @@ impl Machine {
             configfs: self.configfs(&module),
             loaded: self.loaded(&module)?,
             targets: self.targets(),
+            uptime_s: self.uptime_s(),
             console_level: self.console_level(),
             command_line: self.word("/proc/cmdline").unwrap_or_default(),
             consoles: self.consoles(),
@@ -93,6 +94,11 @@ impl Machine {
             }
         }
         Ok(files)
+    }
+
+    fn uptime_s(&self) -> u64 {
+        let text = self.word("/proc/uptime").unwrap_or_default();
+        text.split('.').next().and_then(|seconds| seconds.parse().ok()).unwrap_or_default()
     }
 
     fn distribution(&self) -> String {

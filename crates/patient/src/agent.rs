@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bedside_host::{Changes, Machine, touch};
-use bedside_plan::{Doctor, Wish};
+use bedside_plan::{Doctor, Facts, Wish};
 
+use crate::heart::{Heart, State};
 use crate::signals::{Signals, Woken};
 use crate::tell::say;
 use crate::up::{reach, tell_step};
@@ -24,10 +25,14 @@ pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
     let signals = Signals::catch()?;
     // Before the first look, so that nothing falls between.
     let changes = Changes::listen().context("cannot hear of changes from the kernel")?;
-    let mut agent = Agent { machine, wish, doctors, told: String::new() };
+    let heart = wish.heartbeat_s.map(Heart::new);
+    let facts = Facts::default();
+    let mut agent = Agent { machine, wish, doctors, told: String::new(), facts, heart };
     loop {
         agent.look();
-        if !await_news(&changes, &signals)? {
+        agent.beat();
+        if !await_news(&changes, &signals, agent.rest())? {
+            agent.part();
             return Ok(Exit::Well);
         }
     }
@@ -40,6 +45,9 @@ struct Agent<'m> {
     doctors: Vec<Doctor>,
     /// The last trouble, which is told once.
     told: String,
+    /// What the last look saw.
+    facts: Facts,
+    heart: Option<Heart>,
 }
 
 impl Agent<'_> {
@@ -59,14 +67,35 @@ impl Agent<'_> {
         }
         if let Ok(facts) = self.machine.facts(&self.doctors) {
             touch(&facts.ways);
+            self.facts = facts;
         }
+    }
+
+    fn beat(&mut self) {
+        let (facts, doctors, armed) = (&self.facts, &self.doctors, self.told.is_empty());
+        if let Some(heart) = &mut self.heart {
+            heart.beat(&State { facts, doctors, armed });
+        }
+    }
+
+    fn part(&self) {
+        let (facts, doctors, armed) = (&self.facts, &self.doctors, self.told.is_empty());
+        if let Some(heart) = &self.heart {
+            heart.goodbye(&State { facts, doctors, armed });
+        }
+    }
+
+    /// How long it may wait for news.
+    fn rest(&self) -> Duration {
+        let rest = self.heart.as_ref().map(Heart::rest);
+        rest.map_or(BETWEEN_LOOKS, |rest| rest.min(BETWEEN_LOOKS))
     }
 }
 
 /// Waits until something happens, or for a while; false if it is to end. What happens comes in
 /// bursts: their end is waited for, but not for long.
-fn await_news(changes: &Changes, signals: &Signals) -> anyhow::Result<bool> {
-    let mut until = Instant::now() + BETWEEN_LOOKS;
+fn await_news(changes: &Changes, signals: &Signals, patience: Duration) -> anyhow::Result<bool> {
+    let mut until = Instant::now() + patience;
     loop {
         let left = until.saturating_duration_since(Instant::now());
         match signals.wait(Some(changes.as_fd()), left)? {

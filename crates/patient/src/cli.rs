@@ -64,11 +64,18 @@ pub struct UpArgs {
     /// The console log level: lines of this number and above are not sent; or `leave`
     #[arg(long, value_name = "LEVEL", default_value = "8", value_parser = level)]
     pub log_level: Level,
+    /// Have the agent say every so many seconds that the machine lives; or `off`
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = heartbeat)]
+    pub heartbeat: Heartbeat,
 }
 
 /// A console log level, or that it is to be left as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level(pub Option<u8>);
+
+/// Seconds between two heartbeats, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat(pub Option<u32>);
 
 /// `bedside-patient test`.
 #[derive(Args, Clone, Debug)]
@@ -110,11 +117,11 @@ pub struct ExplainArgs {
 }
 
 fn level(word: &str) -> Result<Level, String> {
-    if word == "leave" {
-        return Ok(Level(None));
-    }
-    let level = word.parse().ok().filter(|level| (1..=15).contains(level));
-    level.map(|level| Level(Some(level))).ok_or_else(|| "give 1 to 15, or leave".to_owned())
+    bedside_plan::parse_level(word).map(Level)
+}
+
+fn heartbeat(word: &str) -> Result<Heartbeat, String> {
+    bedside_plan::parse_heartbeat(word).map(Heartbeat)
 }
 
 const TOP: &str = "\
@@ -170,7 +177,8 @@ Exit status: 0 every doctor heard it, 1 one did not, 2 the command line makes no
 
 const AGENT: &str = "\
 `up` has the init system start it. It hears of devices, addresses, routes and neighbours from
-the kernel, and makes the targets again what they should be.
+the kernel, and makes the targets again what they should be. Every 10 s it tells the doctor that
+the machine lives, as syslog; and a last time when it is told to end.
 
 Exit status: 0 it was told to end (SIGTERM, SIGINT), 2 nothing is wished of this machine, 3 it
 could not go on.";

@@ -9,6 +9,7 @@ pub mod cli;
 mod down;
 mod exit;
 mod explain;
+mod heart;
 mod relay;
 mod signals;
 mod status;

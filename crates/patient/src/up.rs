@@ -17,6 +17,7 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
         words: args.doctors.clone(),
         log_level: args.log_level.0,
         permanent: !args.no_permanent,
+        heartbeat_s: args.heartbeat.0,
         ..machine.wish()?.unwrap_or_default()
     };
     let doctors = match wish.doctors() {

@@ -10,6 +10,8 @@ use netconsole_wire::parameter::Mac;
 pub struct Facts {
     /// Who the machine is.
     pub identity: Identity,
+    /// Seconds since the machine started.
+    pub uptime_s: u64,
     /// Whether netconsole is there.
     pub module: Module,
     /// Whether its targets can be made and changed while it runs.

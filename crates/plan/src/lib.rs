@@ -33,7 +33,7 @@ pub use refusal::Refusal;
 pub use step::{Action, Plan, Step};
 pub use target::{Wanted, wanted};
 pub use undo::Undo;
-pub use wish::{BadWish, PANIC_SETTINGS, Wish};
+pub use wish::{BadWish, PANIC_SETTINGS, Wish, parse_heartbeat, parse_level};
 
 /// Paths that both steps and facts name, as the machine sees them.
 pub mod path {

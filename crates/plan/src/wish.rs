@@ -21,6 +21,8 @@ pub struct Wish {
     pub log_level: Option<u8>,
     /// Whether it is to outlive a start of the machine.
     pub permanent: bool,
+    /// Seconds between two heartbeats of the agent; none sends none.
+    pub heartbeat_s: Option<u32>,
     /// What the kernel is to do when it dies, by [`PANIC_SETTINGS`]; the others are left.
     pub panic: BTreeMap<String, i64>,
 }
@@ -35,9 +37,15 @@ pub struct BadWish {
 }
 
 impl Default for Wish {
-    /// Nobody hears; all levels are sent; for good.
+    /// Nobody hears; all levels are sent; for good; a heartbeat every 10 s.
     fn default() -> Self {
-        Self { words: Vec::new(), log_level: Some(8), permanent: true, panic: BTreeMap::new() }
+        Self {
+            words: Vec::new(),
+            log_level: Some(8),
+            permanent: true,
+            heartbeat_s: Some(10),
+            panic: BTreeMap::new(),
+        }
     }
 }
 
@@ -80,6 +88,7 @@ impl Wish {
                 self.words.push(value.to_owned());
             }
             "log_level" => self.log_level = parse_level(value)?,
+            "heartbeat" => self.heartbeat_s = parse_heartbeat(value)?,
             "permanent" => self.permanent = value.parse().map_err(|_| "give true or false")?,
             _ => match key.strip_prefix("kernel.") {
                 Some(name) => self.set_panic(name, value)?,
@@ -90,8 +99,18 @@ impl Wish {
     }
 }
 
+/// A number of seconds, or `off`.
+pub fn parse_heartbeat(value: &str) -> Result<Option<u32>, String> {
+    if value == "off" {
+        return Ok(None);
+    }
+    let seconds = value.strip_suffix('s').unwrap_or(value).parse().ok();
+    let seconds = seconds.filter(|seconds| (1..=3600).contains(seconds));
+    seconds.map(Some).ok_or_else(|| format!("{value:?}: give 1 to 3600 seconds, or off"))
+}
+
 /// `leave`, or a level that lets something through.
-fn parse_level(value: &str) -> Result<Option<u8>, String> {
+pub fn parse_level(value: &str) -> Result<Option<u8>, String> {
     if value == "leave" {
         return Ok(None);
     }
@@ -108,6 +127,10 @@ impl fmt::Display for Wish {
         match self.log_level {
             Some(level) => writeln!(out, "log_level = {level}")?,
             None => out.write_str("log_level = leave\n")?,
+        }
+        match self.heartbeat_s {
+            Some(seconds) => writeln!(out, "heartbeat = {seconds}s")?,
+            None => out.write_str("heartbeat = off\n")?,
         }
         for (name, value) in &self.panic {
             writeln!(out, "kernel.{name} = {value}")?;
@@ -143,7 +166,7 @@ mod tests {
     fn what_is_written_is_read() {
         for wish in [
             Wish { words: vec!["10.0.0.2:514".into(), "doctor".into()], ..Wish::default() },
-            Wish { log_level: None, permanent: false, ..Wish::default() },
+            Wish { log_level: None, heartbeat_s: None, permanent: false, ..Wish::default() },
             Wish { panic: [("panic".into(), -1)].into(), ..Wish::default() },
         ] {
             assert_eq!(Wish::parse(&wish.to_string()), Ok(wish));
@@ -158,6 +181,7 @@ mod tests {
             ("log_level = 0", "\"0\": give 1 to 15, or leave"),
             ("permanent = yes", "give true or false"),
             ("kernel.panic = x", "\"x\": give a number"),
+            ("heartbeat = 0", "\"0\": give 1 to 3600 seconds, or off"),
             ("nurse = x", "unknown key \"nurse\""),
         ] {
             let error = Wish::parse(&format!("# x\n\n{line}\n")).unwrap_err();

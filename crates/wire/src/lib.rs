@@ -45,6 +45,7 @@ mod emit;
 mod escape;
 mod extended;
 mod fields;
+pub mod heartbeat;
 mod notice;
 pub mod parameter;
 pub mod question;

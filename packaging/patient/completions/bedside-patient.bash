@@ -219,13 +219,17 @@ _bedside__patient() {
             return 0
             ;;
         bedside__subcmd__patient__subcmd__up)
-            opts="-n -h --dry-run --no-permanent --no-test --log-level --root --help"
+            opts="-n -h --dry-run --no-permanent --no-test --log-level --heartbeat --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --heartbeat)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -46,6 +46,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     ("DIR/segments/*.zst", "What was heard, in frames that zstdcat(1) turns into readable lines."),
     ("DIR/catalogue.sqlite", "Hosts and boots; `bedside store rebuild` makes it anew."),
+    ("DIR/pulse", "The last heartbeat of each boot; `bedside hosts` and `boots` tell it."),
     ("DIR/health", "How the running doctor is; `bedside check` tells it."),
     ("/etc/bedside/bedside.toml", "The configuration that the packaged service reads."),
 ];
@@ -154,8 +155,17 @@ const HOSTS_KEYS: &[(&str, &str)] = &[
         "An object with a number for each cause: proven, dropped_by_sender, probable, socket, \
          limit; see bedside-log(1).",
     ),
+    HEARTBEAT,
     ("last_line", "The text of the record received last."),
 ];
+
+const HEARTBEAT: (&str, &str) = (
+    "heartbeat",
+    "Of a machine whose bedside-patient(1) has an agent, else null. An object: `life`, which is \
+     \"alive\", \"left\" (the agent said goodbye) or \"flatline\" (three heartbeats are missing, or a \
+     later boot beats, without a goodbye), `last_received`, `uptime_s`, `armed`, and \
+     `transmit_errors`.",
+);
 
 const CHECK_JSON: &[&str] =
     &["--json prints one object: `v`, which is 1, and `checks`, an array of objects with:"];
@@ -205,4 +215,5 @@ const BOOTS_KEYS: &[(&str, &str)] = &[
     ("sources", "An array of the senders, \"ip:port\"."),
     ("ports", "An array of our ports."),
     ("formats", "An array of the formats of its records."),
+    HEARTBEAT,
 ];

@@ -1,0 +1,387 @@
+//! Heartbeats of machines: which of them live, which said goodbye, which fell silent without a
+//! word.
+//!
+//! They are no lines: what counts is the last one of each boot. The file `pulse` in the store's
+//! directory holds one JSON object for each, in slots of one length that are written over in
+//! place, and in front of them when its doctor began and was last there: without a doctor nobody
+//! can say that a machine fell silent.
+
+mod file;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+
+use bedside_store::read::BootSummary;
+use bedside_stream::WallTime;
+use netconsole_wire::heartbeat::Heartbeat;
+use serde::{Deserialize, Serialize};
+
+use crate::render::Stamp;
+use crate::time;
+use file::{PulseFile, Slot};
+
+/// The last heartbeat of a boot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pulse {
+    pub(crate) boot_id: String,
+    pub(crate) host: Option<String>,
+    pub(crate) address: IpAddr,
+    /// When the first and the last one were received, microseconds since 1970.
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) uptime_s: u64,
+    pub(crate) every_s: u32,
+    pub(crate) armed: bool,
+    pub(crate) errors: u64,
+    pub(crate) goodbye: bool,
+}
+
+/// When a doctor was there to hear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Watch {
+    v: u8,
+    /// Since when, and until when, microseconds since 1970.
+    since: u64,
+    until: u64,
+}
+
+/// What a machine's last heartbeat means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Life {
+    /// The next one is not overdue.
+    Alive,
+    /// It said goodbye.
+    Left,
+    /// The next ones never came.
+    Flatline,
+}
+
+/// The pulses that a doctor feels.
+#[derive(Debug, Default)]
+pub(crate) struct Pulses {
+    slots: Vec<Pulse>,
+    by_boot: BTreeMap<String, usize>,
+    changed: BTreeSet<usize>,
+    watch: Watch,
+    file: Option<PulseFile>,
+}
+
+/// The pulses that a reader finds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    /// By the time of the last beat.
+    pulses: Vec<Pulse>,
+    by_boot: HashMap<Vec<u8>, usize>,
+    by_host: HashMap<String, usize>,
+    by_address: HashMap<IpAddr, Vec<usize>>,
+    watch: Watch,
+}
+
+impl Pulses {
+    /// Takes up what the last doctor felt. Without a file it is not kept.
+    pub(crate) fn open(data: &Path, now: WallTime) -> Self {
+        let found = Found::read(data).unwrap_or_default();
+        let by_boot =
+            found.pulses.iter().enumerate().map(|(at, pulse)| (pulse.boot_id.clone(), at));
+        let file = PulseFile::make(data);
+        if let Err(error) = &file {
+            tracing::warn!(%error, "cannot write the file `pulse` of the store");
+        }
+        Self {
+            by_boot: by_boot.collect(),
+            changed: (0..found.pulses.len()).collect(),
+            slots: found.pulses,
+            watch: Watch { v: 1, since: now.0, until: now.0 },
+            file: file.ok(),
+        }
+    }
+
+    /// Takes a datagram if it is a heartbeat. One for which there is no room is a line like all
+    /// others.
+    pub(crate) fn take(&mut self, from: IpAddr, received: WallTime, payload: &[u8]) -> bool {
+        let Some(heartbeat) = Heartbeat::parse(payload) else { return false };
+        let at = match self.by_boot.get(heartbeat.boot_id) {
+            Some(at) => *at,
+            None if self.slots.len() >= MOST => return false,
+            None => self.admit(&heartbeat, from, received),
+        };
+        if let Some(pulse) = self.slots.get_mut(at) {
+            pulse.feel(&heartbeat, from, received);
+            self.changed.insert(at);
+        }
+        true
+    }
+
+    fn admit(&mut self, heartbeat: &Heartbeat<'_>, from: IpAddr, received: WallTime) -> usize {
+        self.slots.push(Pulse {
+            boot_id: heartbeat.boot_id.to_owned(),
+            host: heartbeat.host.map(str::to_owned),
+            address: from,
+            first: received.0,
+            last: received.0,
+            uptime_s: 0,
+            every_s: 0,
+            armed: false,
+            errors: 0,
+            goodbye: false,
+        });
+        let at = self.slots.len() - 1;
+        self.by_boot.insert(heartbeat.boot_id.to_owned(), at);
+        at
+    }
+
+    /// Writes down what has changed, and that a doctor is there. What can't be written now is
+    /// the next time.
+    pub(crate) fn keep(&mut self, now: WallTime) {
+        self.watch.until = now.0;
+        let Some(file) = &self.file else { return };
+        let slots =
+            self.changed.iter().filter_map(|at| Some((at + 1, Slot::of(self.slots.get(*at)?)?)));
+        let news = Slot::of(&self.watch).map(|watch| (0, watch)).into_iter().chain(slots).collect();
+        if file.write(news) {
+            self.changed.clear();
+        }
+    }
+}
+
+impl Pulse {
+    fn feel(&mut self, heartbeat: &Heartbeat<'_>, from: IpAddr, received: WallTime) {
+        self.address = from;
+        self.last = self.last.max(received.0);
+        self.uptime_s = heartbeat.uptime_s;
+        self.every_s = heartbeat.every_s;
+        self.armed = heartbeat.armed;
+        self.errors = heartbeat.errors;
+        self.goodbye = heartbeat.goodbye;
+    }
+}
+
+/// One pulse, for JSON.
+#[derive(Serialize)]
+pub(crate) struct Told {
+    life: Life,
+    last_received: Stamp,
+    uptime_s: u64,
+    armed: bool,
+    transmit_errors: u64,
+}
+
+impl Found {
+    /// What a store knows; nothing, if no heartbeat was ever heard.
+    pub(crate) fn read(data: &Path) -> io::Result<Self> {
+        let mut slots = file::read(data)?.into_iter();
+        let watch = slots.next().and_then(|slot| serde_json::from_slice(&slot).ok());
+        // One that was being written is felt again soon.
+        let pulses = slots.filter_map(|slot| serde_json::from_slice(&slot).ok()).collect();
+        Ok(Self::of(pulses, watch.unwrap_or_default()))
+    }
+
+    fn of(mut pulses: Vec<Pulse>, watch: Watch) -> Self {
+        pulses.sort_by_key(|pulse| pulse.last);
+        let mut found = Self { watch, ..Self::default() };
+        for (at, pulse) in pulses.iter().enumerate() {
+            found.by_boot.insert(pulse.boot_id.as_bytes().to_vec(), at);
+            found.by_address.entry(pulse.address).or_default().push(at);
+            if let Some(host) = &pulse.host {
+                found.by_host.insert(host.clone(), at);
+            }
+        }
+        found.pulses = pulses;
+        found
+    }
+
+    /// The latest pulse of a machine of this name, or of one of these addresses.
+    pub(crate) fn of_host(&self, host: &str, addresses: &[IpAddr]) -> Option<&Pulse> {
+        let named = self.by_host.get(host).copied();
+        let at = named.or_else(|| self.at(addresses).max())?;
+        self.pulses.get(at)
+    }
+
+    /// The pulse of a boot, by its number, or, for a kernel that can't tell it, by an address
+    /// from which it first beat between this boot's first line and the next boot's.
+    pub(crate) fn of_boot(&self, boot: &BootSummary, next: Option<WallTime>) -> Option<&Pulse> {
+        if let Some(boot_id) = &boot.boot_id {
+            return self.by_boot.get(boot_id).and_then(|at| self.pulses.get(*at));
+        }
+        let began = boot.first_received.0.saturating_sub(SLACK_US);
+        let ended = next.map_or(u64::MAX, |next| next.0.saturating_sub(SLACK_US));
+        let addresses = boot.addresses();
+        let its = self.at(&addresses).filter_map(|at| self.pulses.get(at));
+        its.filter(|pulse| (began..ended).contains(&pulse.first)).max_by_key(|pulse| pulse.last)
+    }
+
+    fn at(&self, addresses: &[IpAddr]) -> impl Iterator<Item = usize> {
+        addresses.iter().filter_map(|address| self.by_address.get(address)).flatten().copied()
+    }
+
+    /// What it means that `pulse` was the last one. A later boot of the machine says that this
+    /// one is over; else three beats must have failed to come while a doctor was there.
+    pub(crate) fn life(&self, pulse: &Pulse) -> Life {
+        if pulse.goodbye {
+            return Life::Left;
+        }
+        let latest = match &pulse.host {
+            Some(host) => self.by_host.get(host),
+            None => self.by_address.get(&pulse.address).and_then(|all| all.last()),
+        };
+        let latest = latest.and_then(|at| self.pulses.get(*at));
+        if latest.is_some_and(|latest| latest.boot_id != pulse.boot_id && latest.first > pulse.last)
+        {
+            return Life::Flatline;
+        }
+        let silent = self.watch.until.saturating_sub(pulse.last.max(self.watch.since));
+        let patience = u64::from(pulse.every_s) * BEATS * 1_000_000 + SLACK_US / 2;
+        if silent > patience { Life::Flatline } else { Life::Alive }
+    }
+
+    /// For JSON.
+    pub(crate) fn tell(&self, pulse: &Pulse) -> Told {
+        Told {
+            life: self.life(pulse),
+            last_received: Stamp(WallTime(pulse.last)),
+            uptime_s: pulse.uptime_s,
+            armed: pulse.armed,
+            transmit_errors: pulse.errors,
+        }
+    }
+
+    /// For people: of a machine that should live, for how long it has not.
+    pub(crate) fn words(&self, pulse: &Pulse, now: WallTime) -> String {
+        let ago = time::ago(WallTime(pulse.last), now);
+        match self.life(pulse) {
+            Life::Alive if pulse.armed => "alive".to_owned(),
+            Life::Alive => "alive, not armed".to_owned(),
+            Life::Left => format!("left {ago}"),
+            Life::Flatline => format!("FLATLINE {ago}"),
+        }
+    }
+}
+
+/// Heartbeats that must be missing.
+const BEATS: u64 = 3;
+/// What a kernel's first line and its agent's first beat may be out of step.
+const SLACK_US: u64 = 2_000_000;
+/// Boots that pulses are kept of.
+const MOST: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000;
+
+    fn beat(boot_id: &str, goodbye: bool) -> Vec<u8> {
+        let (every_s, uptime_s) = (10, 100);
+        Heartbeat {
+            host: Some("web1"),
+            pid: 1,
+            goodbye,
+            boot_id,
+            uptime_s,
+            every_s,
+            armed: true,
+            errors: 0,
+        }
+        .to_string()
+        .into_bytes()
+    }
+
+    fn found(beats: &[(u64, &str, bool)], since: u64, until: u64) -> Found {
+        let mut pulses = Pulses::default();
+        for (at, boot_id, goodbye) in beats {
+            assert!(pulses.take([10, 0, 0, 7].into(), WallTime(at * S), &beat(boot_id, *goodbye)));
+        }
+        Found::of(pulses.slots, Watch { v: 1, since: since * S, until: until * S })
+    }
+
+    #[test]
+    fn a_machine_falls_silent_when_three_beats_are_missing() {
+        for (until, life) in [(105, Life::Alive), (130, Life::Alive), (132, Life::Flatline)] {
+            let found = found(&[(90, "a", false), (100, "a", false)], 0, until);
+            assert_eq!(found.life(&found.pulses[0]), life, "{until}");
+        }
+        let left = found(&[(90, "a", false), (100, "a", true)], 0, 500);
+        assert_eq!(left.life(&left.pulses[0]), Life::Left);
+    }
+
+    #[test]
+    fn without_a_doctor_nobody_fell_silent() {
+        // It ended soon after the last beat, or began again just now.
+        let ended = found(&[(100, "a", false)], 0, 110);
+        assert_eq!(ended.life(&ended.pulses[0]), Life::Alive);
+        let again = found(&[(100, "a", false)], 5000, 5020);
+        assert_eq!(again.life(&again.pulses[0]), Life::Alive);
+        let by_now = found(&[(100, "a", false)], 5000, 5040);
+        assert_eq!(by_now.life(&by_now.pulses[0]), Life::Flatline);
+    }
+
+    #[test]
+    fn a_boot_after_it_shows_that_one_ended_without_a_word() {
+        let found = found(&[(100, "a", false), (105, "b", false)], 0, 106);
+        assert_eq!(found.life(&found.pulses[0]), Life::Flatline);
+        assert_eq!(found.life(&found.pulses[1]), Life::Alive);
+        assert_eq!(found.of_host("web1", &[]).unwrap().boot_id, "b");
+    }
+
+    fn boot(boot_id: Option<&[u8]>, first: u64) -> BootSummary {
+        BootSummary {
+            host: "web1".into(),
+            number: 1,
+            runs: Vec::new(),
+            sources: vec!["10.0.0.7:6665".parse().unwrap()],
+            ports: vec![6666],
+            boot_id: boot_id.map(<[u8]>::to_vec),
+            release: None,
+            first_received: WallTime(first * S),
+            last_received: WallTime(first * S),
+            end: None,
+            superseded: false,
+            provisional: false,
+        }
+    }
+
+    #[test]
+    fn a_boot_is_found_by_its_number_or_by_address_and_time() {
+        let found = found(&[(100, "a", false), (200, "b", false)], 0, 210);
+        let of = |id: Option<&[u8]>, first: u64, next: Option<u64>| {
+            let next = next.map(|next| WallTime(next * S));
+            found.of_boot(&boot(id, first), next).map(|pulse| &*pulse.boot_id)
+        };
+        assert_eq!(of(Some(b"b"), 0, None), Some("b"));
+        assert_eq!(of(Some(b"c"), 0, None), None);
+        assert_eq!(of(None, 99, Some(199)), Some("a"));
+        assert_eq!(of(None, 199, None), Some("b"));
+        assert_eq!(of(None, 300, None), None);
+    }
+
+    #[test]
+    fn what_is_kept_is_found_and_taken_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut pulses = Pulses::open(dir.path(), WallTime(S));
+        pulses.take([10, 0, 0, 7].into(), WallTime(2 * S), &beat("a", false));
+        pulses.take([10, 0, 0, 8].into(), WallTime(3 * S), &beat("b", true));
+        pulses.keep(WallTime(4 * S));
+        let kept = pulses.slots.clone();
+        drop(pulses);
+        let found = Found::read(dir.path()).unwrap();
+        assert_eq!(found.pulses, kept);
+        assert_eq!(found.watch, Watch { v: 1, since: S, until: 4 * S });
+        let again = Pulses::open(dir.path(), WallTime(9 * S));
+        assert_eq!(again.slots, kept);
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_and_other_datagrams_are_left_alone() {
+        let mut pulses = Pulses::default();
+        for at in 0..=MOST {
+            let taken =
+                pulses.take([10, 0, 0, 7].into(), WallTime(0), &beat(&format!("{at:x}"), false));
+            assert_eq!(taken, at < MOST);
+        }
+        assert!(pulses.take([10, 0, 0, 7].into(), WallTime(9), &beat("0", false)));
+        assert!(!pulses.take([10, 0, 0, 7].into(), WallTime(9), b"<30>1 - web1 sshd 1 - - hello"));
+    }
+}
