@@ -7,12 +7,16 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bedside_lab::answer::Item;
 use bedside_lab::doctor::{Bedside, Doctor};
 use bedside_lab::vm::{self, Arms, Death, Machine, Order};
 use bedside_lab::wait;
+
+/// A script takes less than a minute on an idle machine, and there are several at once.
+const LIFETIME: Duration = Duration::from_mins(5);
 
 /// Where the kernels are; fetched once.
 static HOME: LazyLock<&Path> = LazyLock::new(|| {
@@ -50,7 +54,7 @@ impl Ward {
 
     /// Waits until the machine's heart is in this state.
     fn lives(&self, life: &str) -> Result<()> {
-        wait::until(life, || {
+        wait::until_within(LIFETIME, life, || {
             let hosts = String::from_utf8(self.bedside.run("hosts", &["--json"])?.stdout)?;
             Ok(hosts.contains(&format!("\"life\":\"{life}\"")).then_some(()))
         })
@@ -59,7 +63,7 @@ impl Ward {
     /// Waits until `log` tells a line with these words.
     fn heard(&self, words: &str) -> Result<Vec<Item>> {
         let told = |item: &Item| matches!(item, Item::Record(r) if r.text.contains(words));
-        wait::until(&format!("{words:?} to be told"), || {
+        wait::until_within(LIFETIME, &format!("{words:?} to be told"), || {
             let items = self.bedside.log(&[])?;
             Ok(items.iter().any(told).then_some(items))
         })
@@ -72,7 +76,8 @@ fn said(machine: &Machine) -> Result<String> {
         let said = machine.said()?;
         Ok(said.contains("end of script").then_some(said))
     };
-    wait::until("the script's end", said).with_context(|| machine.said().unwrap_or_default())
+    wait::until_within(LIFETIME, "the script's end", said)
+        .with_context(|| machine.said().unwrap_or_default())
 }
 
 const UP_AND_AGAIN: &str = "
