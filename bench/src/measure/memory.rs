@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddrV4;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -43,6 +44,10 @@ pub(crate) struct Row {
     /// Sources with records in the store.
     pub(crate) held: usize,
     pub(crate) dropped: u64,
+    /// From SIGTERM to the end, with all kept.
+    pub(crate) stopped_in: Duration,
+    /// From the next start until it hears, with all streams known again.
+    pub(crate) back_in: Duration,
 }
 
 impl MemoryArgs {
@@ -70,10 +75,13 @@ impl MemoryArgs {
         let resident = receiver.memory("VmRSS")?;
         let peak = receiver.memory("VmHWM")?;
         let dropped = receiver.ear.drops()?;
+        let stopping = Instant::now();
         receiver.terminate()?;
+        let stopped_in = stopping.elapsed();
+        let back_in = doctor.start_again(&limits)?;
         let stored = Stored::read(&doctor.data(), site.network)?;
         let held = stored.records.iter().filter(|&&records| records > 0).count();
-        Ok(Row { sources, resident, peak, per_source: None, held, dropped })
+        Ok(Row { sources, resident, peak, per_source: None, held, dropped, stopped_in, back_in })
     }
 
     /// Enough of each source to be taken for a real one; no faster than it is heard, for
@@ -107,17 +115,20 @@ impl MemoryArgs {
 impl fmt::Display for Memory {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "Memory, {}, {LINES} lines of each source, then silence\n", self.format)?;
-        let mut table =
-            Table::new("sources | resident | peak | bytes per source | in the store | dropped");
+        let mut table = Table::new(
+            "sources | resident | peak | bytes per source | in the store | dropped | stops in | hears again in",
+        );
         for row in &self.rows {
             let per_source = row.per_source.map_or(String::new(), |bytes| format!("{bytes:.0}"));
             table.row(&format!(
-                "{} | {:.1} MB | {:.1} MB | {per_source} | {} | {}",
+                "{} | {:.1} MB | {:.1} MB | {per_source} | {} | {} | {:.2} s | {:.2} s",
                 thousands(row.sources.into()),
                 row.resident as f64 / 1e6,
                 row.peak as f64 / 1e6,
                 thousands(row.held as u64),
-                row.dropped
+                row.dropped,
+                row.stopped_in.as_secs_f64(),
+                row.back_in.as_secs_f64()
             ));
         }
         write!(out, "{table}")

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use bedside_lab::wait;
@@ -50,6 +50,17 @@ impl Doctor {
         let mut command = self.command();
         command.arg("serve").arg("--data").arg(self.data()).arg("--config").arg(config);
         Receiver::start(command, address, &self.dir)
+    }
+
+    /// Starts a doctor on what the last one kept, and ends it; how long it took to hear.
+    pub(crate) fn start_again(&self, settings: &str) -> Result<Duration> {
+        let began = Instant::now();
+        let receiver = self.serve(free_address()?, settings)?;
+        let hears = || Ok(self.said()?.contains("receive buffer on").then_some(()));
+        wait::until_within(PATIENCE, "it to hear", hears)?;
+        let took = began.elapsed();
+        receiver.terminate()?;
+        Ok(took)
     }
 
     /// Runs a doctor until it has sealed all that was heard; the CPU time of the threads that
