@@ -82,7 +82,7 @@ const RUNS_AT_ONCE: usize = 32_768;
 const HEADERS_AT_ONCE: usize = 8;
 
 /// So many memories don't wait for the next commit, and no more are in one.
-const MEMORIES_AT_ONCE: usize = 16_384;
+const MEMORIES_AT_ONCE: usize = 2_048;
 
 /// How long after a failed seal it is tried again, and how often segments' age is looked at.
 const PAUSE_US: u64 = 60_000_000;
