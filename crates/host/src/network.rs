@@ -32,11 +32,13 @@ impl Machine {
         let class = format!("/sys/class/net/{name}");
         let wireless =
             ["wireless", "phy80211"].map(|file| self.is_there(&format!("{class}/{file}")));
+        // Else its number is one of another network.
+        let here = message.attribute(LINK, libc::IFLA_LINK_NETNSID).is_none();
         Some(Link {
             index: u32::from_ne_bytes([i0, i1, i2, i3]),
             kind,
             master: message.number(LINK, libc::IFLA_MASTER),
-            below: message.number(LINK, libc::IFLA_LINK).filter(|below| *below != 0),
+            below: message.number(LINK, libc::IFLA_LINK).filter(|below| *below != 0 && here),
             up: has(libc::IFF_UP),
             carrier: has(libc::IFF_LOWER_UP),
             ethernet: u16::from_ne_bytes([kind_low, kind_high]) == libc::ARPHRD_ETHER,
