@@ -325,3 +325,52 @@ fn a_machine_that_is_cut_off_is_a_flatline() -> Result<()> {
     }
     Ok(())
 }
+
+/// What would be on a disk after the machine was switched off.
+const LASTING: &str = "
+bedside-patient up --heartbeat off DOCTOR; echo \"up: $?\"
+echo '<6>lab: the first start' > /dev/kmsg
+echo begin; tar -C / -cf - etc var/lib | gzip | base64; echo end
+";
+
+/// The start of a machine with that disk, as an init system makes it.
+const STARTED: &str = "
+echo @DISK@ | base64 -d | gunzip | tar -C / -xf -
+for module in $(grep -hv '^#' /etc/modules-load.d/*.conf); do modprobe $module; done
+sysctl -q -p /etc/sysctl.d/60-bedside-patient.conf
+echo '<6>lab: the second start' > /dev/kmsg
+bedside-patient agent > /tmp/agent 2>&1 & agent=$!
+tries=0; until bedside-patient status > /tmp/status || [ $tries -gt 100 ]; do usleep 100000; tries=$((tries + 1)); done
+cat /tmp/status
+bedside-patient test; echo \"test: $?\"
+kill $agent; wait $agent
+bedside-patient down > /tmp/down; echo \"down: $?\"
+cat /tmp/agent
+find /etc -name '*bedside*'; lsmod | grep netconsole
+";
+
+#[test]
+fn a_machine_that_starts_again_is_armed_from_its_start() -> Result<()> {
+    for kernel in ["6.1", "7"] {
+        let ward = Ward::open()?;
+        let machine = ward.admit(kernel, Death::PowerOff, LASTING)?;
+        let first = said(&machine)?;
+        ward.heard("lab: the first start")?;
+        drop(machine);
+        let disk = first.split("begin\n").nth(1).and_then(|rest| rest.split("\nend").next());
+        let disk = disk.context("no disk")?.replace('\n', "");
+        let machine = ward.admit(kernel, Death::PowerOff, &STARTED.replace("@DISK@", &disk))?;
+        let said = said(&machine)?;
+        for words in ["as wished", "test: 0", "down: 0", "take over netconsole="] {
+            ensure!(said.contains(words), "{kernel}: {words:?} is not in:\n{said}");
+        }
+        let after = said.split("down: 0").nth(1).unwrap_or_default();
+        ensure!(!after.contains("/etc/"), "{kernel}: something is left:\n{said}");
+        let items = ward.heard("lab: the second start")?;
+        let starts = items
+            .iter()
+            .filter(|item| matches!(item, Item::Record(r) if r.text.starts_with("Linux version")));
+        ensure!(starts.count() == 2, "{kernel}: the log of both starts from its first line");
+    }
+    Ok(())
+}

@@ -16,6 +16,10 @@ impl Machine {
     pub fn apply(&self, action: &Action) -> Result<(), Error> {
         match action {
             Action::Load { parameter, devices, again } => self.load(parameter, devices, *again),
+            Action::Adopt(loaded) => {
+                self.note(&Undo::Unload(loaded.clone()))?;
+                self.show_targets(loaded.devices.len())
+            }
             Action::MountConfigfs => self.mount_configfs(),
             Action::MakeTarget(name) => {
                 self.note(&Undo::RemoveTarget(name.clone()))?;

@@ -20,6 +20,7 @@ impl Machine {
             .collect::<Result<_, _>>()?;
         if facts.loaded.is_none() && facts.module == Module::Loaded {
             facts.loaded = loaded_at_start(&facts);
+            facts.from_start = facts.loaded.is_some();
         }
         Ok(facts)
     }

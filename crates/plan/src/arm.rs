@@ -193,6 +193,13 @@ fn parameter_of(facts: &Facts, targets: &[Wanted]) -> (String, usize) {
 }
 
 fn set_targets(facts: &Facts, targets: &[Wanted], plan: &mut Plan) -> Result<(), Vec<Refusal>> {
+    if let Some(loaded) = facts.loaded.as_ref().filter(|_| facts.from_start) {
+        plan.push(
+            Action::Adopt(loaded.clone()),
+            "the machine's start loaded it; whatever else this kernel can comes next",
+        );
+        return Ok(());
+    }
     if needs_reload(facts, targets) {
         load(facts, targets, true, plan);
         return Ok(());

@@ -16,8 +16,10 @@ pub struct Facts {
     pub module: Module,
     /// Whether its targets can be made and changed while it runs.
     pub configfs: Configfs,
-    /// With what `up` loaded the module, if it did.
+    /// With what the module was loaded, if that was our doing.
     pub loaded: Option<Loaded>,
+    /// It was loaded at the machine's start, and its targets have not been looked for since.
+    pub from_start: bool,
     /// The targets that configfs shows.
     pub targets: Vec<Target>,
     /// The console log level; lines of this number and above are not sent.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::facts::Loaded;
+
 /// Steps in their order, and what is worth knowing beside them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -33,6 +35,9 @@ pub enum Action {
         /// Whether the module is unloaded first.
         again: bool,
     },
+    /// Takes a module over that was loaded at the machine's start, as our files have it: has it
+    /// show its targets in configfs where the kernel can.
+    Adopt(Loaded),
     /// Mounts configfs.
     MountConfigfs,
     /// Makes a target of this name in configfs.
@@ -104,6 +109,7 @@ impl fmt::Display for Action {
                 let space = if parameter.is_empty() { "" } else { " netconsole=" };
                 write!(out, "{unload}modprobe netconsole{space}{parameter}")
             }
+            Action::Adopt(loaded) => write!(out, "take over netconsole={}", loaded.parameter),
             Action::MountConfigfs => {
                 write!(out, "mount -t configfs configfs {}", crate::path::CONFIGFS)
             }

@@ -160,6 +160,12 @@ fn the_basic_format_takes_neither_number_nor_name() {
 }
 
 #[test]
+fn what_the_start_of_the_machine_loaded_is_taken_over() {
+    let facts = Facts { from_start: true, ..loaded(machine(), FROM_10) };
+    assert_eq!(steps(&facts, &["10.0.0.2"]), [format!("take over netconsole={FROM_10}")]);
+}
+
+#[test]
 fn a_router_that_was_replaced_is_followed() {
     let other = Target { remote_mac: Some(Mac([2; 6])), ..target("bedside0") };
     let facts = Facts { targets: vec![other.clone()], ..loaded(machine(), FROM_10) };
