@@ -43,6 +43,7 @@ impl Machine {
             blacklisted: self.modprobe_line(kernel::blacklists),
             limits: self.limits(),
             init: self.init(),
+            initramfs: self.initramfs(),
             files: self.files()?,
             program: program(),
             distribution: self.distribution(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bedside_plan::facts::{Configfs, Console, Init, Limits, Module};
+use bedside_plan::facts::{Configfs, Console, Init, Initramfs, Limits, Module};
 use bedside_plan::path;
 
 use crate::Machine;
@@ -131,6 +131,16 @@ impl Machine {
             Init::SysV
         } else {
             Init::Unknown
+        }
+    }
+
+    pub(crate) fn initramfs(&self) -> Initramfs {
+        if self.is_there("/usr/sbin/update-initramfs") {
+            Initramfs::Tools
+        } else if ["/usr/bin/dracut", "/sbin/dracut"].iter().any(|path| self.is_there(path)) {
+            Initramfs::Dracut
+        } else {
+            Initramfs::Unknown
         }
     }
 }

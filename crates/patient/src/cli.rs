@@ -48,6 +48,7 @@ pub enum Command {
 
 /// `bedside-patient up`.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct UpArgs {
     /// Who is to hear: HOST, HOST:PORT, [IPV6]:PORT, [+][PORT]@HOST, or a kernel parameter
     #[arg(value_name = "DOCTOR", required = true, value_hint = ValueHint::Hostname)]
@@ -58,6 +59,9 @@ pub struct UpArgs {
     /// Until the next start of the machine only
     #[arg(long)]
     pub no_permanent: bool,
+    /// Load netconsole in the initramfs already, and say what to put on the kernel's command line
+    #[arg(long, conflicts_with = "no_permanent")]
+    pub early: bool,
     /// Don't prove it
     #[arg(long)]
     pub no_test: bool,

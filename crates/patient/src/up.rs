@@ -17,6 +17,7 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
         words: args.doctors.clone(),
         log_level: args.log_level.0,
         permanent: !args.no_permanent,
+        early: args.early,
         heartbeat_s: args.heartbeat.0,
         ..machine.wish()?.unwrap_or_default()
     };
@@ -67,6 +68,9 @@ pub(crate) fn reach(
             mark = machine.undoable()?;
             // Another may have been at work until now.
             continue;
+        }
+        for note in plan.notes.iter().filter(|_| done == 0) {
+            say!("note: {note}");
         }
         for step in &plan.steps {
             tell(step);

@@ -77,7 +77,7 @@ fn obstacles(facts: &Facts) -> Vec<Refusal> {
         )),
         Module::Loadable if facts.limits.modules_disabled => refusals.push(Refusal::new(
             "no module may be loaded until the next start (kernel.modules_disabled = 1)",
-            "have it loaded at the start: `bedside-patient up --early kernel-command-line …`",
+            "start the machine without that setting, `bedside-patient up …`, and set it again",
         )),
         _ => {}
     }

@@ -42,6 +42,8 @@ pub struct Facts {
     pub limits: Limits,
     /// What runs the machine's services.
     pub init: Init,
+    /// What makes the machine's initramfs.
+    pub initramfs: Initramfs,
     /// The regular files that a plan may write, as they are; those that are there.
     pub files: BTreeMap<String, String>,
     /// Where this program is.
@@ -257,6 +259,18 @@ pub enum Init {
     Procd,
     /// Scripts in `/etc/rcS.d`.
     SysV,
+    /// Nothing that is known.
+    #[default]
+    Unknown,
+}
+
+/// What makes an initramfs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Initramfs {
+    /// Debian's and Ubuntu's initramfs-tools.
+    Tools,
+    /// dracut.
+    Dracut,
     /// Nothing that is known.
     #[default]
     Unknown,

@@ -53,8 +53,14 @@ pub mod path {
     pub const MODULES_LOAD: &str = "/etc/modules-load.d/bedside-patient.conf";
     /// The console log level at every start.
     pub const SYSCTL: &str = "/etc/sysctl.d/60-bedside-patient.conf";
+    /// Loads the module in an initramfs of initramfs-tools.
+    pub const INITRAMFS_HOOK: &str = "/etc/initramfs-tools/hooks/bedside-patient";
+    /// Loads the module in an initramfs of dracut.
+    pub const DRACUT: &str = "/etc/dracut.conf.d/bedside-patient.conf";
     /// Every regular file that a plan may write, and the link that shows that the service is on.
-    pub const WRITTEN: [&str; 8] = [
+    pub const WRITTEN: [&str; 10] = [
+        INITRAMFS_HOOK,
+        DRACUT,
         WISH,
         WISH_UNTIL_REBOOT,
         MODPROBE,

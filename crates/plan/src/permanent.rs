@@ -1,6 +1,6 @@
 //! What keeps a machine armed when it starts anew.
 
-use crate::facts::{Facts, Init, Module};
+use crate::facts::{Facts, Init, Initramfs, Module};
 use crate::step::{Action, Plan};
 use crate::{Wish, path};
 
@@ -26,7 +26,38 @@ pub(crate) fn keep(facts: &Facts, wish: &Wish, parameter: &str, plan: &mut Plan)
         let content = format!("{HEADER}netconsole\n");
         write(facts, path::MODULES_LOAD, &content, "loads it as early as modules are", plan);
     }
+    if wish.early {
+        early(facts, parameter, plan);
+    }
     serve(facts, plan);
+}
+
+/// Loads netconsole in the initramfs, as soon as that has the network's drivers.
+fn early(facts: &Facts, parameter: &str, plan: &mut Plan) {
+    let name = if facts.module == Module::BuiltIn { "netconsole" } else { "netconsole.netconsole" };
+    plan.notes.push(format!(
+        "earlier still, where the driver is built in: `{name}={parameter}` on the kernel's command \
+         line"
+    ));
+    let (path, content, command) = match facts.initramfs {
+        _ if facts.module == Module::BuiltIn => return,
+        Initramfs::Tools => (path::INITRAMFS_HOOK, INITRAMFS_HOOK, "update-initramfs -u"),
+        Initramfs::Dracut => (path::DRACUT, DRACUT, "dracut --force"),
+        Initramfs::Unknown => {
+            plan.notes.push("neither initramfs-tools nor dracut is here".into());
+            return;
+        }
+    };
+    if facts.files.get(path).is_some_and(|held| held == content) {
+        return;
+    }
+    // Undone in reverse: the file goes, then the initramfs is made without it.
+    plan.push(Action::Run { words: Vec::new(), undo: words(command) }, "");
+    let executable = facts.initramfs == Initramfs::Tools;
+    let why = "loads netconsole in the initramfs (not tried by its makers)";
+    let (path, content) = (path.into(), content.into());
+    plan.push(Action::WriteFile { path, content, executable, lasting: true }, why);
+    plan.push(Action::Run { words: words(command), undo: Vec::new() }, "");
 }
 
 fn serve(facts: &Facts, plan: &mut Plan) {
@@ -116,6 +147,8 @@ pub(crate) const WANTS: &str =
 pub(crate) const SCRIPT: &str = "/etc/init.d/bedside-patient";
 
 const UNIT_TEMPLATE: &str = include_str!("permanent/bedside-patient.service");
+const INITRAMFS_HOOK: &str = include_str!("permanent/initramfs-tools");
+const DRACUT: &str = include_str!("permanent/dracut.conf");
 const OPENRC: &str = include_str!("permanent/openrc");
 const PROCD: &str = include_str!("permanent/procd");
 const SYSV: &str = include_str!("permanent/sysvinit");

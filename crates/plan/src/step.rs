@@ -127,6 +127,9 @@ impl fmt::Display for Action {
                 write!(out, "sysctl {name} = {value}")
             }
             Action::WriteFile { path, .. } => write!(out, "write {path}"),
+            Action::Run { words, undo } if words.is_empty() => {
+                write!(out, "when undone: {}", undo.join(" "))
+            }
             Action::Run { words, .. } => out.write_str(&words.join(" ")),
         }
     }

@@ -21,6 +21,8 @@ pub struct Wish {
     pub log_level: Option<u8>,
     /// Whether it is to outlive a start of the machine.
     pub permanent: bool,
+    /// Whether netconsole is to be loaded in the initramfs already.
+    pub early: bool,
     /// Seconds between two heartbeats of the agent; none sends none.
     pub heartbeat_s: Option<u32>,
     /// What the kernel is to do when it dies, by [`PANIC_SETTINGS`]; the others are left.
@@ -43,6 +45,7 @@ impl Default for Wish {
             words: Vec::new(),
             log_level: Some(8),
             permanent: true,
+            early: false,
             heartbeat_s: Some(10),
             panic: BTreeMap::new(),
         }
@@ -88,6 +91,7 @@ impl Wish {
                 self.words.push(value.to_owned());
             }
             "log_level" => self.log_level = parse_level(value)?,
+            "early" => self.early = value.parse().map_err(|_| "give true or false")?,
             "heartbeat" => self.heartbeat_s = parse_heartbeat(value)?,
             "permanent" => self.permanent = value.parse().map_err(|_| "give true or false")?,
             _ => match key.strip_prefix("kernel.") {
@@ -135,6 +139,9 @@ impl fmt::Display for Wish {
         for (name, value) in &self.panic {
             writeln!(out, "kernel.{name} = {value}")?;
         }
+        if self.early {
+            out.write_str("early = true\n")?;
+        }
         writeln!(out, "permanent = {}", self.permanent)
     }
 }
@@ -167,6 +174,7 @@ mod tests {
         for wish in [
             Wish { words: vec!["10.0.0.2:514".into(), "doctor".into()], ..Wish::default() },
             Wish { log_level: None, heartbeat_s: None, permanent: false, ..Wish::default() },
+            Wish { early: true, ..Wish::default() },
             Wish { panic: [("panic".into(), -1)].into(), ..Wish::default() },
         ] {
             assert_eq!(Wish::parse(&wish.to_string()), Ok(wish));

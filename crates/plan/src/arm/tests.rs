@@ -364,3 +364,29 @@ fn the_init_scripts_are_sound_shell() {
         assert!(plan.notes.iter().any(|note| note.contains("not tried")));
     }
 }
+
+#[test]
+fn early_is_in_the_initramfs_and_goes_out_of_it_again() {
+    use crate::facts::Initramfs;
+    for (initramfs, file, command) in [
+        (Initramfs::Tools, path::INITRAMFS_HOOK, "update-initramfs -u"),
+        (Initramfs::Dracut, path::DRACUT, "dracut --force"),
+    ] {
+        let wish = Wish { early: true, permanent: true, ..wish(&["10.0.0.2"]) };
+        let mut facts = Facts { initramfs, ..loaded(machine(), FROM_10) };
+        let doctors = wish.doctors().unwrap();
+        let plan = arm(&facts, &wish, &doctors).unwrap();
+        let words: Vec<String> = plan.steps.iter().map(|step| step.action.to_string()).collect();
+        let at = words.iter().position(|word| *word == format!("write {file}")).unwrap();
+        assert_eq!(words[at - 1], format!("when undone: {command}"));
+        assert_eq!(words[at + 1], command);
+        let line = format!("`netconsole.netconsole={FROM_10}` on the kernel's command line");
+        assert!(plan.notes.iter().any(|note| note.contains(&line)), "{:?}", plan.notes);
+        let Action::WriteFile { content, .. } = &plan.steps[at].action else { unreachable!() };
+        let sound = std::process::Command::new("sh").args(["-n", "-c", content]).status().unwrap();
+        assert!(sound.success());
+        facts.files.insert(file.into(), content.clone());
+        let again = arm(&facts, &wish, &doctors).unwrap();
+        assert!(!again.steps.iter().any(|step| step.action.to_string().contains(command)));
+    }
+}
