@@ -25,6 +25,7 @@ use measure::full::FullArgs;
 use measure::latency::LatencyArgs;
 use measure::memory::MemoryArgs;
 use measure::paced::PacedArgs;
+use measure::patient::Patient;
 use measure::store::StoreArgs;
 use receivers::floor::{self, FloorArgs};
 use report::AllArgs;
@@ -67,6 +68,8 @@ enum Measurement {
     Flood(FloodArgs),
     /// Size of the store, and how long it takes to find something in it
     Store(StoreArgs),
+    /// Size of the patient's program, and memory of its agent
+    Patient,
     /// Receive and count, nothing else
     #[command(hide = true)]
     Floor(FloorArgs),
@@ -106,6 +109,7 @@ fn run(cli: &Cli) -> Result<()> {
         Measurement::Memory(args) => tell(cli.json, &args.run(&site)?),
         Measurement::Flood(args) => tell(cli.json, &args.run(&site)?),
         Measurement::Store(args) => tell(cli.json, &args.run(&site)?),
+        Measurement::Patient => tell(cli.json, &Patient::measure(&site)?),
         Measurement::Floor(_) => Ok(()),
     }
 }

@@ -8,4 +8,5 @@ mod large;
 pub(crate) mod latency;
 pub(crate) mod memory;
 pub(crate) mod paced;
+pub(crate) mod patient;
 pub(crate) mod store;

@@ -21,6 +21,7 @@ use crate::measure::full::{Full, FullArgs};
 use crate::measure::latency::{Latency, LatencyArgs};
 use crate::measure::memory::{Memory, MemoryArgs};
 use crate::measure::paced::{Paced, PacedArgs};
+use crate::measure::patient::Patient;
 use crate::measure::store::{Store, StoreArgs};
 use crate::site::Site;
 use machine::Machine;
@@ -61,6 +62,8 @@ pub(crate) enum Section {
     Flood,
     /// Size of the store, and questions to it
     Store,
+    /// Size of the patient, and memory of its agent
+    Patient,
 }
 
 /// All figures of a run.
@@ -74,6 +77,7 @@ pub(crate) struct Report {
     memory: Vec<Memory>,
     flood: Vec<Flood>,
     store: Vec<Store>,
+    patient: Vec<Patient>,
 }
 
 impl AllArgs {
@@ -108,6 +112,7 @@ impl AllArgs {
             Section::Memory => report.memory = vec![told(self.memory().run(site))?],
             Section::Flood => report.flood = vec![told(self.flood().run(site))?],
             Section::Store => report.store = vec![told(self.store().run(site))?],
+            Section::Patient => report.patient = vec![told(Patient::measure(site))?],
         }
         Ok(())
     }
@@ -210,6 +215,7 @@ impl Report {
             memory: Vec::new(),
             flood: Vec::new(),
             store: Vec::new(),
+            patient: Vec::new(),
         })
     }
 
@@ -238,6 +244,7 @@ impl Report {
             Section::Memory => page::tables(&self.memory),
             Section::Flood => page::tables(&self.flood),
             Section::Store => page::tables(&self.store),
+            Section::Patient => page::tables(&self.patient),
         }
     }
 
