@@ -181,6 +181,7 @@ fn each_way_that_cannot_be_is_refused_and_nothing_is_done() -> Result<()> {
 }
 
 /// Whatever happens to the network, the agent mends it; `heard` waits until the doctor hears again.
+/// What `up` changes it takes for granted, and after `down` it has nothing to do.
 const CHANGES: &str = "
 heard() {
   tries=0
@@ -211,7 +212,9 @@ heard 'another name'
 brctl addbr br0; brctl addif br0 lan0; ip addr flush dev lan0; up_again br0
 heard 'port of a bridge'
 grep VmHWM /proc/$agent/status
-kill $agent; wait $agent; echo \"agent: $?\"
+bedside-patient up --no-permanent --no-test 10.0.2.2:9 > /dev/null; sleep 2
+bedside-patient status | grep 'armed for 10.0.2.2:9, as wished'
+bedside-patient down > /dev/null; wait $agent; echo \"agent: $?\"
 cat /tmp/agent
 ";
 
@@ -229,6 +232,8 @@ fn the_agent_follows_routers_names_and_bridges() -> Result<()> {
             "down and up: heard",
             "another name: heard",
             "port of a bridge: heard",
+            "armed for 10.0.2.2:9, as wished",
+            "nothing is wished of this machine any more",
             "agent: 0",
         ] {
             ensure!(said.contains(words), "{kernel}: {words:?} is not in:\n{said}");

@@ -18,7 +18,7 @@ impl Machine {
             Action::Load { parameter, devices, again } => self.load(parameter, devices, *again),
             Action::Adopt(loaded) => {
                 self.note(&Undo::Unload(loaded.clone()))?;
-                self.show_targets(loaded.devices.len())
+                self.show_targets(&loaded.parameter)
             }
             Action::MountConfigfs => self.mount_configfs(),
             Action::MakeTarget(name) => {
@@ -68,13 +68,15 @@ impl Machine {
         if again {
             self.unload()?;
         }
-        let result = self.load_with(parameter, devices);
+        let mut loaded = parameter.to_owned();
+        let result = self.load_with(&loaded, devices);
         if result.is_err() && parameter.contains("+r") {
-            self.load_with(&parameter.replace("+r", "+"), devices)?;
+            loaded = parameter.replace("+r", "+");
+            self.load_with(&loaded, devices)?;
         } else {
             result?;
         }
-        self.show_targets(devices.len())
+        self.show_targets(&loaded)
     }
 
     fn load_with(&self, parameter: &str, devices: &[u32]) -> Result<(), Error> {
@@ -96,8 +98,8 @@ impl Machine {
 
     /// A directory of the right name shows a parameter's target, where the kernel can do that
     /// (`make_netconsole_target` in drivers/net/netconsole.c); else it is a new, empty one.
-    fn show_targets(&self, count: usize) -> Result<(), Error> {
-        if !self.is_dir(path::CONFIGFS) {
+    fn show_targets(&self, parameter: &str) -> Result<(), Error> {
+        if !self.is_dir(path::CONFIGFS) || parameter.is_empty() {
             return Ok(());
         }
         if !self.has_configfs() {
@@ -106,15 +108,16 @@ impl Machine {
         if !self.is_dir(path::TARGETS) {
             return Ok(());
         }
-        for number in 0..count {
+        for number in 0..parameter.split(';').count() {
             let name = format!("cmdline{number}");
             self.note(&Undo::RemoveTarget(name.clone()))?;
             self.make_dir(&format!("{}/{name}", path::TARGETS))?;
             if !Self::is_from_parameter(&self.target(&name)) {
-                self.remove_target(&name)?;
+                return self.remove_target(&name);
             }
         }
-        Ok(())
+        let (parameter, devices) = (parameter.to_owned(), Vec::new());
+        self.note(&Undo::Unload(Loaded { parameter, devices }))
     }
 
     pub(crate) fn mount_configfs(&self) -> Result<(), Error> {

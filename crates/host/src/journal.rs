@@ -28,8 +28,22 @@ impl<'m> Journal<'m> {
     }
 
     /// Writes one down, unless it is there already.
+    ///
+    /// With what the module was loaded last is the last word about that; the first one says when
+    /// it is to be unloaded.
     pub(crate) fn note(&self, undo: &Undo) -> Result<(), Error> {
-        if self.entries()?.iter().any(|known| covers(known, undo)) {
+        let mut entries = self.entries()?;
+        if matches!(undo, Undo::Unload(_)) {
+            let mut loads = (0..entries.len()).filter(|at| matches!(entries[*at], Undo::Unload(_)));
+            let (first, last) = (loads.next(), loads.next_back());
+            if last.or(first).is_some_and(|at| entries[at] == *undo) {
+                return Ok(());
+            }
+            if let Some(at) = last {
+                entries.remove(at);
+                self.keep(&entries)?;
+            }
+        } else if entries.iter().any(|known| covers(known, undo)) {
             return Ok(());
         }
         let path = if undo.is_passing() { self.passing() } else { LASTING.to_owned() };
@@ -121,3 +135,26 @@ fn covers(known: &Undo, undo: &Undo) -> bool {
 }
 
 const LASTING: &str = "/var/lib/bedside-patient/journal";
+
+#[cfg(test)]
+mod tests {
+    use bedside_plan::facts::Loaded;
+
+    use super::*;
+
+    #[test]
+    fn the_last_load_is_told_and_the_first_one_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = Machine::new(root.path());
+        let journal = Journal::of(&machine);
+        let unload = |parameter: &str| {
+            Undo::Unload(Loaded { parameter: parameter.into(), devices: vec![2] })
+        };
+        let target = Undo::RemoveTarget("bedside0".into());
+        for parameter in ["a", "a", "b", "a", "c", "a"] {
+            journal.note(&unload(parameter)).unwrap();
+            journal.note(&target).unwrap();
+        }
+        assert_eq!(journal.entries().unwrap(), [unload("a"), target, unload("a")]);
+    }
+}

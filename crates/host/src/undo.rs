@@ -36,7 +36,12 @@ impl Machine {
         let mut failed = Vec::new();
         while entries.len() > keep {
             let Some(entry) = entries.pop() else { break };
-            let undone = self.take_back(&entry).unwrap_or_else(Undone::Failed);
+            let undone = if is_load(&entry) && entries.iter().any(is_load) {
+                // Loaded more than once: unloaded with the first one, when nothing uses it.
+                Undone::Nothing
+            } else {
+                self.take_back(&entry).unwrap_or_else(Undone::Failed)
+            };
             tell(&entry, &undone);
             if matches!(undone, Undone::Failed(_)) {
                 failed.push(entry);
@@ -107,4 +112,8 @@ impl Machine {
         fs::remove_file(self.at(path)).map_err(Error::change("remove", self.at(path)))?;
         Ok(Undone::Done)
     }
+}
+
+fn is_load(entry: &Undo) -> bool {
+    matches!(entry, Undo::Unload(_))
 }

@@ -8,41 +8,39 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bedside_host::{Changes, Machine, touch};
-use bedside_plan::{Doctor, Facts, Wish};
+use bedside_plan::Facts;
 
 use crate::heart::{Heart, State};
+use crate::reach::{Goal, Reached, reach};
 use crate::signals::{Signals, Woken};
 use crate::tell::say;
-use crate::up::{reach, tell_step};
+use crate::up::tell_step;
 use crate::{Exit, exit};
 
 pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
-    let Some(wish) = machine.wish()? else {
+    let Some(goal) = Goal::now(machine)? else {
         let why = "nothing is wished of this machine: `bedside-patient up DOCTOR`";
         return Ok(exit::tell(Exit::Usage, why));
     };
-    let doctors = wish.doctors()?;
     let signals = Signals::catch()?;
     // Before the first look, so that nothing falls between.
     let changes = Changes::listen().context("cannot hear of changes from the kernel")?;
-    let heart = wish.heartbeat_s.map(Heart::new);
-    let facts = Facts::default();
-    let mut agent = Agent { machine, wish, doctors, told: String::new(), facts, heart };
-    loop {
-        agent.look();
+    let heart = goal.wish.heartbeat_s.map(Heart::new);
+    let mut agent = Agent { machine, goal, told: String::new(), facts: Facts::default(), heart };
+    while agent.look() {
         agent.beat();
         if !await_news(&changes, &signals, agent.rest())? {
-            agent.part();
-            return Ok(Exit::Well);
+            break;
         }
     }
+    agent.part();
+    Ok(Exit::Well)
 }
 
 /// What it keeps true.
 struct Agent<'m> {
     machine: &'m Machine,
-    wish: Wish,
-    doctors: Vec<Doctor>,
+    goal: Goal,
     /// The last trouble, which is told once.
     told: String,
     /// What the last look saw.
@@ -51,11 +49,16 @@ struct Agent<'m> {
 }
 
 impl Agent<'_> {
-    /// Mends what differs from the wish. Trouble is tried again with the next news.
-    fn look(&mut self) {
-        let trouble = match reach(self.machine, &self.wish, &self.doctors, &mut tell_step) {
-            Ok(Ok(_)) => String::new(),
-            Ok(Err(refusals)) => {
+    /// Mends what differs from the wish, which `up` may have changed. Trouble is tried again with
+    /// the next news. False, if nothing is wished any more.
+    fn look(&mut self) -> bool {
+        let trouble = match reach(self.machine, &|| Goal::now(self.machine), &mut tell_step) {
+            Ok(Reached::NothingWished) => {
+                say!("nothing is wished of this machine any more");
+                return false;
+            }
+            Ok(Reached::Done(_)) => String::new(),
+            Ok(Reached::Refused(refusals)) => {
                 let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
                 lines.join("\n")
             }
@@ -65,21 +68,33 @@ impl Agent<'_> {
             say!("{}", if trouble.is_empty() { "well again" } else { &trouble });
             self.told = trouble;
         }
-        if let Ok(facts) = self.machine.facts(&self.doctors) {
+        self.see();
+        true
+    }
+
+    /// What there is to tell of, and a look at who is next on the way.
+    fn see(&mut self) {
+        if let Ok(Some(goal)) = Goal::now(self.machine) {
+            if goal.wish.heartbeat_s != self.goal.wish.heartbeat_s {
+                self.heart = goal.wish.heartbeat_s.map(Heart::new);
+            }
+            self.goal = goal;
+        }
+        if let Ok(facts) = self.machine.facts(&self.goal.doctors) {
             touch(&facts.ways);
             self.facts = facts;
         }
     }
 
     fn beat(&mut self) {
-        let (facts, doctors, armed) = (&self.facts, &self.doctors, self.told.is_empty());
+        let (facts, doctors, armed) = (&self.facts, &self.goal.doctors, self.told.is_empty());
         if let Some(heart) = &mut self.heart {
             heart.beat(&State { facts, doctors, armed });
         }
     }
 
     fn part(&self) {
-        let (facts, doctors, armed) = (&self.facts, &self.doctors, self.told.is_empty());
+        let (facts, doctors, armed) = (&self.facts, &self.goal.doctors, self.told.is_empty());
         if let Some(heart) = &self.heart {
             heart.goodbye(&State { facts, doctors, armed });
         }

@@ -5,8 +5,9 @@ use bedside_plan::{Doctor, State, Verdict, check};
 use serde_json::json;
 
 use crate::cli::CheckArgs;
+use crate::reach::{Goal, Reached, reach};
 use crate::tell::say;
-use crate::up::{reach, refuse, tell_step};
+use crate::up::{refuse, tell_step};
 use crate::{Exit, exit};
 
 pub(crate) fn run(machine: &Machine, args: &CheckArgs) -> anyhow::Result<Exit> {
@@ -42,10 +43,10 @@ fn set_panic(machine: &Machine, settings: &[String]) -> anyhow::Result<Exit> {
             return Ok(exit::tell(Exit::Usage, &format!("--set-panic {why}")));
         }
     }
-    let doctors = wish.doctors()?;
-    match reach(machine, &wish, &doctors, &mut tell_step)? {
-        Ok(_) => Ok(Exit::Well),
-        Err(refusals) => Ok(refuse(&refusals)),
+    let goal = Goal::of(wish)?;
+    match reach(machine, &|| Ok(Some(goal.clone())), &mut tell_step)? {
+        Reached::Refused(refusals) => Ok(refuse(&refusals)),
+        Reached::Done(_) | Reached::NothingWished => Ok(Exit::Well),
     }
 }
 

@@ -10,6 +10,7 @@ mod down;
 mod exit;
 mod explain;
 mod heart;
+mod reach;
 mod relay;
 mod signals;
 mod status;

@@ -1,13 +1,12 @@
-//! `bedside-patient up`: from facts to a plan, from a plan to deeds, until nothing is left to do.
+//! `bedside-patient up`: arms the kernel, and proves it.
 
 use std::time::Instant;
 
-use anyhow::Context as _;
 use bedside_host::Machine;
 use bedside_plan::{Doctor, Plan, Refusal, Step, Wish, arm};
 
 use crate::cli::UpArgs;
-use crate::down::take_back;
+use crate::reach::{Goal, Reached, reach};
 use crate::tell::{indented, say};
 use crate::test::{self, Proof};
 use crate::{Exit, exit};
@@ -29,60 +28,20 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
         return dry_run(machine, &wish, &doctors);
     }
     let begun = Instant::now();
-    match reach(machine, &wish, &doctors, &mut tell_step)? {
-        Err(refusals) => return Ok(refuse(&refusals)),
-        Ok(0) => say!("nothing to do: the kernel is armed as wished"),
-        Ok(_) => {}
+    let goal = Goal { wish, doctors };
+    match reach(machine, &|| Ok(Some(goal.clone())), &mut tell_step)? {
+        Reached::Refused(refusals) => return Ok(refuse(&refusals)),
+        Reached::Done(0) => say!("nothing to do: the kernel is armed as wished"),
+        Reached::Done(_) | Reached::NothingWished => {}
     }
     if args.no_test {
         return Ok(Exit::Well);
     }
-    let proof = test::prove(machine, &doctors)?;
+    let proof = test::prove(machine, &goal.doctors)?;
     if proof == Proof::Heard {
         say!("armed and proven in {:.1} s", begun.elapsed().as_secs_f32());
     }
     Ok(proof.exit())
-}
-
-/// Makes the machine what is wished; says how many steps that took. What a step that fails
-/// leaves behind is taken back.
-pub(crate) fn reach(
-    machine: &Machine,
-    wish: &Wish,
-    doctors: &[Doctor],
-    tell: &mut dyn FnMut(&Step),
-) -> anyhow::Result<Result<usize, Vec<Refusal>>> {
-    let mut lock = None;
-    let mut done = 0;
-    let mut mark = 0;
-    for _ in 0..ROUNDS {
-        let plan = match arm(&machine.facts(doctors)?, wish, doctors) {
-            Ok(plan) => plan,
-            Err(refusals) => return Ok(Err(refusals)),
-        };
-        if plan.is_empty() {
-            return Ok(Ok(done));
-        }
-        if lock.is_none() {
-            lock = Some(machine.lock()?);
-            mark = machine.undoable()?;
-            // Another may have been at work until now.
-            continue;
-        }
-        for note in plan.notes.iter().filter(|_| done == 0) {
-            say!("note: {note}");
-        }
-        for step in &plan.steps {
-            tell(step);
-            if let Err(error) = machine.apply(&step.action) {
-                say!("failed; taking back what was begun:");
-                take_back(machine, mark)?;
-                return Err(error).with_context(|| format!("not armed: {}", step.action));
-            }
-            done += 1;
-        }
-    }
-    anyhow::bail!("the machine does not become what it should be: is another tool at it too?")
 }
 
 fn dry_run(machine: &Machine, wish: &Wish, doctors: &[Doctor]) -> anyhow::Result<Exit> {
@@ -121,6 +80,3 @@ pub(crate) fn refuse(refusals: &[Refusal]) -> Exit {
     }
     Exit::Problem
 }
-
-/// The lock, the module, what it shows once it is there, what depends on that; and one to spare.
-const ROUNDS: usize = 6;

@@ -248,7 +248,7 @@ fn is_hidden(facts: &Facts, wanted: &Wanted) -> bool {
 
 /// Whether there are targets of our parameter which configfs does not show.
 fn hides(facts: &Facts) -> bool {
-    facts.loaded.as_ref().is_some_and(|loaded| !loaded.parameter.is_empty())
+    facts.loaded.as_ref().is_some_and(|loaded| !loaded.devices.is_empty())
         && !facts.targets.iter().any(|target| target.name.starts_with(FROM_PARAMETER))
 }
 

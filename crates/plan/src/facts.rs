@@ -111,7 +111,8 @@ pub enum Configfs {
 pub struct Loaded {
     /// Its parameter.
     pub parameter: String,
-    /// The numbers of the devices that it named at that time.
+    /// The numbers of the devices that it named at that time, if the kernel does not show its
+    /// targets in configfs: there they can be looked at, and changed.
     pub devices: Vec<u32>,
 }
 

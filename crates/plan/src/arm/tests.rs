@@ -160,6 +160,19 @@ fn the_basic_format_takes_neither_number_nor_name() {
 }
 
 #[test]
+fn a_kernel_that_shows_its_parameters_targets_is_not_loaded_again() {
+    let mut facts = loaded(machine(), FROM_10);
+    facts.loaded.as_mut().unwrap().devices.clear();
+    facts.ways = vec![way("10.0.0.3")];
+    facts.targets = vec![target("cmdline0")];
+    let steps = self::steps(&facts, &["10.0.0.3"]);
+    assert_eq!(steps[..2], ["remove the target cmdline0", "make the target bedside0"]);
+    let other = Target { remote_ip: Some([10, 0, 0, 3].into()), ..target("bedside0") };
+    facts.targets = vec![other];
+    assert_eq!(self::steps(&facts, &["10.0.0.3"]), Vec::<String>::new());
+}
+
+#[test]
 fn what_the_start_of_the_machine_loaded_is_taken_over() {
     let facts = Facts { from_start: true, ..loaded(machine(), FROM_10) };
     assert_eq!(steps(&facts, &["10.0.0.2"]), [format!("take over netconsole={FROM_10}")]);
