@@ -2,6 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use netconsole_wire::heartbeat::Heartbeat;
+use netconsole_wire::question::{Answer, Nonce, QUESTION_LENGTH, Question};
 use netconsole_wire::{
     Basic, Body, Datagram, Extended, Fields, Message, Record, SliceSink, Syslog, Text, basic_line,
     escape, lines, parse, record_from, starts_like_a_line, unescape, unescape_into,
@@ -23,7 +25,23 @@ fuzz_target!(|payload: &[u8]| {
     record(&basic_line(payload).record(true), payload);
     lines(payload).for_each(|line| record(&line.record(false), payload));
     let _: bool = starts_like_a_line(payload);
+    asked_and_beaten(payload);
 });
+
+/// Questions, answers and heartbeats: what is read is written as it was, but for its blanks.
+fn asked_and_beaten(payload: &[u8]) {
+    let _: Option<Nonce> = Nonce::in_line(payload);
+    if let Some(question) = Question::parse(payload) {
+        assert_eq!(Question::parse(&question.emit()), Some(question));
+    }
+    if let Some(answer) = Answer::parse(payload) {
+        assert_eq!(Answer::parse(answer.emit(&mut [0; QUESTION_LENGTH])), Some(answer));
+    }
+    if let Some(heartbeat) = Heartbeat::parse(payload) {
+        let said = heartbeat.to_string();
+        assert_eq!(Heartbeat::parse(said.as_bytes()), Some(heartbeat));
+    }
+}
 
 fn written_again(datagram: &Datagram<'_>, payload: &[u8]) {
     let mut room = vec![0; payload.len()];

@@ -30,8 +30,8 @@ pub fn run() -> anyhow::Result<Exit> {
     say("")?;
     boots::run(&everyone)?;
     say(
-        "\nFor your own machines:\n  here          bedside serve\n  on a machine  modprobe netconsole \
-         netconsole=+@/,6666@THIS-ADDRESS/",
+        "\nFor your own machines:\n  here          bedside serve\n  on a machine  bedside-patient up \
+         THIS-ADDRESS",
     )?;
     Ok(Exit::Well)
 }

@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
+use crate::config::PORT;
+
 /// What to type on the machine to be watched, for each address at which this one can be reached;
 /// nothing where it hears itself only.
 pub(crate) fn first_steps(listening: &[SocketAddr]) -> Option<String> {
@@ -29,10 +31,20 @@ fn steps(listening: &[SocketAddr], own: &[IpAddr]) -> Option<String> {
     for (at, (ip, port)) in targets.iter().enumerate() {
         let or = if at == 0 { "" } else { "   # or, by this way" };
         // Writing to a string cannot fail.
-        let _infallible = writeln!(text, "  modprobe netconsole netconsole=+@/,{port}@{ip}/{or}");
+        let _infallible = writeln!(text, "  bedside-patient up {}{or}", doctor(*ip, *port));
     }
-    text.push_str("  dmesg -n 8");
+    if let Some((ip, port)) = targets.first() {
+        let _infallible = write!(
+            text,
+            "or without it:\n  modprobe netconsole netconsole=+@/,{port}@{ip}/ && dmesg -n 8"
+        );
+    }
     Some(text)
+}
+
+/// As `bedside-patient` wants it: netconsole's own port goes without saying.
+fn doctor(ip: IpAddr, port: u16) -> String {
+    if port == PORT { ip.to_string() } else { SocketAddr::new(ip, port).to_string() }
 }
 
 /// The addresses of this machine that others may know: those of interfaces that are up, without
@@ -70,23 +82,20 @@ mod tests {
         let told = steps(&listening, &own).unwrap_or_default();
         let told: Vec<&str> = told
             .lines()
-            .filter_map(|line| line.trim().strip_prefix("modprobe netconsole "))
+            .filter_map(|line| line.trim().strip_prefix("bedside-patient up "))
             .collect();
         assert_eq!(told, commands);
     }
 
     #[test]
     fn each_way_to_be_reached_is_told() {
-        check(&["0.0.0.0:6666"], &["192.168.0.2"], &["netconsole=+@/,6666@192.168.0.2/"]);
+        check(&["0.0.0.0:6666"], &["192.168.0.2"], &["192.168.0.2"]);
         check(
             &["0.0.0.0:6666", "[::]:6666"],
             &["192.168.0.2", "fd00::2"],
-            &[
-                "netconsole=+@/,6666@192.168.0.2/",
-                "netconsole=+@/,6666@fd00::2/   # or, by this way",
-            ],
+            &["192.168.0.2", "fd00::2   # or, by this way"],
         );
-        check(&["10.0.0.1:514"], &["10.0.0.1", "10.0.0.2"], &["netconsole=+@/,514@10.0.0.1/"]);
+        check(&["10.0.0.1:514"], &["10.0.0.1", "10.0.0.2"], &["10.0.0.1:514"]);
     }
 
     #[test]

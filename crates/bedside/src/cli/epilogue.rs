@@ -103,9 +103,10 @@ static SERVE: Epilogue = Epilogue {
         ("bedside serve --listen 514 --allow 10.0.0.0/8 --data /srv/bedside", ""),
     ],
     notes: &[
-        "A kernel is made to speak with, for instance, `modprobe netconsole \
-         netconsole=+r@/eth0,6666@192.0.2.1/52:54:00:12:34:56` and `dmesg -n 8`: the address and \
-         the network card's address are those of this machine, or of the router on the way.",
+        "A kernel is made to speak with `bedside-patient up 192.0.2.1` on its machine; by hand with \
+         `modprobe netconsole netconsole=+@/eth0,6666@192.0.2.1/52:54:00:12:34:56` and `dmesg -n \
+         8`, where the last address is that of this machine's network card, or of the router's on \
+         the way.",
         "SIGTERM and SIGINT end it with everything kept; SIGHUP reads the configuration again.",
     ],
     exit: &[
