@@ -5,12 +5,25 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::unistd::geteuid;
+use nix::unistd::{Pid, geteuid};
 
 use crate::generate::address::Network;
 use crate::sys;
+
+/// Works with this process, and all that it starts meanwhile, bound to one core.
+pub(crate) fn on_one_core<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let this = Pid::from_raw(0);
+    let cores = sched_getaffinity(this)?;
+    let mut one = CpuSet::new();
+    let first = (0..CpuSet::count()).find(|&core| cores.is_set(core).unwrap_or(false));
+    one.set(first.context("no core")?)?;
+    sched_setaffinity(this, &one)?;
+    let done = work();
+    sched_setaffinity(this, &cores)?;
+    done
+}
 
 /// The doctor's program, a folder, and the network between the two ends.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use super::figures::{Table, median};
 use crate::generate::{Format, Load, Profile};
 use crate::receivers::{Doctor, Kind, Receiver};
 use crate::send::Sender;
-use crate::site::Site;
+use crate::site::{Site, on_one_core};
 
 /// What to drain.
 #[derive(clap::Args, Clone, Debug)]
@@ -68,6 +68,10 @@ pub(crate) struct Row {
 impl DrainArgs {
     /// Drains all receivers in turns.
     pub(crate) fn run(&self, site: &Site) -> Result<Drain> {
+        on_one_core(|| self.drain(site))
+    }
+
+    fn drain(&self, site: &Site) -> Result<Drain> {
         let peers = if self.peers { &Kind::PEERS[..] } else { &[] };
         let (kinds, absent): (Vec<Kind>, Vec<Kind>) =
             Kind::OURS.iter().chain(peers).partition(|kind| kind.is_installed());

@@ -11,8 +11,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use bedside_lab::capture::{self, Capture, Datagram};
 use bedside_lab::{oracle, wait};
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
 use serde::Serialize;
 
 use super::figures::{Table, median, thousands};
@@ -20,7 +18,7 @@ use super::large;
 use crate::generate::{Load, Profile, RARE, SELDOM};
 use crate::receivers::{Doctor, Receiver};
 use crate::send::Sender;
-use crate::site::{self, Site};
+use crate::site::{self, Site, on_one_core};
 use crate::stored::Stored;
 
 /// What to ask.
@@ -168,14 +166,7 @@ impl StoreArgs {
     }
 
     fn repeat(&self, what: &str, ask: impl Fn() -> Result<(f64, u64)>) -> Result<Question> {
-        let cores = sched_getaffinity(Pid::from_raw(0))?;
-        let mut one = CpuSet::new();
-        let first = (0..CpuSet::count()).find(|&core| cores.is_set(core).unwrap_or(false));
-        one.set(first.context("no core")?)?;
-        sched_setaffinity(Pid::from_raw(0), &one)?;
-        let answers = (0..self.rounds).map(|_| ask()).collect::<Result<Vec<_>>>();
-        sched_setaffinity(Pid::from_raw(0), &cores)?;
-        let answers = answers?;
+        let answers = on_one_core(|| (0..self.rounds).map(|_| ask()).collect::<Result<Vec<_>>>())?;
         let lines = answers.first().map_or(0, |(_, lines)| *lines);
         let millis = median(answers.into_iter().map(|(millis, _)| millis).collect());
         Ok(Question { what: what.to_owned(), millis, lines })
