@@ -156,10 +156,11 @@ impl Doctor {
 impl Checkpoint {
     /// Gives some memories, if it is time for them. One begins after so many records, which a
     /// restart would have to tell the core again, or after a while.
+    /// No faster than the catalogue takes them in, or they would gather in memory.
     fn go_on(&mut self, now: Monotonic, core: &mut Core, batch: &mut Batch) {
         const EVERY_US: u64 = 300_000_000;
         const RECORDS: u64 = 1_000_000;
-        const BREATH_US: u64 = 10_000;
+        const BREATH_US: u64 = 25_000;
         let records = core.counters().records;
         let begins = self.at.is_none() && (now >= self.due || records >= self.records + RECORDS);
         if begins {
