@@ -132,7 +132,7 @@ const TOP: &str = "\
 Examples:
   bedside-patient up 192.168.0.2              all that a machine on one network needs
   bedside-patient up doctor.example:514       a name, another port
-  bedside-patient up 1234@/,53@192.0.32.10/   through a router, from port 1234
+  bedside-patient up +1234@/,53@192.0.32.10/  through a router, from port 1234
   bedside-patient status
   bedside-patient down
 
@@ -150,7 +150,7 @@ Examples:
   bedside-patient up '+@/eth1,@10.0.0.2/'     through eth1, whatever the routing table says
 
 Exit status: 0 armed and heard, 1 refused or not heard, 2 the command line makes no sense,
-3 it could not be done; what was begun was taken back.";
+3 it could not be done (what was begun was taken back), or a doctor does not answer questions.";
 
 const DOWN: &str = "\
 Targets, module, log level, files and service become what they were before the first `up`, also

@@ -12,13 +12,18 @@ use crate::test::{self, Proof};
 use crate::{Exit, exit};
 
 pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
+    let before = machine.wish()?;
+    if args.no_permanent && before.as_ref().is_some_and(|before| before.permanent) {
+        let why = "this machine is armed for good already: `bedside-patient down` first";
+        return Ok(exit::tell(Exit::Problem, why));
+    }
     let wish = Wish {
         words: args.doctors.clone(),
         log_level: args.log_level.0,
         permanent: !args.no_permanent,
         early: args.early,
         heartbeat_s: args.heartbeat.0,
-        ..machine.wish()?.unwrap_or_default()
+        ..before.unwrap_or_default()
     };
     let doctors = match wish.doctors() {
         Ok(doctors) => doctors,

@@ -63,25 +63,28 @@ fn obstacles(facts: &Facts) -> Vec<Refusal> {
             "`sudo bedside-patient up …`; or `--dry-run` to see what would be done",
         ));
     }
+    refusals.extend(no_module(facts));
+    refusals
+}
+
+/// Why there can be no netconsole.
+fn no_module(facts: &Facts) -> Option<Refusal> {
+    let release = &facts.identity.release;
     match &facts.module {
-        Module::Absent => refusals.push(Refusal::new(
-            format!(
-                "the kernel {} has no netconsole, built in or as a module",
-                facts.identity.release
-            ),
-            package(&facts.distribution, &facts.identity.release),
+        Module::Absent => Some(Refusal::new(
+            format!("the kernel {release} has no netconsole, built in or as a module"),
+            package(&facts.distribution, release),
         )),
-        Module::Forbidden { file, line } => refusals.push(Refusal::new(
+        Module::Forbidden { file, line } => Some(Refusal::new(
             format!("{file} forbids netconsole: `{line}`"),
             format!("take the line out of {file}, if whoever put it there agrees"),
         )),
-        Module::Loadable if facts.limits.modules_disabled => refusals.push(Refusal::new(
+        Module::Loadable if facts.limits.modules_disabled => Some(Refusal::new(
             "no module may be loaded until the next start (kernel.modules_disabled = 1)",
             "start the machine without that setting, `bedside-patient up …`, and set it again",
         )),
-        _ => {}
+        _ => None,
     }
-    refusals
 }
 
 /// Which package has the module.
@@ -214,24 +217,26 @@ fn set_targets(facts: &Facts, targets: &[Wanted], plan: &mut Plan) -> Result<(),
         Configfs::Never => return Err(vec![not_dynamic(facts, targets)]),
         Configfs::Ready => {}
     }
+    set_each(facts, targets, &open, plan);
+    Ok(())
+}
+
+/// Removes who is wanted no more, mends who is there, makes who is not.
+fn set_each(facts: &Facts, targets: &[Wanted], open: &[&Wanted], plan: &mut Plan) {
     for target in stale(facts, targets) {
         plan.push(Action::RemoveTarget(target.name.clone()), "nobody is to hear it any more");
     }
-    let mut names: BTreeSet<&str> = facts.targets.iter().map(|target| &*target.name).collect();
-    let fresh: Vec<String> =
-        (0..).map(|n| format!("{OURS}{n}")).take(names.len() + open.len()).collect();
+    let names: BTreeSet<&str> = facts.targets.iter().map(|target| &*target.name).collect();
+    let fresh = (0..).map(|number| format!("{OURS}{number}"));
+    let mut fresh = fresh.filter(|name| !names.contains(name.as_str()));
     for wanted in open {
         let held = |target: &&Target| is_ours(facts, target) && reaches(target, wanted);
         if let Some(found) = facts.targets.iter().find(held) {
             mend(facts, found, wanted, plan);
-            continue;
+        } else if let Some(name) = fresh.next() {
+            make(facts, &name, wanted, plan);
         }
-        let name = fresh.iter().find(|name| !names.contains(name.as_str()));
-        let name = name.map_or(OURS, String::as_str);
-        names.insert(name);
-        make(facts, name, wanted, plan);
     }
-    Ok(())
 }
 
 /// Targets of ours that reach nobody wanted.

@@ -61,48 +61,42 @@ fn early(facts: &Facts, parameter: &str, plan: &mut Plan) {
 }
 
 fn serve(facts: &Facts, plan: &mut Plan) {
-    let why = "keeps it true: routes, routers, addresses and devices change";
-    match facts.init {
-        Init::Systemd => {
-            if facts.files.get(UNIT) == Some(&unit(&facts.program))
-                && facts.files.contains_key(WANTS)
-            {
-                return;
-            }
-            let reload = words("systemctl daemon-reload");
-            plan.push(Action::Run { words: reload.clone(), undo: reload }, "");
-            write(facts, UNIT, &unit(&facts.program), why, plan);
-            let words =
-                |verb: &str| words(&format!("systemctl {verb} --now bedside-patient.service"));
-            plan.push(Action::Run { words: words("enable"), undo: words("disable") }, "");
-        }
-        Init::OpenRc => script(
-            facts,
+    let name = "bedside-patient";
+    let (template, enable, disable) = match facts.init {
+        Init::Systemd => return systemd(facts, plan),
+        Init::OpenRc => (
             OPENRC,
-            "rc-update add bedside-patient default",
-            "rc-update del bedside-patient default",
-            plan,
+            format!("rc-update add {name} default"),
+            format!("rc-update del {name} default"),
         ),
-        Init::Procd => script(
-            facts,
-            PROCD,
-            "/etc/init.d/bedside-patient enable",
-            "/etc/init.d/bedside-patient disable",
-            plan,
-        ),
-        Init::SysV => script(
-            facts,
-            SYSV,
-            "update-rc.d bedside-patient defaults",
-            "update-rc.d bedside-patient remove",
-            plan,
-        ),
-        Init::Unknown => plan.notes.push(
-            "no init system that is known runs here: have `bedside-patient agent` started at \
-             every start of the machine"
-                .into(),
-        ),
+        Init::Procd => (PROCD, format!("{SCRIPT} enable"), format!("{SCRIPT} disable")),
+        Init::SysV => {
+            (SYSV, format!("update-rc.d {name} defaults"), format!("update-rc.d {name} remove"))
+        }
+        Init::Unknown => {
+            plan.notes.push(
+                "no init system that is known runs here: have `bedside-patient agent` started at \
+                 every start of the machine"
+                    .into(),
+            );
+            return;
+        }
+    };
+    script(facts, template, &enable, &disable, plan);
+}
+
+/// A unit that is there, another one than ours, has its agent started anew.
+fn systemd(facts: &Facts, plan: &mut Plan) {
+    let unit = UNIT_TEMPLATE.replace("@PROGRAM@", &facts.program);
+    if facts.files.get(UNIT) == Some(&unit) && facts.files.contains_key(WANTS) {
+        return;
     }
+    let systemctl = |verb: &str| words(&format!("systemctl {verb} bedside-patient.service"));
+    // Undone in reverse: it is stopped, its file goes, and systemd takes note.
+    plan.push(Action::Run { words: Vec::new(), undo: words("systemctl daemon-reload") }, "");
+    write(facts, UNIT, &unit, KEEPS, plan);
+    plan.push(Action::Run { words: systemctl("enable"), undo: systemctl("disable --now") }, "");
+    plan.push(Action::Run { words: systemctl("restart"), undo: Vec::new() }, "");
 }
 
 /// A service as a script. One that starts it, stops it, and undoes itself.
@@ -113,7 +107,7 @@ fn script(facts: &Facts, template: &str, enable: &str, disable: &str, plan: &mut
     }
     plan.push(
         Action::WriteFile { path: SCRIPT.into(), content, executable: true, lasting: true },
-        "keeps it true: routes, routers, addresses and devices change",
+        KEEPS,
     );
     plan.push(Action::Run { words: words(enable), undo: words(disable) }, "");
     let (start, stop) = (format!("{SCRIPT} start"), format!("{SCRIPT} stop"));
@@ -134,10 +128,8 @@ fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-fn unit(program: &str) -> String {
-    UNIT_TEMPLATE.replace("@PROGRAM@", program)
-}
-
+/// Why there is a service.
+const KEEPS: &str = "keeps it true: routes, routers, addresses and devices change";
 const HEADER: &str = "# Written by `bedside-patient up`; `bedside-patient down` takes it away.\n";
 
 /// The files that [`keep`] writes or looks at, beside those in [`path`].

@@ -48,21 +48,7 @@ pub fn wanted(facts: &Facts, doctors: &[Doctor]) -> Result<Vec<Wanted>, Vec<Refu
 }
 
 fn target(facts: &Facts, doctor: &Doctor, way: &Way) -> Result<Wanted, Refusal> {
-    let route = match way {
-        Way::Route(route) => route,
-        Way::Unresolved(why) => {
-            return Err(Refusal::new(
-                format!("{} has no address: {why}", doctor.host),
-                "write its address, or mend /etc/resolv.conf",
-            ));
-        }
-        Way::NoRoute(address, why) => {
-            return Err(Refusal::new(
-                format!("there is no way to {address}: {why}"),
-                "is the network up (`ip route`)? is it the right address?",
-            ));
-        }
-    };
+    let route = route(doctor, way)?;
     leads_to_a_machine(route)?;
     let (link, instead) = choose(facts, route.device)?;
     let source = doctor.source.or(route.source).ok_or_else(|| {
@@ -90,6 +76,20 @@ fn target(facts: &Facts, doctor: &Doctor, way: &Way) -> Result<Wanted, Refusal> 
         mac,
         why: reason(doctor, route, &link.name, instead),
     })
+}
+
+fn route<'w>(doctor: &Doctor, way: &'w Way) -> Result<&'w Route, Refusal> {
+    match way {
+        Way::Route(route) => Ok(route),
+        Way::Unresolved(why) => Err(Refusal::new(
+            format!("{} has no address: {why}", doctor.host),
+            "write its address, or mend /etc/resolv.conf",
+        )),
+        Way::NoRoute(address, why) => Err(Refusal::new(
+            format!("there is no way to {address}: {why}"),
+            "is the network up (`ip route`)? is it the right address?",
+        )),
+    }
 }
 
 fn leads_to_a_machine(route: &Route) -> Result<(), Refusal> {

@@ -7,7 +7,8 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -22,7 +23,8 @@ pub(super) struct Slot(Vec<u8>);
 #[derive(Debug)]
 pub(super) struct PulseFile {
     news: Option<SyncSender<News>>,
-    writer: Option<JoinHandle<()>>,
+    /// Its other end goes with the thread.
+    ended: Receiver<()>,
 }
 
 impl Slot {
@@ -43,8 +45,12 @@ impl PulseFile {
         let file = options.open(path(data))?;
         let (news, asked) = sync_channel(1);
         let name = "bedside-pulse".to_owned();
-        let writer = thread::Builder::new().name(name).spawn(move || write(&file, &asked))?;
-        Ok(PulseFile { news: Some(news), writer: Some(writer) })
+        let (ends, ended) = sync_channel(1);
+        thread::Builder::new().name(name).spawn(move || {
+            write(&file, &asked);
+            drop(ends);
+        })?;
+        Ok(PulseFile { news: Some(news), ended })
     }
 
     /// Has it written; false if the last news are still being written.
@@ -54,12 +60,10 @@ impl PulseFile {
 }
 
 impl Drop for PulseFile {
-    /// What was handed over is written, unless the disk hangs: then so would the end.
+    /// What was handed over is written, unless the disk hangs.
     fn drop(&mut self) {
         self.news = None;
-        if let Some(writer) = self.writer.take() {
-            drop(writer.join());
-        }
+        let _ended_or_late = self.ended.recv_timeout(PATIENCE);
     }
 }
 
@@ -90,5 +94,7 @@ fn path(data: &Path) -> PathBuf {
     data.join("pulse")
 }
 
+/// How long a disk is waited for at the end.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// A sector.
 const LENGTH: usize = 512;

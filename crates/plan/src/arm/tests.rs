@@ -337,9 +337,10 @@ fn what_is_to_last_is_written_down_once() {
             "write /etc/sysctl.d/60-bedside-patient.conf",
             "write /etc/modprobe.d/bedside-patient.conf",
             "write /etc/modules-load.d/bedside-patient.conf",
-            "systemctl daemon-reload",
+            "when undone: systemctl daemon-reload",
             "write /etc/systemd/system/bedside-patient.service",
-            "systemctl enable --now bedside-patient.service",
+            "systemctl enable bedside-patient.service",
+            "systemctl restart bedside-patient.service",
         ]
     );
     for step in plan.steps {
