@@ -50,7 +50,7 @@ pub enum Command {
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct UpArgs {
-    /// Who is to hear: HOST, HOST:PORT, [IPV6]:PORT, [+][PORT]@HOST, or a kernel parameter
+    /// Who is to hear: `HOST`, `HOST:PORT`, `[IPV6]:PORT`, `[+][PORT]@HOST`, or a kernel parameter
     #[arg(value_name = "DOCTOR", required = true, value_hint = ValueHint::Hostname)]
     pub doctors: Vec<String>,
     /// Say what would be done, and do nothing
@@ -107,7 +107,7 @@ pub struct CheckArgs {
 /// `bedside-patient relay`.
 #[derive(Args, Clone, Debug)]
 pub struct RelayArgs {
-    /// Who is to hear: HOST, HOST:PORT, [IPV6]:PORT
+    /// Who is to hear: `HOST`, `HOST:PORT`, `[IPV6]:PORT`
     #[arg(value_name = "DOCTOR", required = true, value_hint = ValueHint::Hostname)]
     pub doctors: Vec<String>,
 }
