@@ -195,3 +195,26 @@ fn asleep_or_awake_a_stream_knows_the_same() {
     };
     assert_eq!(of(1), of(1_000));
 }
+
+/// Streams that are looked up beforehand may be forgotten before their datagram comes, and their
+/// slots be another's; some datagrams never come, as somebody else takes them.
+#[test]
+fn what_was_expected_changes_nothing() {
+    let hear = |expect: bool| {
+        let mut doctor = with_real_ones(limits());
+        let turns: Vec<StreamKey> = (0..400_u32)
+            .map(|n| if n % 3 == 0 { stream((n % 100) as u8 + 1) } else { made_up(n % 70) })
+            .collect();
+        for (round, batch) in turns.chunks(64).enumerate() {
+            if expect {
+                doctor.core.expect(batch.iter().copied());
+            }
+            for (at, key) in batch.iter().enumerate().filter(|(at, _)| at % 7 != round % 7) {
+                let seq = 100 + (round * 64 + at) as u64;
+                doctor.ext(*key, seq, 20 * MINUTE + seq, "said");
+            }
+        }
+        (doctor.book.records, doctor.book.runs)
+    };
+    assert_eq!(hear(true), hear(false));
+}
