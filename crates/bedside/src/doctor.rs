@@ -154,9 +154,9 @@ impl Doctor {
 }
 
 impl Checkpoint {
-    /// Gives some memories, if it is time for them. One begins after so many records, which a
-    /// restart would have to tell the core again, or after a while.
-    /// No faster than the catalogue takes them in, or they would gather in memory.
+    /// Gives some memories, if it is time for them, and no faster than the catalogue takes them
+    /// in, or they would gather in memory. One begins after so many records, which a restart would
+    /// have to tell the core again, or after a while.
     fn go_on(&mut self, now: Monotonic, core: &mut Core, batch: &mut Batch) {
         const EVERY_US: u64 = 300_000_000;
         const RECORDS: u64 = 1_000_000;

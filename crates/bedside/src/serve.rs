@@ -269,7 +269,8 @@ impl Ward {
         due.map_or(most, |micros| Duration::from_micros(micros).min(most))
     }
 
-    /// Takes over what can be taken over while hearing: the allow-list, the patience, whether to answer.
+    /// Takes over what can be taken over while hearing: the allow-list, the patience, and whether
+    /// questions are answered.
     fn reload(&mut self, again: &Again<'_>, receiver: &mut Receiver) {
         told(notify::tell(State::Reloading));
         match (again.read)() {

@@ -16,9 +16,9 @@ pub struct Datagram<'a> {
     /// Who sent it. An IPv4-mapped address is given as IPv4; an IPv6 address has neither flow
     /// label nor scope.
     pub source: SocketAddr,
-    /// Microseconds since 1970-01-01 UTC at which the kernel took it from the network, or, under
-    /// a load of more than 64,000 a second, the last of its batch, less than a millisecond later
-    /// ([`crate::Receiver`]).
+    /// Microseconds since 1970-01-01 UTC at which the kernel took it from the network. Where full
+    /// batches follow each other within a millisecond it is the time of the last of the batch;
+    /// the batch in which such a load ends is the only one that may be longer.
     pub received_us: u64,
     /// Its payload, whole: 0 to 65,527 bytes.
     pub payload: &'a [u8],
