@@ -1,4 +1,4 @@
-//! Answers to machines that ask whether a line of theirs was heard.
+//! Answers to machines that ask whether a line of theirs was heard, or when they were heard last.
 //!
 //! Whoever asks is answered, and nobody else; from the address that was asked, with less than
 //! was sent; and not more often than [`PER_SECOND`] in all. A line is looked for only while
@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd as _;
 
 use bedside_stream::{Monotonic, StreamKey};
 use bedside_udp::Socket;
-use netconsole_wire::question::{Answer, Heard, Nonce, QUESTION_LENGTH, Question};
+use netconsole_wire::question::{About, Answer, Heard, Nonce, QUESTION_LENGTH, Question, Reply};
 use netconsole_wire::{Datagram, Format, parse};
 use nix::errno::Errno;
 use nix::libc;
@@ -59,19 +59,28 @@ impl Answers {
     }
 
     /// Takes a datagram if it is a question. Of any other it is noted whether it is a line that
-    /// somebody waits for.
+    /// somebody waits for. `last` says when a stream was heard last.
     pub(crate) fn take(
         &mut self,
         now: Monotonic,
         socket: usize,
         key: &StreamKey,
         payload: &[u8],
+        last: impl FnOnce(&StreamKey) -> Reply,
     ) -> bool {
         if self.on
             && payload.starts_with(b"bedside? ")
             && let Some(question) = Question::parse(payload)
         {
-            self.answer(now, socket, key.source, &question);
+            let reply = match question.about {
+                About::Line => self.wait_for(now, question.nonce),
+                About::Port(port) => {
+                    let source = SocketAddr::new(key.source.ip(), port);
+                    last(&StreamKey { source, port: key.port })
+                }
+            };
+            let answer = Answer { nonce: question.nonce, reply };
+            self.answer(now, Due { socket, to: key.source, from: question.asked, answer });
             return true;
         }
         if !self.waiting.is_empty() {
@@ -100,20 +109,22 @@ impl Answers {
         self.withheld
     }
 
-    fn answer(&mut self, now: Monotonic, socket: usize, to: SocketAddr, question: &Question) {
-        let nonce = question.nonce;
+    /// Whether the line was heard; if not, it is waited for.
+    fn wait_for(&mut self, now: Monotonic, nonce: Nonce) -> Reply {
         self.forget(now);
-        let known = self.waiting.iter().find(|waiting| waiting.nonce == nonce);
-        let heard = known.and_then(|waiting| waiting.heard);
-        if known.is_none() {
-            if self.waiting.len() == WAITING {
-                self.waiting.pop_front();
-            }
-            self.waiting.push_back(Waiting { nonce, since: now, heard: None });
+        if let Some(known) = self.waiting.iter().find(|waiting| waiting.nonce == nonce) {
+            return known.heard.map_or(Reply::Waiting, Reply::Heard);
         }
+        if self.waiting.len() == WAITING {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(Waiting { nonce, since: now, heard: None });
+        Reply::Waiting
+    }
+
+    fn answer(&mut self, now: Monotonic, due: Due) {
         if self.may_answer(now) {
-            let answer = Answer { nonce, heard };
-            self.due.push(Due { socket, to, from: question.asked, answer });
+            self.due.push(due);
         } else {
             self.withheld += 1;
         }
@@ -218,7 +229,12 @@ mod tests {
     }
 
     fn question(nonce: u8) -> [u8; QUESTION_LENGTH] {
-        Question { nonce: Nonce([nonce; 16]), asked: [10, 0, 0, 1].into() }.emit()
+        Question { nonce: Nonce([nonce; 16]), asked: [10, 0, 0, 1].into(), about: About::Line }
+            .emit()
+    }
+
+    fn never(_: &StreamKey) -> Reply {
+        Reply::Never
     }
 
     fn line(nonce: u8) -> Vec<u8> {
@@ -230,19 +246,34 @@ mod tests {
         let (asker, kernel) = (key("10.0.0.7:40000"), key("10.0.0.7:6665"));
         let mut answers = Answers::new(true);
         let at = Monotonic;
-        assert!(!answers.take(at(0), 0, &kernel, &line(1)), "a line is a line");
-        assert!(answers.take(at(1), 0, &asker, &question(1)));
-        assert!(!answers.take(at(2), 0, &kernel, &line(2)));
-        assert!(!answers.take(at(3), 0, &kernel, &line(1)));
-        assert!(answers.take(at(4), 0, &asker, &question(1)));
-        let heard: Vec<Option<Heard>> = answers.due.iter().map(|due| due.answer.heard).collect();
+        assert!(!answers.take(at(0), 0, &kernel, &line(1), never), "a line is a line");
+        assert!(answers.take(at(1), 0, &asker, &question(1), never));
+        assert!(!answers.take(at(2), 0, &kernel, &line(2), never));
+        assert!(!answers.take(at(3), 0, &kernel, &line(1), never));
+        assert!(answers.take(at(4), 0, &asker, &question(1), never));
+        let said: Vec<Reply> = answers.due.iter().map(|due| due.answer.reply).collect();
         let (source, source_port) = (kernel.source.ip(), 6665);
         let by = Heard { format: Format::Extended, source, source_port, port: 6666 };
-        assert_eq!(heard, [None, Some(by)]);
+        assert_eq!(said, [Reply::Waiting, Reply::Heard(by)]);
         assert!(answers.due.iter().all(|due| due.to == asker.source));
         // Long after, it is a new question.
-        answers.take(at(5 + PATIENCE_US), 0, &asker, &question(1));
-        assert_eq!(answers.due[2].answer.heard, None);
+        answers.take(at(5 + PATIENCE_US), 0, &asker, &question(1), never);
+        assert_eq!(answers.due[2].answer.reply, Reply::Waiting);
+    }
+
+    #[test]
+    fn whoever_asks_for_a_port_is_told_of_its_own_address_only() {
+        let mut answers = Answers::new(true);
+        let asked = [10, 0, 0, 1].into();
+        let question = Question { nonce: Nonce([1; 16]), asked, about: About::Port(6665) };
+        let last = |key: &StreamKey| {
+            assert_eq!(*key, self::key("10.0.0.7:6665"));
+            Reply::Last { source_port: 6665, seconds: 3 }
+        };
+        answers.take(Monotonic(0), 0, &key("10.0.0.7:40000"), &question.emit(), last);
+        let told = Reply::Last { source_port: 6665, seconds: 3 };
+        assert_eq!(answers.due[0].answer.reply, told);
+        assert_eq!(answers.due[0].to, key("10.0.0.7:40000").source);
     }
 
     #[test]
@@ -250,20 +281,21 @@ mod tests {
         let mut answers = Answers::new(true);
         for at in 0..5000_u64 {
             let nonce = Nonce((at as u128).to_be_bytes());
-            let question = Question { nonce, asked: [10, 0, 0, 1].into() }.emit();
-            answers.take(Monotonic(at), 0, &key("10.0.0.9:1"), &question);
+            let question =
+                Question { nonce, asked: [10, 0, 0, 1].into(), about: About::Line }.emit();
+            answers.take(Monotonic(at), 0, &key("10.0.0.9:1"), &question, never);
         }
         assert_eq!(answers.due.len(), PER_SECOND as usize);
         assert_eq!(answers.withheld(), 5000 - u64::from(PER_SECOND));
         assert_eq!(answers.waiting.len(), WAITING);
-        answers.take(Monotonic(1_010_000), 0, &key("10.0.0.9:1"), &question(9));
+        answers.take(Monotonic(1_010_000), 0, &key("10.0.0.9:1"), &question(9), never);
         assert_eq!(answers.due.len(), PER_SECOND as usize + 1);
     }
 
     #[test]
     fn switched_off_a_question_is_a_datagram_like_all_others() {
         let mut answers = Answers::new(false);
-        assert!(!answers.take(Monotonic(0), 0, &key("10.0.0.7:1"), &question(1)));
+        assert!(!answers.take(Monotonic(0), 0, &key("10.0.0.7:1"), &question(1), never));
         assert!(answers.due.is_empty() && answers.waiting.is_empty());
     }
 
@@ -279,7 +311,7 @@ mod tests {
                 socket: 0,
                 to: asker.local_addr().unwrap(),
                 from: asked.parse().unwrap(),
-                answer: Answer { nonce: Nonce([1; 16]), heard: None },
+                answer: Answer { nonce: Nonce([1; 16]), reply: Reply::Waiting },
             };
             due.send(&socket).unwrap();
             let mut room = [0; 200];

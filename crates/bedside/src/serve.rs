@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use bedside_stream::{Cause, Monotonic, StreamKey, WallTime};
 use bedside_udp::{Heard, Receiver, ReceiverOptions, Socket, Waker};
+use netconsole_wire::question::Reply;
 use nix::libc::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::Exit;
@@ -250,7 +251,9 @@ impl Ward {
                     let key = StreamKey { source: datagram.source, port };
                     let received = WallTime(datagram.received_us);
                     let now = *self.look_began.get_or_insert_with(|| since(self.began));
-                    let taken = self.answers.take(now, at, &key, datagram.payload)
+                    let core = self.doctor.core();
+                    let last = |key: &StreamKey| last(core.last_heard(key), received);
+                    let taken = self.answers.take(now, at, &key, datagram.payload, last)
                         || self.pulses.take(key.source.ip(), received, datagram.payload);
                     if !taken {
                         self.doctor.hear(now, key, received, datagram.payload);
@@ -289,6 +292,14 @@ impl Ward {
         }
         told(notify::tell(State::Ready));
     }
+}
+
+/// When a stream was heard last, as an answer.
+fn last(heard: Option<(StreamKey, WallTime)>, now: WallTime) -> Reply {
+    heard.map_or(Reply::Never, |(key, heard)| Reply::Last {
+        source_port: key.source.port(),
+        seconds: now.0.saturating_sub(heard.0) / 1_000_000,
+    })
 }
 
 fn since(began: Instant) -> Monotonic {

@@ -3,12 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use bedside_lab::doctor::Bedside;
 use bedside_lab::wait;
 use netconsole_wire::Format;
 use netconsole_wire::heartbeat::Heartbeat;
-use netconsole_wire::question::{Answer, Nonce, Question};
+use netconsole_wire::question::{About, Answer, Nonce, Question, Reply};
 
 const BEAT: Heartbeat<'_> = Heartbeat {
     host: Some("web1"),
@@ -59,18 +59,29 @@ fn whoever_asks_hears_by_which_stream_a_line_came() -> Result<()> {
     let (kernel, asker) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
     asker.set_read_timeout(Some(Duration::from_secs(20)))?;
     let nonce = Nonce([0x5a; 16]);
-    let question = Question { nonce, asked: address.ip() }.emit();
-    let ask = || -> Result<Option<Answer>> {
+    let ask = |about| -> Result<Option<Reply>> {
+        let question = Question { nonce, asked: address.ip(), about }.emit();
         let mut room = [0; 512];
         asker.send_to(&question, address)?;
         let (got, from) = asker.recv_from(&mut room)?;
         ensure!(from == address && got < question.len(), "{got} bytes from {from}");
-        Ok(Answer::parse(&room[..got]))
+        Ok(Answer::parse(&room[..got]).map(|answer| answer.reply))
     };
-    ensure!(ask()?.is_some_and(|answer| answer.heard.is_none()), "nothing was said yet");
+    let port = kernel.local_addr()?.port();
+    ensure!(ask(About::Line)? == Some(Reply::Waiting), "nothing was said yet");
+    ensure!(ask(About::Port(port))? == Some(Reply::Never), "nothing was said yet");
     kernel.send_to(format!("5,1,1000,-;bedside-patient: test {nonce}\n").as_bytes(), address)?;
-    let heard = wait::until("the line", || Ok(ask()?.and_then(|answer| answer.heard)))?;
+    let heard = wait::until("the line", || match ask(About::Line)? {
+        Some(Reply::Heard(heard)) => Ok(Some(heard)),
+        _ => Ok(None),
+    })?;
     ensure!(heard.format == Format::Extended && heard.port == address.port(), "{heard:?}");
-    ensure!(heard.source_port == kernel.local_addr()?.port(), "{heard:?}");
+    ensure!(heard.source_port == port, "{heard:?}");
+    // Of a port that nobody knows, what is known of the address.
+    for asked in [port, 1] {
+        let reply = ask(About::Port(asked))?;
+        let Some(Reply::Last { source_port, seconds }) = reply else { bail!("{reply:?}") };
+        ensure!(source_port == port && seconds < 3600, "{reply:?}");
+    }
     Ok(())
 }

@@ -77,13 +77,12 @@ fn tell(verdicts: &[Verdict]) {
 }
 
 fn report(verdicts: &[Verdict]) -> serde_json::Value {
-    let checks: Vec<serde_json::Value> = verdicts
-        .iter()
-        .map(|Verdict { what, on, state, evidence, cure }| {
-            json!({
-                "what": what, "on": on, "state": state.as_str(), "evidence": evidence, "cure": cure,
-            })
-        })
-        .collect();
-    json!({ "v": 1, "checks": checks })
+    json!({ "v": 1, "checks": verdicts.iter().map(object).collect::<Vec<_>>() })
+}
+
+pub(crate) fn object(verdict: &Verdict) -> serde_json::Value {
+    let Verdict { what, on, state, evidence, cure } = verdict;
+    json!({
+        "what": what, "on": on, "state": state.as_str(), "evidence": evidence, "cure": cure,
+    })
 }

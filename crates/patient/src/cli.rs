@@ -26,9 +26,9 @@ pub enum Command {
     /// Take back everything that `up` did
     #[command(after_help = DOWN)]
     Down,
-    /// Tell whether the kernel sends, to whom, and since when something is wrong
+    /// Tell whether the kernel sends, to whom, when it was heard, and what is wrong
     #[command(after_help = STATUS)]
-    Status,
+    Status(StatusArgs),
     /// Look for what keeps lines from being heard
     #[command(after_help = CHECK)]
     Check(CheckArgs),
@@ -80,6 +80,14 @@ pub struct Level(pub Option<u8>);
 /// Seconds between two heartbeats, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat(pub Option<u32>);
+
+/// `bedside-patient status`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct StatusArgs {
+    /// Print one JSON object: `v`, which is 1, and what else the text says
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// `bedside-patient test`.
 #[derive(Args, Clone, Debug)]
@@ -159,6 +167,9 @@ after a crash in the middle of one.
 Exit status: 0 all was taken back, 3 something could not be; try again.";
 
 const STATUS: &str = "\
+Each target is told with who made it. A doctor is asked when it heard this machine last; one that
+does not answer is told, and is no fault. Nothing is changed and no line is written.
+
 Exit status: 0 it sends, 1 it does not or something is wrong, 3 it could not be found out.";
 
 const CHECK: &str = "\

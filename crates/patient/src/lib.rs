@@ -4,6 +4,7 @@
 //! [`Exit`], or an error that says what failed, on what, why, and what to try.
 
 mod agent;
+mod ask;
 mod check;
 pub mod cli;
 mod down;
@@ -30,7 +31,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Up(args) => up::run(&machine, args),
         Command::Down => down::run(&machine),
-        Command::Status => status::run(&machine),
+        Command::Status(args) => status::run(&machine, *args),
         Command::Check(args) => check::run(&machine, args),
         Command::Test(args) => test::run(&machine, args),
         Command::Relay(args) => relay::run(&machine, args),

@@ -1,79 +1,312 @@
-//! `bedside-patient status`: does the kernel send, and to whom.
+//! `bedside-patient status`: does the kernel send, to whom, who made it so, and who heard it when.
+
+use std::net::SocketAddr;
 
 use bedside_host::Machine;
-use bedside_plan::facts::{Facts, Module, Target};
-use bedside_plan::{Doctor, Wish, arm};
+use bedside_plan::facts::{Console, Facts, Module, Target};
+use bedside_plan::{Doctor, Maker, Verdict, Wish, arm, faults};
+use netconsole_wire::question::{About, Reply};
+use serde_json::{Value, json};
 
-use crate::Exit;
+use crate::cli::StatusArgs;
 use crate::tell::say;
+use crate::{Exit, ask};
 
-pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
+pub(crate) fn run(machine: &Machine, args: StatusArgs) -> anyhow::Result<Exit> {
     let wish = machine.wish()?;
     let doctors: Vec<Doctor> = wish.as_ref().map_or(Ok(Vec::new()), Wish::doctors)?;
     let mut facts = machine.facts(&doctors)?;
-    let sends = tell_kernel(&facts);
-    for target in &facts.targets {
-        tell_target(target);
-    }
-    let Some(wish) = wish else {
-        say!("`up` was not here: nothing keeps this so");
-        return Ok(if sends { Exit::Well } else { Exit::Problem });
-    };
+    // Whoever may not change it may know how it is.
     facts.limits.missing_capabilities.clear();
-    match arm(&facts, &wish, &doctors) {
-        Err(refusals) => {
-            for refusal in refusals {
-                say!("wrong: {refusal}");
+    let status = Status::of(&facts, wish, &doctors)?;
+    if args.json {
+        say!("{}", status.object());
+    } else {
+        status.tell();
+    }
+    Ok(if status.is_well() { Exit::Well } else { Exit::Problem })
+}
+
+/// How a machine is.
+struct Status<'f> {
+    facts: &'f Facts,
+    wish: Option<Wish>,
+    /// Netconsole's consoles.
+    consoles: Vec<&'f Console>,
+    /// Whether nothing is left to do; nothing where nothing is wished.
+    as_wished: Option<bool>,
+    faults: Vec<Verdict>,
+    /// When each doctor heard it.
+    heard: Vec<(&'f Doctor, Last)>,
+}
+
+/// When a doctor heard the kernel last.
+enum Last {
+    /// So many seconds ago, from that port.
+    Heard { seconds: u64, source_port: u16 },
+    /// Never, as far as it knows.
+    Never,
+    /// Nobody knows.
+    Unknown(String),
+}
+
+impl<'f> Status<'f> {
+    fn of(facts: &'f Facts, wish: Option<Wish>, doctors: &'f [Doctor]) -> anyhow::Result<Self> {
+        let heard = doctors.iter().zip(&facts.ways).map(|(doctor, way)| {
+            let at = ask::address(doctor, way);
+            let last = at.map(|at| last(at, doctor.source_port)).transpose()?;
+            Ok((doctor, last.unwrap_or_else(|| Last::Unknown("there is no way to it".into()))))
+        });
+        let heard = heard.collect::<anyhow::Result<Vec<_>>>()?;
+        let able = wish.as_ref().map(|wish| arm(facts, wish, doctors));
+        let mut faults = faults(facts, &wish.clone().unwrap_or_default(), doctors);
+        faults.extend(heard.iter().filter_map(|(doctor, last)| last.fault(doctor)));
+        Ok(Self {
+            facts,
+            consoles: facts.consoles.iter().filter(|console| console.is_netconsole()).collect(),
+            as_wished: able.map(|plan| plan.is_ok_and(|plan| plan.is_empty())),
+            wish,
+            faults,
+            heard,
+        })
+    }
+
+    fn is_well(&self) -> bool {
+        let unheard = self.heard.iter().any(|(_, last)| matches!(last, Last::Never));
+        !self.consoles.is_empty() && self.as_wished != Some(false) && !unheard
+    }
+
+    /// The parameter of targets that configfs does not show, as far as it is known.
+    fn hidden(&self) -> Option<(Maker, Option<&str>)> {
+        let shown = self.facts.targets.iter().any(|target| target.enabled);
+        if shown || self.consoles.is_empty() {
+            return None;
+        }
+        if let Some(loaded) = &self.facts.loaded {
+            return Some((Maker::Up, Some(&loaded.parameter)));
+        }
+        let mut words = self.facts.command_line.split_whitespace();
+        Some((Maker::Parameter, words.find_map(|word| word.strip_prefix("netconsole="))))
+    }
+
+    fn tell(&self) {
+        say!("netconsole {}", module(&self.facts.module));
+        for console in &self.consoles {
+            let kind = if console.is_threaded() { "; its lines leave from a thread" } else { "" };
+            say!("the kernel writes to the console {}{kind}", console.name);
+        }
+        if let Some(level) = self.facts.console_level {
+            say!("lines below level {level} are sent");
+        }
+        for target in &self.facts.targets {
+            tell_target(self.facts, target);
+        }
+        if let Some((maker, parameter)) = self.hidden() {
+            let parameter = parameter.unwrap_or("… (this kernel does not show it)");
+            say!("a target that only the parameter shows: netconsole={parameter}{}", by(maker));
+        }
+        for (doctor, last) in &self.heard {
+            say!("{doctor}: {}", last.words());
+        }
+        for Verdict { what, on, evidence, cure, .. } in &self.faults {
+            let on = on.as_ref().map(|on| format!(" {on}")).unwrap_or_default();
+            say!("wrong: {what}{on}: {evidence}");
+            for line in cure.iter().flat_map(|cure| cure.lines()) {
+                say!("    try: {line}");
             }
-            Ok(Exit::Problem)
         }
-        Ok(plan) if plan.is_empty() && sends => {
-            say!("armed for {}, as wished", wish.words.join(", "));
-            Ok(Exit::Well)
-        }
-        Ok(plan) => {
-            say!("not as wished; `bedside-patient up {}` would:", wish.words.join(" "));
-            for step in plan.steps {
-                say!("    {}", step.action);
+        self.conclude();
+    }
+
+    fn conclude(&self) {
+        match (&self.wish, self.as_wished) {
+            (Some(wish), Some(true)) if !self.consoles.is_empty() => {
+                say!("armed for {}, as wished", wish.words.join(", "));
             }
-            Ok(Exit::Problem)
+            (Some(wish), _) => say!("not as wished: `bedside-patient up {}`", wish.words.join(" ")),
+            (None, _) => say!("`up` was not here: nothing keeps this so"),
         }
+    }
+
+    fn object(&self) -> Value {
+        let target = |target: &Target| {
+            json!({
+                "name": target.name,
+                "made_by": maker(Maker::of(self.facts, target)),
+                "enabled": target.enabled,
+                "to": remote(target),
+                "device": target.device,
+                "transmit_errors": target.transmit_errors,
+            })
+        };
+        let hidden = self.hidden().map(
+            |(made_by, parameter)| json!({ "made_by": maker(made_by), "parameter": parameter }),
+        );
+        let doctor = |(doctor, last): &(&Doctor, Last)| {
+            let (seconds, source_port, why) = match last {
+                Last::Heard { seconds, source_port } => (Some(seconds), Some(source_port), None),
+                Last::Never => (None, None, None),
+                Last::Unknown(why) => (None, None, Some(why)),
+            };
+            json!({
+                "doctor": doctor.to_string(), "heard_seconds_ago": seconds,
+                "source_port": source_port, "unknown_because": why,
+            })
+        };
+        let consoles =
+            |console: &&Console| json!({ "name": console.name, "threaded": console.is_threaded() });
+        json!({
+            "v": 1,
+            "sends": !self.consoles.is_empty(),
+            "as_wished": self.as_wished,
+            "wish": self.wish.as_ref().map(|wish| &wish.words),
+            "module": module(&self.facts.module),
+            "consoles": self.consoles.iter().map(consoles).collect::<Vec<_>>(),
+            "console_level": self.facts.console_level,
+            "targets": self.facts.targets.iter().map(target).collect::<Vec<_>>(),
+            "hidden_target": hidden,
+            "doctors": self.heard.iter().map(doctor).collect::<Vec<_>>(),
+            "faults": self.faults.iter().map(crate::check::object).collect::<Vec<_>>(),
+        })
     }
 }
 
-/// Whether any console of netconsole's is registered.
-fn tell_kernel(facts: &Facts) -> bool {
-    let consoles: Vec<_> =
-        facts.consoles.iter().filter(|console| console.is_netconsole()).collect();
-    match facts.module {
-        Module::Loaded => say!("netconsole is loaded"),
-        Module::BuiltIn => say!("netconsole is part of the kernel"),
-        _ => say!("netconsole is not loaded"),
-    }
-    for console in &consoles {
-        let kind = if console.is_threaded() { "; its lines leave from a thread" } else { "" };
-        say!("the kernel writes to the console {}{kind}", console.name);
-    }
-    if let Some(loaded) = &facts.loaded {
-        say!("loaded by `up` with netconsole={}", loaded.parameter);
-    }
-    if let Some(level) = facts.console_level {
-        say!("lines below level {level} are sent");
-    }
-    !consoles.is_empty()
+/// When the doctor heard that port of this machine last.
+fn last(at: SocketAddr, port: u16) -> anyhow::Result<Last> {
+    Ok(match ask::patiently(at, ask::nonce()?, About::Port(port)) {
+        Ok(Reply::Last { source_port, seconds }) => Last::Heard { seconds, source_port },
+        Ok(Reply::Never) => Last::Never,
+        Ok(_) => Last::Unknown("it answers something else".into()),
+        Err(error) => Last::Unknown(ask::mute(&error)),
+    })
 }
 
-fn tell_target(target: &Target) {
-    let name = &target.name;
+impl Last {
+    fn words(&self) -> String {
+        match self {
+            Last::Heard { seconds, source_port } => {
+                format!("heard this machine {seconds} s ago, from port {source_port}")
+            }
+            Last::Never => "never heard this machine".into(),
+            Last::Unknown(why) => format!("nobody knows when it heard this machine: {why}"),
+        }
+    }
+
+    fn fault(&self, doctor: &Doctor) -> Option<Verdict> {
+        let cure = "`bedside-patient test` says whether it does now, and what is in the way";
+        matches!(self, Last::Never)
+            .then(|| Verdict::problem("doctor", "never heard this machine", cure).on(doctor))
+    }
+}
+
+fn module(module: &Module) -> &'static str {
+    match module {
+        Module::Loaded => "is loaded",
+        Module::BuiltIn => "is part of the kernel",
+        Module::Loadable | Module::Forbidden { .. } | Module::Absent => "is not loaded",
+    }
+}
+
+fn maker(maker: Maker) -> &'static str {
+    match maker {
+        Maker::Up => "up",
+        Maker::Parameter => "parameter",
+        Maker::Configfs => "configfs",
+    }
+}
+
+/// Of whoever is not `up`.
+fn by(maker: Maker) -> &'static str {
+    match maker {
+        Maker::Up => "",
+        Maker::Parameter => " (not made by `up`: of the module's parameter)",
+        Maker::Configfs => " (not made by `up`: another tool's, in configfs)",
+    }
+}
+
+fn remote(target: &Target) -> Option<String> {
+    target.remote_ip.map(|ip| SocketAddr::new(ip, target.remote_port).to_string())
+}
+
+fn tell_target(facts: &Facts, target: &Target) {
     let state = if target.enabled { "sends" } else { "is disabled; would send" };
-    let to = match target.remote_ip {
-        Some(ip) => std::net::SocketAddr::new(ip, target.remote_port).to_string(),
-        None => "nobody".into(),
-    };
+    let to = remote(target).unwrap_or_else(|| "nobody".into());
     let errors = match target.transmit_errors {
-        Some(0) | None => String::new(),
+        None => String::new(),
         Some(errors) => format!("; {errors} could not be sent"),
     };
-    let by = if name.starts_with("bedside") { "" } else { " (not made by `up` in configfs)" };
-    say!("target {name}{by} {state} to {to} through {}{errors}", target.device);
+    let by = by(Maker::of(facts, target));
+    say!("target {}{by} {state} to {to} through {}{errors}", target.name, target.device);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kernel that sends to somebody whom `up` never heard of.
+    fn machine() -> Facts {
+        let target = Target {
+            name: "by-hand".into(),
+            enabled: true,
+            device: "eth0".into(),
+            remote_ip: Some([10, 0, 0, 2].into()),
+            remote_port: 6666,
+            transmit_errors: Some(4),
+            ..Target::default()
+        };
+        Facts {
+            module: Module::Loaded,
+            console_level: Some(8),
+            consoles: vec![Console { name: "netcon_ext0".into(), flags: "E  p".into() }],
+            targets: vec![target],
+            ..Facts::default()
+        }
+    }
+
+    fn object(facts: &Facts) -> (Value, bool) {
+        let status = Status::of(facts, None, &[]).unwrap();
+        (status.object(), status.is_well())
+    }
+
+    #[test]
+    fn targets_that_others_made_are_told_with_their_maker() {
+        let (told, well) = object(&machine());
+        assert!(well, "it sends");
+        assert_eq!(told["targets"][0]["made_by"], "configfs");
+        assert_eq!(told["targets"][0]["to"], "10.0.0.2:6666");
+        assert_eq!(told["hidden_target"], Value::Null);
+        assert!(told["faults"][0]["evidence"].as_str().unwrap().starts_with("4 datagrams"));
+        assert!(told["faults"][0]["cure"].is_string());
+        let mut facts = machine();
+        facts.targets[0].name = "cmdline0".into();
+        assert_eq!(object(&facts).0["targets"][0]["made_by"], "parameter");
+    }
+
+    #[test]
+    fn a_target_that_configfs_does_not_show_is_told_too() {
+        let mut facts = machine();
+        facts.targets.clear();
+        facts.command_line = "quiet netconsole=@/,@10.0.0.2/".into();
+        let (told, _) = object(&facts);
+        assert_eq!(told["hidden_target"]["made_by"], "parameter");
+        assert_eq!(told["hidden_target"]["parameter"], "@/,@10.0.0.2/");
+        facts.consoles.clear();
+        let (told, well) = object(&facts);
+        assert!(told["hidden_target"].is_null() && !well, "nothing sends");
+    }
+
+    #[test]
+    fn a_doctor_that_answers_and_never_heard_it_is_a_fault_and_a_mute_one_is_none() {
+        let (facts, doctor) = (machine(), Doctor::parse("10.0.0.2").unwrap().remove(0));
+        let mut status = Status::of(&facts, None, &[]).unwrap();
+        for (last, well) in [
+            (Last::Heard { seconds: 3, source_port: 6665 }, true),
+            (Last::Unknown("no answer came".into()), true),
+            (Last::Never, false),
+        ] {
+            assert_eq!(last.fault(&doctor).is_none(), well);
+            status.heard = vec![(&doctor, last)];
+            assert_eq!(status.is_well(), well);
+        }
+    }
 }

@@ -1,19 +1,17 @@
 //! `bedside-patient test`: the kernel says a line, and the doctor is asked whether it heard it.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::net::{SocketAddr, UdpSocket};
+use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use bedside_host::Machine;
 use bedside_plan::facts::{Facts, Way};
 use bedside_plan::{Doctor, State, Verdict, check};
-use netconsole_wire::question::{Answer, Heard, MARK, Nonce, QUESTION_LENGTH, Question};
+use netconsole_wire::question::{About, Heard, MARK, Nonce, Reply};
 
 use crate::cli::TestArgs;
 use crate::tell::say;
-use crate::{Exit, exit};
+use crate::{Exit, ask, exit};
 
 /// What a test came to, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +54,7 @@ pub(crate) fn run(machine: &Machine, args: &TestArgs) -> anyhow::Result<Exit> {
 /// Has the kernel say a line, and asks each doctor for it. The worst verdict counts.
 pub(crate) fn prove(machine: &Machine, doctors: &[Doctor]) -> anyhow::Result<Proof> {
     let facts = machine.facts(doctors)?;
-    let nonce = nonce().context("no random numbers from /dev/urandom")?;
+    let nonce = ask::nonce()?;
     let asked: Vec<Asked> = doctors
         .iter()
         .zip(&facts.ways)
@@ -99,12 +97,6 @@ fn level(facts: &Facts) -> u8 {
     facts.console_level.unwrap_or(8).saturating_sub(1).min(6)
 }
 
-fn nonce() -> io::Result<Nonce> {
-    let mut bytes = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(Nonce(bytes))
-}
-
 /// A doctor who is asked.
 struct Asked<'d> {
     doctor: &'d Doctor,
@@ -115,23 +107,18 @@ struct Asked<'d> {
 
 impl<'d> Asked<'d> {
     fn of(doctor: &'d Doctor, way: &Way, nonce: Nonce) -> Self {
-        let at = match way {
-            Way::Route(route) => Some(SocketAddr::new(route.address, doctor.port)),
-            Way::Unresolved(_) | Way::NoRoute(..) => None,
-        };
-        Self { doctor, at, nonce }
+        Self { doctor, at: ask::address(doctor, way), nonce }
     }
 
     /// Whether it answers at all.
     fn first(&self) -> io::Result<()> {
-        let mut last = io::Error::from(io::ErrorKind::NotConnected);
-        for _ in 0..ATTEMPTS {
-            match self.ask(ANSWER_PATIENCE) {
-                Ok(_) => return Ok(()),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        let at = self.at.ok_or(io::ErrorKind::HostUnreachable)?;
+        ask::patiently(at, self.nonce, About::Line).map(drop)
+    }
+
+    fn ask(&self) -> io::Result<Reply> {
+        let at = self.at.ok_or(io::ErrorKind::HostUnreachable)?;
+        ask::once(at, self.nonce, About::Line)
     }
 
     /// Tells what came of it.
@@ -140,13 +127,13 @@ impl<'d> Asked<'d> {
         if !answers {
             let why = match self.first() {
                 Ok(()) => return self.verdict(true, begun),
-                Err(error) => mute(&error),
+                Err(error) => ask::mute(&error),
             };
             say!("{doctor}: sent, but nobody knows whether it was heard: {why}");
             return Proof::Unknown;
         }
         while begun.elapsed() < LINE_PATIENCE {
-            if let Ok(Some(heard)) = self.ask(ANSWER_PATIENCE) {
+            if let Ok(Reply::Heard(heard)) = self.ask() {
                 say!("{doctor}: heard after {} ms, {}", begun.elapsed().as_millis(), by(&heard));
                 return Proof::Heard;
             }
@@ -154,24 +141,6 @@ impl<'d> Asked<'d> {
         }
         say!("{doctor}: answers questions, but did not hear the kernel within {LINE_PATIENCE:?}");
         Proof::Unheard
-    }
-
-    /// From a socket of its own, which hears only whom it asked.
-    fn ask(&self, patience: Duration) -> io::Result<Option<Heard>> {
-        let at = self.at.ok_or(io::ErrorKind::HostUnreachable)?;
-        let any: std::net::IpAddr = if at.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
-        let socket = UdpSocket::bind((any, 0))?;
-        socket.connect(at)?;
-        socket.set_read_timeout(Some(patience))?;
-        socket.send(&Question { nonce: self.nonce, asked: at.ip() }.emit())?;
-        let mut room = [0; QUESTION_LENGTH];
-        loop {
-            let got = socket.recv(&mut room)?;
-            let answer = room.get(..got).and_then(Answer::parse);
-            if let Some(answer) = answer.filter(|answer| answer.nonce == self.nonce) {
-                return Ok(answer.heard);
-            }
-        }
     }
 }
 
@@ -181,24 +150,6 @@ fn by(heard: &Heard) -> String {
     format!("from {source} on its port {}, {} format", heard.port, heard.format.as_str())
 }
 
-/// Why a doctor says nothing.
-fn mute(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            "no program listens there (try: `bedside serve` on the doctor)".into()
-        }
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            "no answer came (a receiver other than bedside, `answer = false` there, or a firewall \
-             on the way; try: `bedside check` on the doctor)"
-                .into()
-        }
-        _ => error.to_string(),
-    }
-}
-
-const ATTEMPTS: usize = 2;
-/// For a datagram there and back, and a doctor that looks every few milliseconds.
-const ANSWER_PATIENCE: Duration = Duration::from_millis(400);
 /// For a line that leaves from a thread, on a busy machine.
 const LINE_PATIENCE: Duration = Duration::from_secs(3);
 const BREATH: Duration = Duration::from_millis(20);

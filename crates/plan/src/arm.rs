@@ -1,10 +1,12 @@
 //! The difference between what is and what is wanted, as steps.
 
-use std::collections::BTreeSet;
+mod targets;
 
-use netconsole_wire::parameter::{self, MAX_LENGTH};
+use netconsole_wire::parameter::MAX_LENGTH;
 
-use crate::facts::{Configfs, Facts, Module, Target};
+pub use self::targets::Maker;
+use self::targets::{set_targets, taken};
+use crate::facts::{Facts, Module};
 use crate::step::{Action, Plan};
 use crate::target::{Wanted, wanted};
 use crate::{Doctor, Format, Refusal, Wish, path, permanent};
@@ -103,32 +105,6 @@ pub(crate) fn package(distribution: &str, release: &str) -> String {
     }
 }
 
-/// Somebody else's target to the same doctor.
-fn taken(facts: &Facts, wanted: &Wanted) -> Option<Refusal> {
-    let other = facts
-        .targets
-        .iter()
-        .find(|target| target.enabled && !is_ours(facts, target) && reaches(target, wanted))?;
-    let name = &other.name;
-    Some(Refusal::new(
-        format!("the target {name}, which another tool made, sends to {} already", wanted.doctor),
-        format!(
-            "take it away first (of Debian's netconsole package: `systemctl disable --now \
-             netconsole`; by hand: `rmdir {}/{name}`), or leave things as they are",
-            path::TARGETS
-        ),
-    ))
-}
-
-fn is_ours(facts: &Facts, target: &Target) -> bool {
-    target.name.starts_with(OURS)
-        || (facts.loaded.is_some() && target.name.starts_with(FROM_PARAMETER))
-}
-
-fn reaches(target: &Target, wanted: &Wanted) -> bool {
-    (target.remote_ip, target.remote_port) == (Some(wanted.ip), wanted.port)
-}
-
 fn raise_level(facts: &Facts, wish: &Wish, plan: &mut Plan) {
     let (Some(now), Some(level)) = (facts.console_level, wish.log_level) else { return };
     if now < level && !facts.command_line.split_whitespace().any(|word| word == "ignore_loglevel") {
@@ -194,218 +170,6 @@ fn parameter_of(facts: &Facts, targets: &[Wanted]) -> (String, usize) {
     }
     (parameter, taken)
 }
-
-fn set_targets(facts: &Facts, targets: &[Wanted], plan: &mut Plan) -> Result<(), Vec<Refusal>> {
-    if let Some(loaded) = facts.loaded.as_ref().filter(|_| facts.from_start) {
-        plan.push(
-            Action::Adopt(loaded.clone()),
-            "the machine's start loaded it; whatever else this kernel can comes next",
-        );
-        return Ok(());
-    }
-    if needs_reload(facts, targets) {
-        load(facts, targets, true, plan);
-        return Ok(());
-    }
-    let open: Vec<&Wanted> = targets.iter().filter(|wanted| !is_hidden(facts, wanted)).collect();
-    match facts.configfs {
-        _ if open.is_empty() && stale(facts, targets).next().is_none() => return Ok(()),
-        Configfs::NotYet => {
-            plan.push(Action::MountConfigfs, "netconsole's targets are set up there");
-            return Ok(());
-        }
-        Configfs::Never => return Err(vec![not_dynamic(facts, targets)]),
-        Configfs::Ready => {}
-    }
-    set_each(facts, targets, &open, plan);
-    Ok(())
-}
-
-/// Removes who is wanted no more, mends who is there, makes who is not.
-fn set_each(facts: &Facts, targets: &[Wanted], open: &[&Wanted], plan: &mut Plan) {
-    for target in stale(facts, targets) {
-        plan.push(Action::RemoveTarget(target.name.clone()), "nobody is to hear it any more");
-    }
-    let names: BTreeSet<&str> = facts.targets.iter().map(|target| &*target.name).collect();
-    let fresh = (0..).map(|number| format!("{OURS}{number}"));
-    let mut fresh = fresh.filter(|name| !names.contains(name.as_str()));
-    for wanted in open {
-        let held = |target: &&Target| is_ours(facts, target) && reaches(target, wanted);
-        if let Some(found) = facts.targets.iter().find(held) {
-            mend(facts, found, wanted, plan);
-        } else if let Some(name) = fresh.next() {
-            make(facts, &name, wanted, plan);
-        }
-    }
-}
-
-/// Targets of ours that reach nobody wanted.
-fn stale<'f>(facts: &'f Facts, targets: &'f [Wanted]) -> impl Iterator<Item = &'f Target> {
-    facts.targets.iter().filter(|target| {
-        is_ours(facts, target) && !targets.iter().any(|wanted| reaches(target, wanted))
-    })
-}
-
-/// Whether a parameter's target that configfs does not show sends to this doctor.
-fn is_hidden(facts: &Facts, wanted: &Wanted) -> bool {
-    hides(facts) && in_parameter(facts).any(|doctor| doctor == (wanted.ip, wanted.port))
-}
-
-/// Whether there are targets of our parameter which configfs does not show.
-fn hides(facts: &Facts) -> bool {
-    facts.loaded.as_ref().is_some_and(|loaded| !loaded.devices.is_empty())
-        && !facts.targets.iter().any(|target| target.name.starts_with(FROM_PARAMETER))
-}
-
-fn in_parameter(facts: &Facts) -> impl Iterator<Item = (std::net::IpAddr, u16)> {
-    let text = facts.loaded.as_ref().map_or("", |loaded| &loaded.parameter);
-    let parameter = parameter::parse(text).ok();
-    parameter.into_iter().flat_map(|p| p.targets().map(|target| (target.ip, target.port)))
-}
-
-/// Hidden targets are changed by loading the module again; that ends those of others too.
-fn needs_reload(facts: &Facts, targets: &[Wanted]) -> bool {
-    let Some(loaded) = facts.loaded.as_ref().filter(|_| hides(facts)) else { return false };
-    let others = facts.targets.iter().any(|target| target.enabled && !is_ours(facts, target));
-    let (parameter, taken) = parameter_of(facts, targets);
-    let same =
-        targets.iter().take(taken).map(|target| target.index).eq(loaded.devices.iter().copied());
-    !others && facts.module == Module::Loaded && (parameter != loaded.parameter || !same)
-}
-
-fn not_dynamic(facts: &Facts, targets: &[Wanted]) -> Refusal {
-    let parameter = parameter_of(facts, targets).0;
-    if facts.module == Module::BuiltIn {
-        return Refusal::new(
-            "netconsole is part of this kernel, without dynamic configuration",
-            format!("put `netconsole={parameter}` on the kernel's command line, and start it anew"),
-        );
-    }
-    Refusal::new(
-        "netconsole is loaded already, and this kernel can't change it while it runs",
-        "`modprobe -r netconsole`, and run this again",
-    )
-}
-
-/// A target that is not there yet.
-fn make(facts: &Facts, name: &str, wanted: &Wanted, plan: &mut Plan) {
-    plan.push(Action::MakeTarget(name.into()), wanted.why.clone());
-    for (attribute, value, where_present) in attributes(wanted) {
-        set(name, attribute, value, where_present, "", plan);
-    }
-    if wanted.format == Format::Extended {
-        for (key, value) in facts.identity.userdata() {
-            plan.push(Action::MakeUserdata { target: name.into(), key: key.into() }, "");
-            set(name, &format!("userdata/{key}/value"), value.into(), true, "", plan);
-        }
-        for key in SYSDATA {
-            set(name, &format!("userdata/{key}_enabled"), "1".into(), true, "", plan);
-        }
-    }
-    set(name, "enabled", "1".into(), false, "it sends what is printed from now on", plan);
-}
-
-/// A target that is there, made what it should be.
-fn mend(facts: &Facts, found: &Target, wanted: &Wanted, plan: &mut Plan) {
-    let name = &found.name;
-    let differing: Vec<_> = attributes(wanted)
-        .into_iter()
-        .filter(|(key, value, _)| differs(found, key, value))
-        .collect();
-    let mut why = match differing.as_slice() {
-        [] => "it was disabled".to_owned(),
-        [(key, value, _), ..] => format!("{key} has to be {value}: {}", wanted.why),
-    };
-    if found.enabled && !differing.is_empty() {
-        let why = std::mem::take(&mut why);
-        set(name, "enabled", "0".into(), false, &why, plan);
-    }
-    let enable = !found.enabled || !differing.is_empty();
-    for (attribute, value, where_present) in differing {
-        set(name, attribute, value, where_present, "", plan);
-    }
-    if wanted.format == Format::Extended {
-        tell_who(facts, found, plan);
-    }
-    if enable {
-        set(name, "enabled", "1".into(), false, &why, plan);
-    }
-}
-
-/// Userdata and sysdata of a target that is there; both can be changed while it sends.
-fn tell_who(facts: &Facts, found: &Target, plan: &mut Plan) {
-    let Some(has) = &found.userdata else { return };
-    let mut why = "the doctor then knows the machine and its boot whatever its address";
-    for (key, value) in facts.identity.userdata() {
-        if has.get(key).is_some_and(|held| held == value) {
-            continue;
-        }
-        if !has.contains_key(key) {
-            plan.push(Action::MakeUserdata { target: found.name.clone(), key: key.into() }, why);
-            why = "";
-        }
-        set(&found.name, &format!("userdata/{key}/value"), value.into(), true, why, plan);
-    }
-    let mut why = "msgid proves what is lost, the others say where a line comes from";
-    for key in SYSDATA.iter().filter(|key| found.sysdata.get(**key) == Some(&false)) {
-        set(&found.name, &format!("userdata/{key}_enabled"), "1".into(), true, why, plan);
-        why = "";
-    }
-}
-
-/// What can be changed only while the target is disabled, and whether every kernel has it.
-fn attributes(wanted: &Wanted) -> Vec<(&'static str, String, bool)> {
-    let extended = wanted.format == Format::Extended;
-    let bit = |on: bool| u8::from(on).to_string();
-    let mut attributes = vec![
-        ("dev_name", wanted.device.clone(), false),
-        ("local_port", wanted.source_port.to_string(), false),
-        ("remote_port", wanted.port.to_string(), false),
-        ("local_ip", wanted.source.to_string(), false),
-        ("remote_ip", wanted.ip.to_string(), false),
-        ("remote_mac", wanted.mac.to_string(), false),
-        ("extended", bit(extended), false),
-    ];
-    if extended {
-        attributes.push(("release", bit(true), true));
-    }
-    attributes
-}
-
-fn differs(found: &Target, attribute: &str, value: &str) -> bool {
-    let ip = |ip: Option<std::net::IpAddr>| ip.map(|ip| ip.to_string()).unwrap_or_default();
-    let held = match attribute {
-        "dev_name" => found.device.clone(),
-        "local_port" => found.local_port.to_string(),
-        "remote_port" => found.remote_port.to_string(),
-        "local_ip" => ip(found.local_ip),
-        "remote_ip" => ip(found.remote_ip),
-        "remote_mac" => found.remote_mac.map(|mac| mac.to_string()).unwrap_or_default(),
-        "extended" => u8::from(found.extended.unwrap_or_default()).to_string(),
-        // What the kernel does not have is as good as set.
-        _ => found.release.map_or("1".into(), |on| u8::from(on).to_string()),
-    };
-    held != value
-}
-
-fn set(
-    target: &str,
-    attribute: &str,
-    value: String,
-    where_present: bool,
-    why: &str,
-    plan: &mut Plan,
-) {
-    let (target, attribute) = (target.into(), attribute.into());
-    plan.push(Action::SetTarget { target, attribute, value, where_present }, why);
-}
-
-/// What our targets in configfs are called, before a number.
-const OURS: &str = "bedside";
-/// What the kernel calls those of its parameter (`NETCONSOLE_PARAM_TARGET_PREFIX`).
-const FROM_PARAMETER: &str = "cmdline";
-/// `userdata/*_enabled`.
-const SYSDATA: [&str; 4] = ["cpu_nr", "taskname", "release", "msgid"];
 
 #[cfg(test)]
 mod tests;

@@ -9,17 +9,29 @@ use crate::{Doctor, Facts, Wish};
 
 /// Looks at everything that the facts tell. The likeliest cause of silence comes first.
 pub fn check(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
+    let mut verdicts = alive(facts, wish, doctors);
+    verdicts.push(now::firewall());
+    verdicts.push(dying::panic(facts));
+    verdicts.extend(dying::others(facts));
+    verdicts
+}
+
+/// What keeps lines of the living machine from being heard; nothing of its death.
+pub fn faults(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
+    let mut faults = alive(facts, wish, doctors);
+    faults.retain(|verdict| verdict.state == State::Problem);
+    faults
+}
+
+fn alive(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
     let mut verdicts = vec![now::module(facts)];
     verdicts.extend(now::limits(facts));
     verdicts
         .extend(doctors.iter().enumerate().flat_map(|(at, doctor)| now::way(facts, doctor, at)));
-    verdicts.push(now::level(facts));
+    verdicts.push(now::level(facts, wish));
     verdicts.push(now::armed(facts, wish, doctors));
     verdicts.extend(facts.targets.iter().flat_map(now::target));
     verdicts.extend(now::permanence(facts, wish));
-    verdicts.push(now::firewall());
-    verdicts.push(dying::panic(facts));
-    verdicts.extend(dying::others(facts));
     verdicts
 }
 

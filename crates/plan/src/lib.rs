@@ -25,8 +25,8 @@ mod target;
 mod undo;
 mod wish;
 
-pub use arm::arm;
-pub use check::{State, Verdict, check};
+pub use arm::{Maker, arm};
+pub use check::{State, Verdict, check, faults};
 pub use doctor::{Doctor, Format, Host, NotADoctor};
 pub use facts::Facts;
 pub use refusal::Refusal;

@@ -140,6 +140,16 @@ impl Core {
         self.table.len()
     }
 
+    /// When that stream was heard last, to the second; if it is not known, the one of its address
+    /// and our port that began last. With the stream's own key.
+    pub fn last_heard(&self, key: &StreamKey) -> Option<(StreamKey, WallTime)> {
+        let slot = self.table.find(key).or_else(|| {
+            let mut siblings = self.table.siblings(key).take(self.limits.siblings);
+            siblings.find(|slot| self.table.key_of(*slot).is_some_and(|k| k.port == key.port))
+        })?;
+        self.table.get(slot).map(|stream| (stream.key, stream.last_received()))
+    }
+
     /// Bytes of unfinished messages and lines.
     pub fn pending_bytes(&self) -> usize {
         self.pending_bytes

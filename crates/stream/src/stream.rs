@@ -86,6 +86,11 @@ impl Stream {
         self.heard = self.heard.saturating_add(1);
     }
 
+    /// When it was heard last, to the second.
+    pub(crate) fn last_received(&self) -> WallTime {
+        WallTime(u64::from(self.last_heard) * 1_000_000)
+    }
+
     pub(crate) fn is_proven(&self) -> bool {
         self.standing == Standing::Proven
     }

@@ -1,19 +1,24 @@
-//! What a patient asks a doctor, and the answer: was a marked line heard, and by which stream?
+//! What a patient asks a doctor, and the answers: was a marked line heard, and by which stream;
+//! when was a stream heard last?
 //!
 //! netconsole itself is never answered, so a machine that wants to know whether its kernel is
 //! heard asks from a socket of its own, at the doctor's own port:
 //!
 //! ```text
-//! bedside? 1 <nonce> <address asked>   then spaces up to 160 bytes
+//! bedside? 1 <nonce> <address asked>               was that line heard?
 //! bedside! 1 <nonce> waiting
 //! bedside! 1 <nonce> heard <format> <source address> <source port> <port>
+//!
+//! bedside? 1 <nonce> <address asked> last <port>   when was that port of mine heard last?
+//! bedside! 1 <nonce> last <source port> <seconds ago>
+//! bedside! 1 <nonce> never
 //! ```
 //!
-//! It asks first, then has its kernel say the line `bedside-patient: test <nonce>`, and asks
-//! again until it was heard. A nonce is 32 hex digits. An answer is never longer than the
-//! question, so that a forged sender's address gains nobody anything.
+//! For a line it asks first, then has its kernel say `bedside-patient: test <nonce>`, and asks
+//! again until it was heard. A nonce is 32 hex digits. A question ends with spaces up to 160
+//! bytes, and an answer is never longer, so that a forged sender's address gains nobody anything.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 use core::net::IpAddr;
 
 use crate::{Format, Sink, SliceSink};
@@ -22,22 +27,52 @@ use crate::{Format, Sink, SliceSink};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Nonce(pub [u8; 16]);
 
-/// Was this heard?
+/// What somebody wants to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// In which line.
+    /// Which answer is meant for it.
     pub nonce: Nonce,
     /// The doctor's address as the one who asks knows it, from which it wants the answer.
     pub asked: IpAddr,
+    /// What about.
+    pub about: About,
+}
+
+/// What a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Was the line with the nonce heard?
+    Line,
+    /// When was this port of the asker's address heard last, at the port that is asked?
+    Port(u16),
 }
 
 /// What is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// In which line.
+    /// The question's.
     pub nonce: Nonce,
-    /// By which stream it was heard; not yet, where there is none.
-    pub heard: Option<Heard>,
+    /// What it comes to.
+    pub reply: Reply,
+}
+
+/// What an answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The line was not heard yet.
+    Waiting,
+    /// The line was heard.
+    Heard(Heard),
+    /// The stream was heard last so long ago.
+    Last {
+        /// The port that it came from: another one of the same address, if the one asked for is
+        /// not known, as behind a translation of addresses.
+        source_port: u16,
+        /// How long ago.
+        seconds: u64,
+    },
+    /// No stream of that address is known.
+    Never,
 }
 
 /// A stream that brought the line.
@@ -89,18 +124,23 @@ impl Question {
         let mut words = words(payload, "bedside?")?;
         let nonce = Nonce::parse(words.next()?.as_bytes())?;
         let asked = words.next()?.parse().ok()?;
-        Some(Question { nonce, asked })
+        let about = match words.next() {
+            Some("last") => About::Port(words.next()?.parse().ok()?),
+            _ => About::Line,
+        };
+        Some(Question { nonce, asked, about })
     }
 
     /// The datagram.
     pub fn emit(&self) -> [u8; QUESTION_LENGTH] {
         let mut room = [b' '; QUESTION_LENGTH];
         let mut out = Words(SliceSink::new(&mut room));
-        // There is room for every address.
-        let _fits = fmt::Write::write_fmt(
-            &mut out,
-            format_args!("bedside? 1 {} {}", self.nonce, self.asked),
-        );
+        // There is room for every question.
+        let _fits = write!(out, "bedside? 1 {} {}", self.nonce, self.asked);
+        let _fits = match self.about {
+            About::Line => Ok(()),
+            About::Port(port) => write!(out, " last {port}"),
+        };
         room
     }
 }
@@ -110,33 +150,36 @@ impl Answer {
     pub fn parse(payload: &[u8]) -> Option<Answer> {
         let mut words = words(payload, "bedside!")?;
         let nonce = Nonce::parse(words.next()?.as_bytes())?;
-        let heard = match words.next()? {
-            "waiting" => None,
-            "heard" => Some(Heard {
+        let reply = match words.next()? {
+            "waiting" => Reply::Waiting,
+            "heard" => Reply::Heard(Heard {
                 format: format_named(words.next()?)?,
                 source: words.next()?.parse().ok()?,
                 source_port: words.next()?.parse().ok()?,
                 port: words.next()?.parse().ok()?,
             }),
+            "last" => Reply::Last {
+                source_port: words.next()?.parse().ok()?,
+                seconds: words.next()?.parse().ok()?,
+            },
+            "never" => Reply::Never,
             _ => return None,
         };
-        Some(Answer { nonce, heard })
+        Some(Answer { nonce, reply })
     }
 
     /// Writes the datagram into `room`, and gives what was written.
     pub fn emit<'r>(&self, room: &'r mut [u8; QUESTION_LENGTH]) -> &'r [u8] {
         let mut out = Words(SliceSink::new(room));
-        let nonce = self.nonce;
         // There is room for every answer.
-        let _fits = match self.heard {
-            None => fmt::Write::write_fmt(&mut out, format_args!("bedside! 1 {nonce} waiting")),
-            Some(Heard { format, source, source_port, port }) => fmt::Write::write_fmt(
-                &mut out,
-                format_args!(
-                    "bedside! 1 {nonce} heard {} {source} {source_port} {port}",
-                    format.as_str()
-                ),
-            ),
+        let _fits = write!(out, "bedside! 1 {} ", self.nonce);
+        let _fits = match self.reply {
+            Reply::Waiting => write!(out, "waiting"),
+            Reply::Heard(Heard { format, source, source_port, port }) => {
+                write!(out, "heard {} {source} {source_port} {port}", format.as_str())
+            }
+            Reply::Last { source_port, seconds } => write!(out, "last {source_port} {seconds}"),
+            Reply::Never => write!(out, "never"),
         };
         let length = out.0.as_bytes().len();
         room.get(..length).unwrap_or_default()
@@ -189,8 +232,8 @@ mod tests {
 
     #[test]
     fn questions_and_answers_are_read_as_they_were_written() {
-        for asked in ["192.168.0.2", "fd00::2"] {
-            let question = Question { nonce: NONCE, asked: asked.parse().unwrap() };
+        for (asked, about) in [("192.168.0.2", About::Line), ("fd00::2", About::Port(6665))] {
+            let question = Question { nonce: NONCE, asked: asked.parse().unwrap(), about };
             assert_eq!(Question::parse(&question.emit()), Some(question));
         }
         let longest = Heard {
@@ -199,8 +242,9 @@ mod tests {
             source_port: 65535,
             port: 65535,
         };
-        for heard in [None, Some(longest)] {
-            let answer = Answer { nonce: NONCE, heard };
+        let last = Reply::Last { source_port: 65535, seconds: u64::MAX };
+        for reply in [Reply::Waiting, Reply::Heard(longest), last, Reply::Never] {
+            let answer = Answer { nonce: NONCE, reply };
             let mut room = [0; QUESTION_LENGTH];
             let sent = answer.emit(&mut room);
             assert!(sent.len() < QUESTION_LENGTH);
@@ -210,7 +254,8 @@ mod tests {
 
     #[test]
     fn a_short_question_is_none_so_that_no_answer_is_longer() {
-        let whole = Question { nonce: NONCE, asked: [10, 0, 0, 1].into() }.emit();
+        let whole = Question { nonce: NONCE, asked: [10, 0, 0, 1].into(), about: About::Line };
+        let whole = whole.emit();
         assert_eq!(Question::parse(&whole[..QUESTION_LENGTH - 1]), None);
         assert!(Question::parse(&[whole.as_slice(), b" more"].concat()).is_some());
         assert_eq!(Question::parse(&[b'x'; 200]), None);

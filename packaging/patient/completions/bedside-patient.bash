@@ -177,7 +177,7 @@ _bedside__patient() {
             return 0
             ;;
         bedside__subcmd__patient__subcmd__status)
-            opts="-h --root --help"
+            opts="-h --json --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -29,7 +29,7 @@ complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -s h -l he
 complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -s V -l version -d 'Print version'
 complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "up" -d 'Have the kernel send its log to a doctor, and prove it'
 complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "down" -d 'Take back everything that `up` did'
-complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "status" -d 'Tell whether the kernel sends, to whom, and since when something is wrong'
+complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "status" -d 'Tell whether the kernel sends, to whom, when it was heard, and what is wrong'
 complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "check" -d 'Look for what keeps lines from being heard'
 complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "test" -d 'Have the kernel say a line, and ask the doctor whether it was heard'
 complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "agent" -d 'Keep the kernel armed as `up` was told, whatever happens to the network'
@@ -46,6 +46,7 @@ complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -s h
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand down" -l root -d 'Take every path below this directory; for tests' -r -f -a "(__fish_complete_directories)"
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand down" -s h -l help -d 'Print help'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand status" -l root -d 'Take every path below this directory; for tests' -r -f -a "(__fish_complete_directories)"
+complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand status" -l json -d 'Print one JSON object: `v`, which is 1, and what else the text says'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand status" -s h -l help -d 'Print help'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand check" -l set-panic -d 'Say what the kernel is to do when it dies, for good, until `down`: panic=0; give it several times' -r
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand check" -l root -d 'Take every path below this directory; for tests' -r -f -a "(__fish_complete_directories)"

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use netconsole_wire::parameter::Mac;
 
+use super::targets::SYSDATA;
 use super::*;
+use crate::facts::{Configfs, Target};
 use crate::facts::{Identity, Limits, Link, Loaded, Route, RouteKind, Way};
 
 const ROUTER: Mac = Mac([2, 0, 0, 0, 0, 1]);

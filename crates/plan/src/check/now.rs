@@ -78,12 +78,15 @@ fn device(link: &Link) -> Verdict {
 }
 
 /// Debug messages (7) are left out by default, and by everybody's will.
-pub(super) fn level(facts: &Facts) -> Verdict {
+pub(super) fn level(facts: &Facts, wish: &Wish) -> Verdict {
     let has = |word: &str| facts.command_line.split_whitespace().any(|other| other == word);
     match facts.console_level {
         _ if has("ignore_loglevel") => Verdict::ok("log level", "ignored (ignore_loglevel)"),
         None => Verdict::unknown("log level", "it can't be read", "is /proc mounted?"),
         Some(level @ 7..) => Verdict::ok("log level", format!("lines below {level} are sent")),
+        Some(level) if wish.log_level.is_none() => {
+            Verdict::ok("log level", format!("lines below {level} are sent, as was wished"))
+        }
         Some(level) => {
             let quiet =
                 if has("quiet") { " (`quiet` is on the kernel's command line)" } else { "" };
