@@ -1,16 +1,14 @@
 //! How a running doctor is, told to whoever runs `bedside check` on its store.
 //!
 //! The file `health` in the store's directory is given its room once, at the start, and written
-//! over in place from then on, so that "the disk is full" can be said on a full disk. A thread of
-//! its own writes it: a disk that hangs must not keep the doctor from hearing. What the file says
+//! over in place from then on, so that "the disk is full" can be said on a full disk. What it says
 //! is true unless it is locked: that, too, can be seen on a disk that takes nothing any more.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +16,8 @@ use bedside_store::{Counters, Health, Trouble, Writer};
 use serde::{Deserialize, Serialize};
 
 use crate::check::Verdict;
+use crate::pulse;
+use crate::scribe::{self, Scribe};
 
 /// What the file says: one JSON object, and blanks up to its full length.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,44 +34,30 @@ struct Told {
     /// New senders that came in a crowd since it started: strangers.
     #[serde(default)]
     strangers: u64,
+    /// Boots whose last heartbeat made room for others', and heartbeats that found no room.
+    #[serde(default)]
+    heartbeats: (u64, u64),
 }
 
 /// The doctor's end of the file.
 #[derive(Debug)]
-pub(crate) struct HealthFile {
-    told: SyncSender<Told>,
-}
+pub(crate) struct HealthFile(Scribe<Told>);
 
 impl HealthFile {
     /// Makes the file. A doctor without one goes on all the same.
     pub(crate) fn make(data: &Path, writer: &Writer) -> io::Result<HealthFile> {
         let path = path(data);
-        let file = make(&path, &Told::of(&writer.health(), writer.counters()))?;
-        let (told, news) = sync_channel(1);
-        thread::Builder::new()
-            .name("bedside-health".to_owned())
-            .spawn(move || keep(file, &path, &news))?;
-        Ok(HealthFile { told })
+        let mut file = make(&path, &Told::of(&writer.health(), writer.counters()))?;
+        let mut last = None;
+        let write = move |told: Told| update(&mut file, &path, &told, &mut last);
+        Scribe::start("health", write).map(HealthFile)
     }
 
     /// Says how the writer is. What cannot be said at once is said the next time.
-    pub(crate) fn tell(&self, writer: &Writer, strangers: u64) {
-        let told = Told { strangers, ..Told::of(&writer.health(), writer.counters()) };
-        drop(self.told.try_send(told));
-    }
-}
-
-/// Writes what has changed, as long as somebody tells.
-fn keep(mut file: File, path: &Path, news: &Receiver<Told>) {
-    let (mut last, mut failing) = (None, false);
-    for told in news {
-        let written = update(&mut file, path, &told, &mut last);
-        if let Err(error) = &written
-            && !failing
-        {
-            tracing::warn!(%error, "cannot write the file `health` of the store");
-        }
-        failing = written.is_err();
+    pub(crate) fn tell(&self, writer: &Writer, strangers: u64, pulses: pulse::Counters) {
+        let heartbeats = (pulses.made_room, pulses.no_room);
+        let told = Told::of(&writer.health(), writer.counters());
+        drop(self.0.tell(Told { strangers, heartbeats, ..told }));
     }
 }
 
@@ -92,8 +78,7 @@ fn update(file: &mut File, path: &Path, told: &Told, last: &mut Option<Told>) ->
 }
 
 fn make(path: &Path, told: &Told) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(false).mode(0o640).open(path)?;
+    let file = scribe::open(path)?;
     file.write_all_at(&told.text()?, 0)?;
     Ok(file)
 }
@@ -118,6 +103,7 @@ impl Told {
             catalogue: say(&health.catalogue),
             lost: lost.map(|counter| counter.load(Ordering::Relaxed)).iter().sum(),
             strangers: 0,
+            heartbeats: (0, 0),
         }
     }
 
@@ -141,6 +127,14 @@ impl Told {
         if self.strangers > 0 {
             let said = format!("{} new senders came in a flood: strangers", self.strangers);
             verdicts.push(Verdict::problem("strangers", said, STRANGERS_CURE));
+        }
+        if self.heartbeats != (0, 0) {
+            let (made_room, no_room) = self.heartbeats;
+            let said = format!(
+                "{made_room} boots that beat no more made room for others, and {no_room} \
+                 heartbeats were taken for lines for want of it"
+            );
+            verdicts.push(Verdict::problem("heartbeats", said, HEARTBEATS_CURE));
         }
         verdicts
     }
@@ -190,6 +184,7 @@ const UNTOLD: &str =
 const UNTOLD_CURE: &str = "what the doctor said (`journalctl -u bedside`), and `dmesg`";
 const STRANGERS_CURE: &str = "if they are made up, `allow` in the configuration, or a firewall, \
     keeps them out; what they say is kept, and fills the disk up to `size` under [retention]";
+const HEARTBEATS_CURE: &str = "more `heartbeats` under [limits], if that many boots are no flood";
 const LOST_CURE: &str =
     "`bedside log` shows where; a faster disk, or more `queue` under [store], prevents it";
 
@@ -208,6 +203,8 @@ mod tests {
         let flooded = Told { strangers: 9, ..Told::default() };
         let said: Vec<_> = flooded.verdicts().into_iter().map(|verdict| verdict.evidence).collect();
         assert!(said.len() == 2 && said[1].starts_with("9 new senders"), "{said:?}");
+        let full = Told { heartbeats: (4, 0), ..Told::default() };
+        assert!(full.verdicts()[1].evidence.starts_with("4 boots"), "{full:?}");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod pulse;
 mod reading;
 pub mod render;
 pub mod replay;
+mod scribe;
 pub mod serve;
 pub mod store;
 pub mod time;

@@ -6,9 +6,10 @@
 //! place, and in front of them when its doctor began and was last there: without a doctor nobody
 //! can say that a machine fell silent.
 
+mod boot_id;
 mod file;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
@@ -19,14 +20,16 @@ use netconsole_wire::heartbeat::Heartbeat;
 use serde::{Deserialize, Serialize};
 
 use crate::render::Stamp;
+use crate::scribe::Scribe;
 use crate::time;
-use file::{PulseFile, Slot};
+use boot_id::BootId;
+use file::{News, Slot};
 
 /// The last heartbeat of a boot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pulse {
-    pub(crate) boot_id: String,
-    pub(crate) host: Option<String>,
+    pub(crate) boot_id: BootId,
+    pub(crate) host: Option<Box<str>>,
     pub(crate) address: IpAddr,
     /// When the first and the last one were received, microseconds since 1970.
     pub(crate) first: u64,
@@ -59,14 +62,31 @@ pub(crate) enum Life {
     Flatline,
 }
 
-/// The pulses that a doctor feels.
+/// The pulses that a doctor feels, of [`StreamLimits::heartbeats`] boots at most: about 300 bytes
+/// each. When there are more, the one that beat last the longest ago makes room, unless it still
+/// beats: made-up boots push out no living one.
+///
+/// [`StreamLimits::heartbeats`]: crate::config::StreamLimits::heartbeats
 #[derive(Debug, Default)]
 pub(crate) struct Pulses {
     slots: Vec<Pulse>,
-    by_boot: BTreeMap<String, usize>,
+    by_boot: HashMap<BootId, u32>,
+    /// In the order in which they make room: those that left, then by the last beat.
+    by_last: BTreeSet<(bool, u64, u32)>,
+    most: usize,
     changed: BTreeSet<usize>,
     watch: Watch,
-    file: Option<PulseFile>,
+    file: Option<Scribe<News>>,
+    counters: Counters,
+}
+
+/// What came of too many boots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// Boots that beat no more and made room for others.
+    pub(crate) made_room: u64,
+    /// Heartbeats that were taken for lines, because all that are known still beat.
+    pub(crate) no_room: u64,
 }
 
 /// The pulses that a reader finds.
@@ -74,28 +94,32 @@ pub(crate) struct Pulses {
 pub(crate) struct Found {
     /// By the time of the last beat.
     pulses: Vec<Pulse>,
-    by_boot: HashMap<Vec<u8>, usize>,
-    by_host: HashMap<String, usize>,
+    by_boot: HashMap<BootId, usize>,
+    by_host: HashMap<Box<str>, usize>,
     by_address: HashMap<IpAddr, Vec<usize>>,
     watch: Watch,
 }
 
 impl Pulses {
-    /// Takes up what the last doctor felt. Without a file it is not kept.
-    pub(crate) fn open(data: &Path, now: WallTime) -> Self {
-        let found = Found::read(data).unwrap_or_default();
-        let by_boot =
-            found.pulses.iter().enumerate().map(|(at, pulse)| (pulse.boot_id.clone(), at));
-        let file = PulseFile::make(data);
-        if let Err(error) = &file {
+    /// Takes up what the last doctor felt, of `most` boots at most. Without a file it is not kept.
+    pub(crate) fn open(data: &Path, most: usize, now: WallTime) -> Self {
+        let mut found = Found::read(data).unwrap_or_default().pulses;
+        let made_room = found.len().saturating_sub(most) as u64;
+        found.drain(..made_room as usize);
+        let file = file::open(data, found.len() + 1).inspect_err(|error| {
             tracing::warn!(%error, "cannot write the file `pulse` of the store");
-        }
+        });
+        let at = |(at, pulse): (usize, &Pulse)| (pulse.boot_id, at as u32);
+        let last = |(at, pulse): (usize, &Pulse)| pulse.place(at as u32);
         Self {
-            by_boot: by_boot.collect(),
-            changed: (0..found.pulses.len()).collect(),
-            slots: found.pulses,
+            by_boot: found.iter().enumerate().map(at).collect(),
+            by_last: found.iter().enumerate().map(last).collect(),
+            changed: (0..found.len()).collect(),
+            slots: found,
+            most,
             watch: Watch { v: 1, since: now.0, until: now.0 },
             file: file.ok(),
+            counters: Counters { made_room, no_room: 0 },
         }
     }
 
@@ -103,34 +127,45 @@ impl Pulses {
     /// others.
     pub(crate) fn take(&mut self, from: IpAddr, received: WallTime, payload: &[u8]) -> bool {
         let Some(heartbeat) = Heartbeat::parse(payload) else { return false };
-        let at = match self.by_boot.get(heartbeat.boot_id) {
-            Some(at) => *at,
-            None if self.slots.len() >= MOST => return false,
-            None => self.admit(&heartbeat, from, received),
+        let Some(boot_id) = BootId::parse(heartbeat.boot_id) else { return false };
+        let known = self.by_boot.get(&boot_id).copied();
+        let Some(at) = known.or_else(|| self.make_room(boot_id, received)) else {
+            self.counters.no_room += 1;
+            return false;
         };
-        if let Some(pulse) = self.slots.get_mut(at) {
-            pulse.feel(&heartbeat, from, received);
-            self.changed.insert(at);
-        }
+        let Some(pulse) = self.slots.get_mut(at as usize) else { return false };
+        self.by_last.remove(&pulse.place(at));
+        pulse.feel(&heartbeat, from, received);
+        self.by_last.insert(pulse.place(at));
+        self.changed.insert(at as usize);
         true
     }
 
-    fn admit(&mut self, heartbeat: &Heartbeat<'_>, from: IpAddr, received: WallTime) -> usize {
-        self.slots.push(Pulse {
-            boot_id: heartbeat.boot_id.to_owned(),
-            host: heartbeat.host.map(str::to_owned),
-            address: from,
-            first: received.0,
-            last: received.0,
-            uptime_s: 0,
-            every_s: 0,
-            armed: false,
-            errors: 0,
-            goodbye: false,
-        });
-        let at = self.slots.len() - 1;
-        self.by_boot.insert(heartbeat.boot_id.to_owned(), at);
-        at
+    /// What was counted.
+    pub(crate) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// A slot for a new boot; none if all are of boots that beat.
+    fn make_room(&mut self, boot_id: BootId, received: WallTime) -> Option<u32> {
+        let fresh = Pulse::new(boot_id, received);
+        let at = if self.slots.len() < self.most {
+            self.slots.push(fresh);
+            (self.slots.len() - 1) as u32
+        } else {
+            let (_, _, oldest) = *self.by_last.first()?;
+            let pulse = self.slots.get_mut(oldest as usize)?;
+            if !pulse.is_over(received.0) {
+                return None;
+            }
+            let gone = std::mem::replace(pulse, fresh);
+            self.by_boot.remove(&gone.boot_id);
+            self.by_last.remove(&gone.place(oldest));
+            self.counters.made_room += 1;
+            oldest
+        };
+        self.by_boot.insert(boot_id, at);
+        Some(at)
     }
 
     /// Writes down what has changed, and that a doctor is there. What can't be written now is
@@ -142,14 +177,43 @@ impl Pulses {
         let slots =
             self.changed.iter().filter_map(|at| Some((at + 1, Slot::of(self.slots.get(*at)?)?)));
         let news = Slot::of(&self.watch).map(|watch| (0, watch)).into_iter().chain(slots).collect();
-        if file.write(news) {
+        if file.tell(news).is_ok() {
             self.changed.clear();
         }
     }
 }
 
 impl Pulse {
+    fn new(boot_id: BootId, received: WallTime) -> Self {
+        Pulse {
+            boot_id,
+            host: None,
+            address: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+            first: received.0,
+            last: received.0,
+            uptime_s: 0,
+            every_s: 0,
+            armed: false,
+            errors: 0,
+            goodbye: false,
+        }
+    }
+
+    /// Its place among those that may have to make room.
+    fn place(&self, slot: u32) -> (bool, u64, u32) {
+        (!self.goodbye, self.last, slot)
+    }
+
+    /// Whether no beat is to be expected any more: it said goodbye, or three are missing.
+    fn is_over(&self, now: u64) -> bool {
+        let patience = u64::from(self.every_s) * BEATS * 1_000_000 + SLACK_US / 2;
+        self.goodbye || now.saturating_sub(self.last) > patience
+    }
+
     fn feel(&mut self, heartbeat: &Heartbeat<'_>, from: IpAddr, received: WallTime) {
+        if self.host.as_deref() != heartbeat.host {
+            self.host = heartbeat.host.map(Box::from);
+        }
         self.address = from;
         self.last = self.last.max(received.0);
         self.uptime_s = heartbeat.uptime_s;
@@ -184,7 +248,7 @@ impl Found {
         pulses.sort_by_key(|pulse| pulse.last);
         let mut found = Self { watch, ..Self::default() };
         for (at, pulse) in pulses.iter().enumerate() {
-            found.by_boot.insert(pulse.boot_id.as_bytes().to_vec(), at);
+            found.by_boot.insert(pulse.boot_id, at);
             found.by_address.entry(pulse.address).or_default().push(at);
             if let Some(host) = &pulse.host {
                 found.by_host.insert(host.clone(), at);
@@ -205,7 +269,8 @@ impl Found {
     /// from which it first beat between this boot's first line and the next boot's.
     pub(crate) fn of_boot(&self, boot: &BootSummary, next: Option<WallTime>) -> Option<&Pulse> {
         if let Some(boot_id) = &boot.boot_id {
-            return self.by_boot.get(boot_id).and_then(|at| self.pulses.get(*at));
+            let at = self.by_boot.get(&BootId::parse(std::str::from_utf8(boot_id).ok()?)?)?;
+            return self.pulses.get(*at);
         }
         let began = boot.first_received.0.saturating_sub(SLACK_US);
         let ended = next.map_or(u64::MAX, |next| next.0.saturating_sub(SLACK_US));
@@ -233,9 +298,9 @@ impl Found {
         {
             return Life::Flatline;
         }
-        let silent = self.watch.until.saturating_sub(pulse.last.max(self.watch.since));
-        let patience = u64::from(pulse.every_s) * BEATS * 1_000_000 + SLACK_US / 2;
-        if silent > patience { Life::Flatline } else { Life::Alive }
+        // For as long as a doctor was there.
+        let heard = Pulse { last: pulse.last.max(self.watch.since), ..pulse.clone() };
+        if heard.is_over(self.watch.until) { Life::Flatline } else { Life::Alive }
     }
 
     /// For JSON.
@@ -265,14 +330,16 @@ impl Found {
 const BEATS: u64 = 3;
 /// What a kernel's first line and its agent's first beat may be out of step.
 const SLACK_US: u64 = 2_000_000;
-/// Boots that pulses are kept of.
-const MOST: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const S: u64 = 1_000_000;
+
+    fn id(text: &str) -> BootId {
+        BootId::parse(text).unwrap()
+    }
 
     fn beat(boot_id: &str, goodbye: bool) -> Vec<u8> {
         let (every_s, uptime_s) = (10, 100);
@@ -291,7 +358,7 @@ mod tests {
     }
 
     fn found(beats: &[(u64, &str, bool)], since: u64, until: u64) -> Found {
-        let mut pulses = Pulses::default();
+        let mut pulses = Pulses { most: 9, ..Pulses::default() };
         for (at, boot_id, goodbye) in beats {
             assert!(pulses.take([10, 0, 0, 7].into(), WallTime(at * S), &beat(boot_id, *goodbye)));
         }
@@ -324,7 +391,7 @@ mod tests {
         let found = found(&[(100, "a", false), (105, "b", false)], 0, 106);
         assert_eq!(found.life(&found.pulses[0]), Life::Flatline);
         assert_eq!(found.life(&found.pulses[1]), Life::Alive);
-        assert_eq!(found.of_host("web1", &[]).unwrap().boot_id, "b");
+        assert_eq!(found.of_host("web1", &[]).unwrap().boot_id, id("b"));
     }
 
     fn boot(boot_id: Option<&[u8]>, first: u64) -> BootSummary {
@@ -349,19 +416,19 @@ mod tests {
         let found = found(&[(100, "a", false), (200, "b", false)], 0, 210);
         let of = |id: Option<&[u8]>, first: u64, next: Option<u64>| {
             let next = next.map(|next| WallTime(next * S));
-            found.of_boot(&boot(id, first), next).map(|pulse| &*pulse.boot_id)
+            found.of_boot(&boot(id, first), next).map(|pulse| pulse.boot_id)
         };
-        assert_eq!(of(Some(b"b"), 0, None), Some("b"));
+        assert_eq!(of(Some(b"b"), 0, None), Some(id("b")));
         assert_eq!(of(Some(b"c"), 0, None), None);
-        assert_eq!(of(None, 99, Some(199)), Some("a"));
-        assert_eq!(of(None, 199, None), Some("b"));
+        assert_eq!(of(None, 99, Some(199)), Some(id("a")));
+        assert_eq!(of(None, 199, None), Some(id("b")));
         assert_eq!(of(None, 300, None), None);
     }
 
     #[test]
     fn what_is_kept_is_found_and_taken_up() {
         let dir = tempfile::tempdir().unwrap();
-        let mut pulses = Pulses::open(dir.path(), WallTime(S));
+        let mut pulses = Pulses::open(dir.path(), 9, WallTime(S));
         pulses.take([10, 0, 0, 7].into(), WallTime(2 * S), &beat("a", false));
         pulses.take([10, 0, 0, 8].into(), WallTime(3 * S), &beat("b", true));
         pulses.keep(WallTime(4 * S));
@@ -370,19 +437,57 @@ mod tests {
         let found = Found::read(dir.path()).unwrap();
         assert_eq!(found.pulses, kept);
         assert_eq!(found.watch, Watch { v: 1, since: S, until: 4 * S });
-        let again = Pulses::open(dir.path(), WallTime(9 * S));
+        let again = Pulses::open(dir.path(), 9, WallTime(9 * S));
         assert_eq!(again.slots, kept);
     }
 
     #[test]
-    fn there_is_room_for_so_many_and_other_datagrams_are_left_alone() {
-        let mut pulses = Pulses::default();
-        for at in 0..=MOST {
-            let taken =
-                pulses.take([10, 0, 0, 7].into(), WallTime(0), &beat(&format!("{at:x}"), false));
-            assert_eq!(taken, at < MOST);
+    fn whoever_beats_no_more_makes_room_and_whoever_does_is_not_pushed_out() {
+        let mut pulses = Pulses { most: 3, ..Pulses::default() };
+        let mut take = |at: u64, id: &str, goodbye| {
+            pulses.take([10, 0, 0, 7].into(), WallTime(at * S), &beat(id, goodbye))
+        };
+        assert!(take(0, "a", false) && take(5, "b", false) && take(6, "c", false));
+        assert!(!take(7, "d", false), "all three beat");
+        assert!(take(10, "a", false) && take(40, "d", false), "b made room, not a");
+        assert!(take(40, "c", true) && take(40, "a", false));
+        assert!(take(40, "e", false), "c left");
+        assert!(!take(41, "f", false));
+        let counted = Counters { made_room: 2, no_room: 2 };
+        assert_eq!(pulses.counters(), counted);
+        let held: BTreeSet<BootId> = pulses.slots.iter().map(|pulse| pulse.boot_id).collect();
+        assert_eq!(held, ["a", "d", "e"].map(id).into());
+        assert_eq!((pulses.by_boot.len(), pulses.by_last.len()), (3, 3));
+    }
+
+    #[test]
+    fn other_datagrams_are_left_alone() {
+        let mut pulses = Pulses { most: 3, ..Pulses::default() };
+        let other = b"<30>1 - web1 sshd 1 - - hello";
+        assert!(!pulses.take([10, 0, 0, 7].into(), WallTime(9), other));
+        assert_eq!(pulses.counters(), Counters::default());
+    }
+
+    #[test]
+    fn a_file_of_more_boots_than_may_be_held_loses_the_oldest() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut pulses = Pulses::open(dir.path(), 9, WallTime(S));
+        for (at, id) in [(2, "a"), (4, "b"), (3, "c")] {
+            pulses.take([10, 0, 0, 7].into(), WallTime(at * S), &beat(id, false));
         }
-        assert!(pulses.take([10, 0, 0, 7].into(), WallTime(9), &beat("0", false)));
-        assert!(!pulses.take([10, 0, 0, 7].into(), WallTime(9), b"<30>1 - web1 sshd 1 - - hello"));
+        pulses.keep(WallTime(5 * S));
+        drop(pulses);
+        let mut pulses = Pulses::open(dir.path(), 2, WallTime(6 * S));
+        assert_eq!(pulses.counters().made_room, 1);
+        pulses.keep(WallTime(7 * S));
+        drop(pulses);
+        let found = Found::read(dir.path()).unwrap();
+        let held: Vec<BootId> = found.pulses.iter().map(|pulse| pulse.boot_id).collect();
+        assert_eq!(held, ["c", "b"].map(id));
+    }
+
+    #[test]
+    fn a_boot_takes_little_memory() {
+        assert!(size_of::<Pulse>() <= 96, "{}", size_of::<Pulse>());
     }
 }

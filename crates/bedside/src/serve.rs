@@ -75,7 +75,7 @@ pub(crate) fn serve(
     let health = HealthFile::make(&data, doctor.writer()).inspect_err(not_told).ok();
     let began = Instant::now();
     let answers = Answers::new(config.answer);
-    let pulses = Pulses::open(&data, time::now());
+    let pulses = Pulses::open(&data, config.limits.heartbeats, time::now());
     let mut ward = Ward {
         pulses,
         doctor,
@@ -200,7 +200,8 @@ impl Ward {
     /// What is to be done now and then.
     fn keep_house(&mut self) -> anyhow::Result<()> {
         if let Some(health) = &self.health {
-            health.tell(self.doctor.writer(), self.doctor.core().counters().strangers);
+            let strangers = self.doctor.core().counters().strangers;
+            health.tell(self.doctor.writer(), strangers, self.pulses.counters());
         }
         self.pulses.keep(time::now());
         let core = self.doctor.core();
@@ -232,6 +233,8 @@ impl Ward {
             unproven_for_want_of_room = core.unproven_for_want_of_room,
             refused = self.allow.refused(),
             answers_withheld = self.answers.withheld(),
+            heartbeats_made_room = self.pulses.counters().made_room,
+            heartbeats_without_room = self.pulses.counters().no_room,
             "heard in all"
         );
     }

@@ -66,10 +66,11 @@ fn value<'a>(words: &mut core::iter::Skip<SplitAsciiWhitespace<'a>>, key: &str) 
     words.next()?.strip_prefix(key)
 }
 
-/// As `/proc/sys/kernel/random/boot_id` has it: hex digits and hyphens.
+/// As `/proc/sys/kernel/random/boot_id` has it: 32 hex digits, or fewer, and hyphens.
 fn is_sound(boot_id: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
-    (1..=36).contains(&boot_id.len()) && boot_id.bytes().all(known)
+    let digits = boot_id.bytes().filter(u8::is_ascii_hexdigit).count();
+    boot_id.len() <= 36 && (1..=32).contains(&digits) && boot_id.bytes().all(known)
 }
 
 /// The datagram.

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::{Length, Size};
 
-/// The fields of [`Limits`], with units.
+/// The fields of [`Limits`], with units, and `heartbeats`: of how many boots the last heartbeat is
+/// kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "each is the field of `Limits` of that name")]
@@ -25,6 +26,7 @@ pub struct StreamLimits {
     pub pending_timeout: Length,
     pub clock_slack: Length,
     pub siblings: usize,
+    pub heartbeats: usize,
 }
 
 impl From<&StreamLimits> for Limits {
@@ -64,6 +66,7 @@ impl Default for StreamLimits {
             pending_timeout: Length(Duration::from_micros(limits.pending_timeout_us)),
             clock_slack: Length(Duration::from_micros(limits.clock_slack_us)),
             siblings: limits.siblings,
+            heartbeats: 262_144,
         }
     }
 }
