@@ -40,7 +40,7 @@ impl Ward {
         let doctor = bedside.serve::<&str>(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], &[])?;
         let arms = Arms::Netconsole(vm::netconsole(extended, doctor.addresses()[0].port()));
         let serial = data.path().join("serial.log");
-        let order = Order { kernel: &kernel, arms, death, restarts, serial };
+        let order = Order { restarts, ..Order::new(&kernel, arms, death, serial) };
         let machine = Machine::start(&order)?;
         Ok(Self { bedside, machine, _doctor: doctor, _data: data })
     }

@@ -68,6 +68,11 @@ impl Machine {
         if again {
             self.unload()?;
         }
+        // One that is refused leaves what it needs behind.
+        let known = self.word("/proc/filesystems").unwrap_or_default();
+        if !known.lines().any(|line| line.ends_with("\tconfigfs")) {
+            self.note(&Undo::UnloadConfigfs)?;
+        }
         let mut loaded = parameter.to_owned();
         let result = self.load_with(&loaded, devices);
         if result.is_err() && parameter.contains("+r") {
@@ -140,11 +145,13 @@ impl Machine {
 
     /// One that is there already is as good.
     fn make_dir(&self, path: &str) -> Result<(), Error> {
-        let path = self.at(path);
-        match fs::create_dir(&path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(Error::change("make", path)(error))
-            }
+        match fs::create_dir(self.at(path)) {
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(Error::Change {
+                what: "make",
+                hint: self.hint(path, &cause),
+                path: self.at(path),
+                cause,
+            }),
             _ => Ok(()),
         }
     }
@@ -166,11 +173,11 @@ impl Machine {
         let write = || {
             fs::OpenOptions::new().write(true).truncate(true).open(&at)?.write_all(value.as_bytes())
         };
-        write().map_err(|source| Error::Write {
-            hint: self.hint(path, &source),
+        write().map_err(|cause| Error::Write {
+            hint: self.hint(path, &cause),
             path: at.clone(),
             value: value.to_owned(),
-            source,
+            cause,
         })
     }
 
@@ -181,7 +188,7 @@ impl Machine {
             (io::ErrorKind::PermissionDenied, Some(mode)) => {
                 format!("\nthe kernel is locked down ({mode}), which may forbid this")
             }
-            (io::ErrorKind::PermissionDenied, None) => {
+            (io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem, _) => {
                 "\ntry: as root, on the host rather than in a container".into()
             }
             _ if path.ends_with("/enabled") => {

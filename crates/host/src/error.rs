@@ -7,42 +7,44 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {cause}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// The system's word.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A file could not be written.
-    #[error("cannot write {value:?} to {}: {source}{hint}", path.display())]
+    #[error("cannot write {value:?} to {}: {cause}{hint}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
         /// What was to be written.
         value: String,
         /// The system's word.
-        source: io::Error,
+        cause: io::Error,
         /// What that mostly means.
         hint: String,
     },
     /// A file or directory could not be made or removed.
-    #[error("cannot {what} {}: {source}", path.display())]
+    #[error("cannot {what} {}: {cause}{hint}", path.display())]
     Change {
         /// What was to be done.
         what: &'static str,
         /// To which.
         path: PathBuf,
         /// The system's word.
-        source: io::Error,
+        cause: io::Error,
+        /// What that mostly means.
+        hint: String,
     },
     /// A program did not start.
-    #[error("cannot run `{words}`: {source}")]
+    #[error("cannot run `{words}`: {cause}")]
     Start {
         /// The program and its arguments.
         words: String,
         /// The system's word.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A program said no.
     #[error("`{words}` ended with {status}: {said}")]
@@ -55,25 +57,25 @@ pub enum Error {
         said: String,
     },
     /// The kernel did not answer a question about the network.
-    #[error("cannot ask the kernel for {what}: {source}")]
+    #[error("cannot ask the kernel for {what}: {cause}")]
     Netlink {
         /// What was asked for.
         what: &'static str,
         /// The system's word.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
 impl Error {
     pub(crate) fn read(path: PathBuf) -> impl FnOnce(io::Error) -> Error {
-        move |source| Error::Read { path, source }
+        move |cause| Error::Read { path, cause }
     }
 
     pub(crate) fn change(what: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> Error {
-        move |source| Error::Change { what, path, source }
+        move |cause| Error::Change { what, path, cause, hint: String::new() }
     }
 
     pub(crate) fn netlink(what: &'static str) -> impl FnOnce(io::Error) -> Error {
-        move |source| Error::Netlink { what, source }
+        move |cause| Error::Netlink { what, cause }
     }
 }

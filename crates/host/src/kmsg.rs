@@ -68,10 +68,10 @@ impl Machine {
         let path = self.at(KMSG);
         let line = format!("<{level}>{text}\n");
         let write = || OpenOptions::new().write(true).open(&path)?.write_all(line.as_bytes());
-        write().map_err(|source| Error::Write {
+        write().map_err(|cause| Error::Write {
             path: path.clone(),
             value: line.clone(),
-            source,
+            cause,
             hint: "\ntry: as root".into(),
         })
     }

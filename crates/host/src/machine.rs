@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
 
 use crate::Error;
 
@@ -32,7 +32,8 @@ impl Machine {
         self.root.join(path.trim_start_matches('/'))
     }
 
-    /// Waits until nobody else changes the machine, and keeps others from it.
+    /// Waits until nobody else changes the machine, and keeps others from it. Programs that are
+    /// run meanwhile hold it too: one that outlives us is waited for.
     pub fn lock(&self) -> Result<Lock, Error> {
         let path = self.at(LOCK);
         if let Some(dir) = path.parent() {
@@ -40,7 +41,9 @@ impl Machine {
         }
         let file = fs::File::create(&path).map_err(Error::change("make", path.clone()))?;
         let file = Flock::lock(file, FlockArg::LockExclusive)
-            .map_err(|(_, errno)| Error::change("lock", path)(errno.into()))?;
+            .map_err(|(_, errno)| Error::change("lock", path.clone())(errno.into()))?;
+        fcntl(&*file, FcntlArg::F_SETFD(FdFlag::empty()))
+            .map_err(|errno| Error::change("hand on", path)(errno.into()))?;
         Ok(Lock { _file: file })
     }
 
@@ -103,7 +106,7 @@ impl Machine {
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .output()
-            .map_err(|source| Error::Start { words: words.join(" "), source })?;
+            .map_err(|cause| Error::Start { words: words.join(" "), cause })?;
         if output.status.success() {
             return Ok(());
         }

@@ -59,6 +59,10 @@ impl Machine {
                 self.run(&words(&format!("umount {}", path::CONFIGFS)))?;
                 Ok(Undone::Done)
             }
+            Undo::UnloadConfigfs if self.word(CONFIGFS_USERS).as_deref() == Some("0") => {
+                self.run(&words("modprobe -r configfs"))?;
+                Ok(Undone::Done)
+            }
             Undo::RemoveTarget(name) if self.is_dir(&format!("{}/{name}", path::TARGETS)) => {
                 self.remove_target(name)?;
                 Ok(Undone::Done)
@@ -113,6 +117,9 @@ impl Machine {
         Ok(Undone::Done)
     }
 }
+
+/// How many use the module; it is not there where configfs is part of the kernel.
+const CONFIGFS_USERS: &str = "/sys/module/configfs/refcnt";
 
 fn is_load(entry: &Undo) -> bool {
     matches!(entry, Undo::Unload(_))

@@ -14,6 +14,8 @@ pub enum Undo {
     Unload(Loaded),
     /// Unmount configfs.
     UnmountConfigfs,
+    /// Unload configfs, which came with netconsole.
+    UnloadConfigfs,
     /// Remove a target, with its userdata.
     RemoveTarget(String),
     /// Write a setting's old value, unless somebody has changed it meanwhile.
@@ -46,6 +48,7 @@ impl Undo {
         match self {
             Undo::Unload(_)
             | Undo::UnmountConfigfs
+            | Undo::UnloadConfigfs
             | Undo::RemoveTarget(_)
             | Undo::SetKernel { .. } => true,
             Undo::RemoveFile(path) | Undo::RemoveDir(path) | Undo::RestoreFile { path, .. } => {
@@ -71,6 +74,7 @@ impl Undo {
                 Undo::Unload(Loaded { parameter, devices: devices.collect::<Option<_>>()? })
             }
             "unmount-configfs" => Undo::UnmountConfigfs,
+            "unload-configfs" => Undo::UnloadConfigfs,
             "remove-target" => Undo::RemoveTarget(rest.next()?),
             "set" => Undo::SetKernel { path: rest.next()?, old: rest.next()?, new: rest.next()? },
             "remove-file" => Undo::RemoveFile(rest.next()?),
@@ -93,6 +97,7 @@ impl Undo {
                 fields
             }
             Undo::UnmountConfigfs => words("unmount-configfs", &[]),
+            Undo::UnloadConfigfs => words("unload-configfs", &[]),
             Undo::RemoveTarget(name) => words("remove-target", &[name]),
             Undo::SetKernel { path, old, new } => words("set", &[path, old, new]),
             Undo::RemoveFile(path) => words("remove-file", &[path]),
@@ -120,6 +125,7 @@ impl fmt::Display for Undo {
         match self {
             Undo::Unload(_) => out.write_str("modprobe -r netconsole"),
             Undo::UnmountConfigfs => write!(out, "umount {}", crate::path::CONFIGFS),
+            Undo::UnloadConfigfs => out.write_str("modprobe -r configfs"),
             Undo::RemoveTarget(name) => write!(out, "remove the target {name}"),
             Undo::SetKernel { path, old, .. } => {
                 let name = path.trim_start_matches("/proc/sys/").replace('/', ".");
@@ -172,6 +178,7 @@ mod tests {
             Undo::Unload(loaded),
             Undo::Unload(Loaded::default()),
             Undo::UnmountConfigfs,
+            Undo::UnloadConfigfs,
             Undo::RemoveTarget("bedside0".into()),
             Undo::SetKernel {
                 path: "/proc/sys/kernel/panic".into(),

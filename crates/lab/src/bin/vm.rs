@@ -24,13 +24,8 @@ fn main() -> Result<()> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/vm");
     vm::prepare(&home)?;
     let kernel = vm::kernel(&home, kernel)?;
-    let order = Order {
-        kernel: &kernel,
-        arms: Arms::Netconsole(vm::netconsole(format == "extended", port)),
-        death: death_named(death)?,
-        restarts: false,
-        serial: home.join("serial.log"),
-    };
+    let arms = Arms::Netconsole(vm::netconsole(format == "extended", port));
+    let order = Order::new(&kernel, arms, death_named(death)?, home.join("serial.log"));
     let mut machine = Machine::start(&order)?;
     match order.death {
         Death::Panic => machine.wait_for("end Kernel panic", 1)?,

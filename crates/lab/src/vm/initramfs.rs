@@ -31,6 +31,10 @@ pub(super) fn build(modules: &Path, busybox: &Path, archive: &Path) -> Result<()
 pub(super) fn overlay<'f>(files: impl IntoIterator<Item = (&'f str, u32, &'f [u8])>) -> Vec<u8> {
     let mut cpio = Cpio::default();
     for (path, mode, content) in files {
+        // One that is there already is left as it is.
+        for (end, _) in path.match_indices('/') {
+            cpio.directory(&path[..end]);
+        }
         cpio.file(path, mode, content);
     }
     cpio.end()
@@ -168,7 +172,7 @@ impl Cpio {
 const EARLY: [&str; 2] = ["virtio_pci", "virtio_net"];
 
 /// What there is to load: devices that netconsole takes, and such as it refuses.
-const WANTED: [&str; 10] = [
+const WANTED: [&str; 13] = [
     "virtio_pci",
     "virtio_net",
     "netconsole",
@@ -179,6 +183,10 @@ const WANTED: [&str; 10] = [
     "veth",
     "tun",
     "wireguard",
+    // A firewall, and a memory that outlives a panic.
+    "nf_tables",
+    "nft_ct",
+    "ramoops",
 ];
 
 #[cfg(test)]

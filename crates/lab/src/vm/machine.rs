@@ -33,8 +33,8 @@ pub enum Arms {
     Script {
         /// Its text.
         text: String,
-        /// Programs that it finds in `/bin`, by their names: static ones.
-        programs: Vec<(String, PathBuf)>,
+        /// Files that it finds, where it finds each below `/`, and which they are: programs.
+        files: Vec<(String, PathBuf)>,
     },
 }
 
@@ -49,9 +49,21 @@ pub struct Order<'a> {
     pub death: Death,
     /// Whether a restart is let happen, or ends the machine.
     pub restarts: bool,
+    /// More words for the kernel's command line.
+    pub words: String,
+    /// Two more network cards, `eth1` and `eth2`, with a cable from one to the other.
+    pub cable: bool,
     /// Where its serial console is written to; what a script says beside it, with `.said` behind
     /// the name.
     pub serial: PathBuf,
+}
+
+impl<'a> Order<'a> {
+    /// A machine with one card, which a restart ends.
+    pub fn new(kernel: &'a Kernel, arms: Arms, death: Death, serial: PathBuf) -> Self {
+        let (restarts, words, cable) = (false, String::new(), false);
+        Self { kernel, arms, death, restarts, words, cable, serial }
+    }
 }
 
 /// A running machine; killed when it goes out of scope.
@@ -69,6 +81,10 @@ impl Machine {
             .with_context(|| format!("{} not written", order.serial.display()))?;
         let mut qemu = Command::new(QEMU);
         qemu.args(MACHINE.split_whitespace());
+        qemu.args(network(&order.arms).split_whitespace());
+        if order.cable {
+            qemu.args(CABLE.split_whitespace());
+        }
         qemu.arg("-kernel").arg(&order.kernel.image);
         qemu.arg("-initrd").arg(initramfs(order)?);
         qemu.arg("-append").arg(command_line(order));
@@ -140,20 +156,31 @@ fn command_line(order: &Order<'_>) -> String {
         Arms::Netconsole(parameter) => format!("lab.netconsole={parameter}"),
         Arms::Script { .. } => String::new(),
     };
-    format!("console=ttyS0 loglevel=8 no_timer_check panic={panic} lab.death={death} {arms}")
+    let words = &order.words;
+    format!("console=ttyS0 loglevel=8 no_timer_check panic={panic} lab.death={death} {arms} {words}")
+}
+
+/// With IPv6 a machine gives itself addresses, and may say so; a script can live with that.
+fn network(arms: &Arms) -> &'static str {
+    match arms {
+        Arms::Netconsole(_) => "-netdev user,id=net,ipv4=on -device virtio-net-pci,netdev=net",
+        Arms::Script { .. } => {
+            "-netdev user,id=net,ipv4=on,ipv6=on -device virtio-net-pci,netdev=net"
+        }
+    }
 }
 
 /// The kernel's own, or one with the script and its programs behind it: a kernel unpacks several
 /// archives, one after the other.
 fn initramfs(order: &Order<'_>) -> Result<PathBuf> {
     let own = &order.kernel.initramfs;
-    let Arms::Script { text, programs } = &order.arms else { return Ok(own.clone()) };
+    let Arms::Script { text, files } = &order.arms else { return Ok(own.clone()) };
     let read =
         |path: &PathBuf| fs::read(path).with_context(|| format!("{} not read", path.display()));
     let mut all = read(own)?;
-    let programs = programs.iter().map(|(name, path)| Ok((format!("bin/{name}"), read(path)?)));
-    let programs: Vec<(String, Vec<u8>)> = programs.collect::<Result<_>>()?;
-    let files = programs.iter().map(|(path, content)| (path.as_str(), 0o755, content.as_slice()));
+    let files = files.iter().map(|(place, path)| Ok((place.as_str(), read(path)?)));
+    let files: Vec<(&str, Vec<u8>)> = files.collect::<Result<_>>()?;
+    let files = files.iter().map(|(place, content)| (*place, 0o755, content.as_slice()));
     all.extend(overlay(files.chain([("script", 0o644, text.as_bytes())])));
     let path = order.serial.with_extension("initramfs");
     fs::write(&path, all).with_context(|| format!("{} not written", path.display()))?;
@@ -169,8 +196,10 @@ fn said(serial: &std::path::Path) -> PathBuf {
 const QEMU: &str = "qemu-system-x86_64";
 
 /// Software emulation: hardware help is rarely there where tests run. One processor boots fastest.
-const MACHINE: &str = "-accel tcg -smp 1 -m 512 -nodefaults -display none \
-    -netdev user,id=net,ipv4=on -device virtio-net-pci,netdev=net";
+const MACHINE: &str = "-accel tcg -smp 1 -m 512 -nodefaults -display none";
+
+const CABLE: &str = "-netdev hubport,id=one,hubid=1 -device virtio-net-pci,netdev=one \
+    -netdev hubport,id=other,hubid=1 -device virtio-net-pci,netdev=other";
 
 /// A boot and a death take 3 to 6 s on an idle machine.
 const LIFETIME: Duration = Duration::from_mins(2);

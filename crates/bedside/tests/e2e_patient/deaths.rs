@@ -1,0 +1,56 @@
+//! Deaths that say nothing, and what is known of them all the same.
+
+use anyhow::{Result, ensure};
+use bedside_lab::vm::Death;
+
+use crate::ward::{KERNELS, Ward, ensure_said, said};
+
+const MENDED: &str = r#"
+bedside-patient up --no-permanent DOCTOR; echo "up: $?"
+bedside-patient check; echo "check: $?"
+bedside-patient check --set-panic panic=0; echo "set: $?"
+bedside-patient check > /dev/null; echo "again: $?"
+"#;
+
+/// A 7.x that restarts itself after a panic sends nothing of it; `check` says so, and how to
+/// change that. Should a later kernel send it, the first check is well.
+#[test]
+fn a_7_that_would_die_in_silence_is_told_and_cured() -> Result<()> {
+    let ward = Ward::open()?;
+    let machine = ward.admit("7", Death::PanicThenRestart, MENDED)?;
+    let words = [
+        "up: 0",
+        "PROBLEM  panic: kernel.panic = 1, and this kernel's netconsole sends from a thread",
+        "check: 1",
+        "sysctl kernel.panic = 0",
+        "set: 0",
+        "again: 0",
+    ];
+    ensure_said("7", &said(&machine)?, &words)?;
+    ward.heard("end Kernel panic")?;
+    Ok(())
+}
+
+const BEATING: &str = r#"
+bedside-patient up --no-permanent --heartbeat 1 DOCTOR; echo "up: $?"
+bedside-patient agent & agent=$!
+sleep 2; kill $agent; wait $agent; sleep 5
+bedside-patient agent & sleep 5
+"#;
+
+/// What was cut off, as by a power cut, said no goodbye.
+#[test]
+fn a_machine_that_is_cut_off_is_a_flatline() -> Result<()> {
+    for kernel in KERNELS {
+        let ward = Ward::open()?;
+        let machine = ward.admit(kernel, Death::Panic, BEATING)?;
+        ward.lives("alive")?;
+        ward.lives("left")?;
+        ward.lives("alive")?;
+        drop(machine);
+        ward.lives("flatline")?;
+        let boots = String::from_utf8(ward.bedside.run("boots", &[])?.stdout)?;
+        ensure!(boots.contains("flatline"), "{kernel}: {boots}");
+    }
+    Ok(())
+}
