@@ -179,7 +179,7 @@ impl Marks {
 }
 
 /// Whether a time is finer than jiffies, at the rates that kernels are built with (up to 1000 Hz).
-fn is_precise(time: u64) -> bool {
+pub(crate) fn is_precise(time: u64) -> bool {
     !time.is_multiple_of(1000)
 }
 

@@ -2,7 +2,7 @@
 //! same lines to several targets.
 
 use crate::boots::{Evidence, differs, names_another_boot};
-use crate::history::NO_SEQ;
+use crate::history::{NO_SEQ, is_precise};
 use crate::mind::Mind;
 use crate::track::Line;
 use crate::{Core, Event, Run, StreamKey, Verdict, WallTime, World};
@@ -57,7 +57,7 @@ impl Core {
         let alone = stream.memory.as_ref().is_none_or(|memory| memory.linked);
         if alone
             || !line.timed
-            || line.mark.time == 0
+            || !is_precise(line.mark.time)
             || line.incomplete
             || stream.compared >= TRIES
         {
@@ -84,7 +84,7 @@ impl Core {
     }
 
     /// The same time to the microsecond and the same text, from one address: one kernel said it
-    /// once, to two targets.
+    /// once, to two targets. In jiffies, as the early clock counts, two boots may agree.
     fn link(&mut self, slot: u32, key: &StreamKey, line: &Line, world: &mut impl World) {
         let holds = |other: u32| {
             let memory = self.table.memory(other)?;

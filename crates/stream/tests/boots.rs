@@ -298,6 +298,21 @@ fn a_basic_and_an_extended_target_share_a_boot_and_keep_both() {
     assert_eq!((boots.len(), boots[0].len()), (1, 18));
 }
 
+/// Seen of a stock 6.1 behind a router that gives each boot another source port.
+#[test]
+fn two_boots_whose_early_clock_agrees_in_jiffies_are_two_boots() {
+    let mut doctor = Doctor::new();
+    let mut second = stream(1);
+    second.source.set_port(40_000);
+    for (stream, tick) in [(stream(1), 8_000), (second, 12_000)] {
+        doctor.ext(stream, 95, 4_000, "APIC: Switch to symmetric I/O mode setup");
+        doctor.ext(stream, 96, tick, "..TIMER: vector=0x30 apic1=0 pin1=2 apic2=-1 pin2=-1");
+        doctor.ext(stream, 97, tick + 391_813, "Freeing SMP alternatives memory: 36K");
+    }
+    let lens: Vec<usize> = doctor.book.boots().iter().map(Vec::len).collect();
+    assert_eq!(lens, [3, 3]);
+}
+
 #[test]
 fn last_words_are_heard_from_the_kernel_only() {
     let mut doctor = Doctor::new();

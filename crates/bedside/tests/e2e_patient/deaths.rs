@@ -31,21 +31,33 @@ fn a_7_that_would_die_in_silence_is_told_and_cured() -> Result<()> {
     Ok(())
 }
 
-const BEATING: &str = r#"
-bedside-patient up --no-permanent --heartbeat 1 DOCTOR; echo "up: $?"
+/// Once it catches signals, an agent that is told to end says goodbye.
+const LEAVING: &str = r#"
+bedside-patient up --no-permanent DOCTOR; echo "up: $?"
 bedside-patient agent & agent=$!
-sleep 2; kill $agent; wait $agent; sleep 5
-bedside-patient agent & sleep 5
+wait_for 30 grep -q 'SigBlk:.*[1-9]' /proc/$agent/status
+kill $agent; wait $agent; echo "agent: $?"
 "#;
 
-/// What was cut off, as by a power cut, said no goodbye.
+#[test]
+fn a_machine_whose_agent_ends_has_left() -> Result<()> {
+    let ward = Ward::open()?;
+    let machine = ward.admit("6.1", Death::PowerOff, LEAVING)?;
+    ensure_said("6.1", &said(&machine)?, &["up: 0", "agent: 0"])?;
+    ward.lives("left")
+}
+
+const BEATING: &str = "
+bedside-patient up --no-permanent --heartbeat 1 DOCTOR
+bedside-patient agent
+";
+
+/// What is cut off, as by a power cut, says no goodbye.
 #[test]
 fn a_machine_that_is_cut_off_is_a_flatline() -> Result<()> {
     for kernel in KERNELS {
         let ward = Ward::open()?;
-        let machine = ward.admit(kernel, Death::Panic, BEATING)?;
-        ward.lives("alive")?;
-        ward.lives("left")?;
+        let machine = ward.admit(kernel, Death::PowerOff, BEATING)?;
         ward.lives("alive")?;
         drop(machine);
         ward.lives("flatline")?;

@@ -111,9 +111,11 @@ pub(crate) fn ensure_said(kernel: &str, said: &str, words: &[&str]) -> Result<()
 
 /// The texts of the records, in their order.
 pub(crate) fn texts(items: &[Item]) -> Vec<&str> {
-    let text = |item| match item {
-        &Item::Record(ref record) => Some(record.text.as_str()),
-        _ => None,
-    };
-    items.iter().filter_map(text).collect()
+    let mut texts = Vec::new();
+    for item in items {
+        if let Item::Record(record) = item {
+            texts.push(record.text.as_str());
+        }
+    }
+    texts
 }

@@ -157,7 +157,9 @@ fn command_line(order: &Order<'_>) -> String {
         Arms::Script { .. } => String::new(),
     };
     let words = &order.words;
-    format!("console=ttyS0 loglevel=8 no_timer_check panic={panic} lab.death={death} {arms} {words}")
+    format!(
+        "console=ttyS0 loglevel=8 no_timer_check panic={panic} lab.death={death} {arms} {words}"
+    )
 }
 
 /// With IPv6 a machine gives itself addresses, and may say so; a script can live with that.
