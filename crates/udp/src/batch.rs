@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 
-use crate::control::{CONTROL_BYTES, parse_address, parse_control};
+use crate::control::{CONTROL_BYTES, parse_address, parse_stamp};
 use crate::sys::{Beside, Headers};
 
 /// One datagram, borrowed from the [`Batch`] that received it.
@@ -22,9 +22,6 @@ pub struct Datagram<'a> {
     pub received_us: u64,
     /// Its payload, whole: 0 to 65,527 bytes.
     pub payload: &'a [u8],
-    /// The socket's drop counter (32 bits, wrapping) when this datagram was queued; `None`
-    /// while nothing was ever dropped.
-    pub drops: Option<u32>,
 }
 
 /// Preallocated room for datagrams of any size.
@@ -93,12 +90,11 @@ impl Batch {
     fn datagram(&self, at: usize) -> Datagram<'_> {
         let (length, control_length) = self.headers.lengths(at);
         let beside = &self.beside[at];
-        let control = parse_control(&beside.control[..control_length.min(CONTROL_BYTES)]);
+        let stamp = parse_stamp(&beside.control[..control_length.min(CONTROL_BYTES)]);
         Datagram {
             source: beside.source(),
-            received_us: control.received_us.unwrap_or(self.clock_us),
+            received_us: stamp.unwrap_or(self.clock_us),
             payload: &self.payloads[at * STRIDE..][..length.min(STRIDE)],
-            drops: control.drops,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the kernel writes beside a payload: the sender's address and the control messages.
+//! What the kernel writes beside a payload: the sender's address and the time of receipt.
 //!
 //! Read from plain bytes in the machine's own byte order, so that a wrong length is a missing
 //! value and never a wild read.
@@ -10,19 +10,8 @@ use nix::libc;
 /// Room for a `sockaddr_in6`, the longest address that a UDP socket over IP gives.
 pub(crate) const ADDRESS_BYTES: usize = size_of::<libc::sockaddr_in6>();
 
-/// Room for a time (32 bytes with its header) and a drop counter (24 with header and padding):
-/// with the address no more than two lines of the cache.
-pub(crate) const CONTROL_BYTES: usize = 64;
-
-/// The control messages that are asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Control {
-    /// `SO_TIMESTAMPNS`: microseconds since 1970 at which the kernel received the datagram.
-    pub(crate) received_us: Option<u64>,
-    /// `SO_RXQ_OVFL`: the drop counter when the datagram was queued; absent while it is 0
-    /// (`sock_recv_drops` in net/socket.c).
-    pub(crate) drops: Option<u32>,
-}
+/// Room for a time with its header: with the address no more than a line of the cache.
+pub(crate) const CONTROL_BYTES: usize = 32;
 
 /// Reads `struct sockaddr_in` or `sockaddr_in6`. IPv4-mapped addresses become IPv4; flow label
 /// and scope are left out, for an interface's index is not stable and names no machine.
@@ -37,20 +26,15 @@ pub(crate) fn parse_address(bytes: &[u8]) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// Reads the control messages that were written into `bytes`; unknown ones are passed over.
-pub(crate) fn parse_control(mut bytes: &[u8]) -> Control {
-    let mut control = Control::default();
-    while let Some((level, kind, data, rest)) = split_message(bytes) {
-        match (level, kind) {
-            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => control.received_us = parse_time(data),
-            (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
-                control.drops = take(data, 0).map(u32::from_ne_bytes);
-            }
-            _ => {}
+/// Reads `SO_TIMESTAMPNS`, the microseconds since 1970 at which the kernel received the datagram,
+/// from the control messages that were written into `bytes`; others are passed over.
+pub(crate) fn parse_stamp(mut bytes: &[u8]) -> Option<u64> {
+    loop {
+        match split_message(bytes)? {
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS, data, _) => return parse_time(data),
+            (.., rest) => bytes = rest,
         }
-        bytes = rest;
     }
-    control
 }
 
 /// One `struct cmsghdr`: its length (header included), level and kind, then its data; the next
@@ -101,32 +85,33 @@ mod tests {
     }
 
     #[test]
-    fn both_messages_in_any_order_among_others() {
+    fn a_time_alone_or_among_others() {
         let stamp = message(libc::SCM_TIMESTAMPNS, &time(1_700_000_000, 123_456_789));
-        let drops = message(libc::SO_RXQ_OVFL, &7_u32.to_ne_bytes());
         let other = message(99, b"xyz");
-        let expected = Control { received_us: Some(1_700_000_000_123_456), drops: Some(7) };
-        assert_eq!(parse_control(&[&stamp[..], &other, &drops].concat()), expected);
-        assert_eq!(parse_control(&[&other[..], &drops, &stamp].concat()), expected);
+        let expected = Some(1_700_000_000_123_456);
+        assert_eq!(parse_stamp(&stamp), expected);
+        assert_eq!(parse_stamp(&[&stamp[..], &other].concat()), expected);
+        assert_eq!(parse_stamp(&[&other[..], &stamp].concat()), expected);
+        assert_eq!(parse_stamp(&other), None);
     }
 
     #[test]
     fn a_message_cut_short_or_lying_about_its_length_is_absent() {
         let whole = message(libc::SCM_TIMESTAMPNS, &time(1, 0));
         for length in 0..whole.len() {
-            assert_eq!(parse_control(&whole[..length]), Control::default(), "{length} bytes");
+            assert_eq!(parse_stamp(&whole[..length]), None, "{length} bytes");
         }
         for lie in [0, 1, 15, usize::MAX] {
             let mut bytes = whole.clone();
             bytes[..size_of::<usize>()].copy_from_slice(&lie.to_ne_bytes());
-            assert_eq!(parse_control(&bytes), Control::default(), "length {lie}");
+            assert_eq!(parse_stamp(&bytes), None, "length {lie}");
         }
     }
 
     #[test]
     fn a_time_before_1970_is_absent() {
         let stamp = message(libc::SCM_TIMESTAMPNS, &time(-1, 0));
-        assert_eq!(parse_control(&stamp).received_us, None);
+        assert_eq!(parse_stamp(&stamp), None);
     }
 
     #[test]

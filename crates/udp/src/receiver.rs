@@ -40,13 +40,12 @@ pub enum Heard<'a> {
     Batch(&'a Batch),
     /// A datagram.
     Datagram(Datagram<'a>),
-    /// Datagrams that the kernel dropped at this socket, after those that were handed on so far
-    /// and before the next one.
+    /// Datagrams that the kernel dropped at this socket since the batch before. They came behind
+    /// what was waiting then; what waits still came before them or after them.
     Dropped {
         /// How many.
         count: u64,
-        /// Microseconds since 1970-01-01 UTC: when the next datagram was received, or when the
-        /// counter was read.
+        /// Microseconds since 1970-01-01 UTC: when the counter was read.
         noticed_us: u64,
     },
 }
@@ -77,7 +76,7 @@ pub struct Receiver {
 struct Ear {
     socket: Socket,
     drops: DropCounter,
-    /// The last batch was full: what was dropped behind it has yet to be asked for.
+    /// The last batch was full: there may be more behind it.
     behind: bool,
     /// Something waits in the queue.
     ready: bool,
@@ -190,7 +189,7 @@ impl Ear {
         Self { socket, drops, behind: false, ready: false, timed_each: true, last_us: 0 }
     }
 
-    /// Takes one batch if there is one, and asks for drops once the queue is empty.
+    /// Takes one batch if there is one, and asks for drops.
     fn hear(
         &mut self,
         batch: &mut Batch,
@@ -206,17 +205,13 @@ impl Ear {
                 batch.set_clock(last_us);
             }
             sink(Heard::Batch(batch));
-            for datagram in batch.datagrams() {
-                self.notice(datagram.drops, || datagram.received_us, sink);
-                sink(Heard::Datagram(datagram));
-            }
+            batch.datagrams().for_each(|datagram| sink(Heard::Datagram(datagram)));
         }
-        // A full batch may have more behind it, whose own counter tells what went before it.
         self.behind = received == batch.slots();
         self.choose_times(batch)?;
-        if !self.behind {
-            let now = self.socket.drops()?;
-            self.notice(Some(now), clock_us, sink);
+        let count = self.drops.news(self.socket.drops()?);
+        if count > 0 {
+            sink(Heard::Dropped { count, noticed_us: clock_us() });
         }
         Ok(received)
     }
@@ -236,19 +231,6 @@ impl Ear {
             self.timed_each = each;
         }
         Ok(())
-    }
-
-    /// Hands on what is new in a reading of the drop counter.
-    fn notice(
-        &mut self,
-        reading: Option<u32>,
-        noticed_us: impl Fn() -> u64,
-        sink: &mut impl FnMut(Heard<'_>),
-    ) {
-        let count = reading.map_or(0, |reading| self.drops.news(reading));
-        if count > 0 {
-            sink(Heard::Dropped { count, noticed_us: noticed_us() });
-        }
     }
 }
 

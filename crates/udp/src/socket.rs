@@ -73,7 +73,7 @@ impl Socket {
         if buffer_of(&fd)? < receive_buffer {
             prepare(&fd, receive_buffer)?;
         } else {
-            stamp(&fd)?;
+            stamp(&fd, true)?;
         }
         Self::bound(fd)
     }
@@ -122,7 +122,7 @@ impl Socket {
     /// Whether each datagram comes with its time of receipt, as it does at first, or
     /// [`Socket::last_received_us`] is to tell the last one's.
     pub(crate) fn time_each(&self, each: bool) -> Result<(), Error> {
-        setsockopt(self, sockopt::ReceiveTimestampns, &each).map_err(option("SO_TIMESTAMPNS"))
+        stamp(self, each)
     }
 
     /// When the datagram that was received last came, in microseconds since 1970-01-01 UTC; `None`
@@ -147,10 +147,10 @@ impl AsFd for Socket {
     }
 }
 
-/// Times, drop counter and a large buffer: forced where that is allowed (`CAP_NET_ADMIN`), else
+/// Times and a large buffer: forced where that is allowed (`CAP_NET_ADMIN`), else
 /// as large as `net.core.rmem_max` lets it be.
 fn prepare(fd: &OwnedFd, receive_buffer: usize) -> Result<(), Error> {
-    stamp(fd)?;
+    stamp(fd, true)?;
     // The kernel doubles what it is given (`__sock_set_rcvbuf` in net/core/sock.c).
     let asked = (receive_buffer / 2).min(i32::MAX as usize / 2);
     if setsockopt(fd, sockopt::RcvBufForce, &asked).is_err() {
@@ -159,10 +159,9 @@ fn prepare(fd: &OwnedFd, receive_buffer: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Asks for the receive time and the drop counter with each datagram.
-fn stamp(fd: &OwnedFd) -> Result<(), Error> {
-    setsockopt(fd, sockopt::ReceiveTimestampns, &true).map_err(option("SO_TIMESTAMPNS"))?;
-    setsockopt(fd, sockopt::RxqOvfl, &1).map_err(option("SO_RXQ_OVFL"))
+/// Asks for the receive time with each datagram.
+fn stamp(fd: &impl AsFd, each: bool) -> Result<(), Error> {
+    setsockopt(fd, sockopt::ReceiveTimestampns, &each).map_err(option("SO_TIMESTAMPNS"))
 }
 
 fn buffer_of(fd: &OwnedFd) -> Result<usize, Error> {

@@ -219,27 +219,6 @@ fn what_the_buffer_had_no_room_for_is_counted_exactly() {
 }
 
 #[test]
-fn a_loss_stands_before_the_datagram_that_came_after_it() {
-    let options = SocketOptions { receive_buffer: 16_384, ..SocketOptions::default() };
-    let socket = Socket::bind(V4, &options).unwrap();
-    let to = socket.local();
-    let sender = UdpSocket::bind(V4).unwrap();
-    let mut batch = Batch::new(1);
-    for _ in 0..1000 {
-        sender.send_to(&[b'x'; 500], to).unwrap();
-    }
-    let mut before = 0;
-    while socket.receive(&mut batch).unwrap() > 0 {
-        assert!(batch.datagrams().all(|datagram| datagram.drops.is_none()));
-        before += 1;
-    }
-    sender.send_to(b"after", to).unwrap();
-    assert_eq!(socket.receive(&mut batch).unwrap(), 1);
-    assert_eq!(batch.datagrams().next().unwrap().drops, Some(1000 - before));
-    assert_eq!(socket.drops().unwrap(), 1000 - before);
-}
-
-#[test]
 fn a_waker_ends_a_wait_and_a_rest() {
     let socket = socket(V4);
     let to = socket.local();
