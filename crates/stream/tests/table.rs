@@ -201,9 +201,10 @@ fn asleep_or_awake_a_stream_knows_the_same() {
 #[test]
 fn what_was_expected_changes_nothing() {
     let hear = |expect: bool| {
-        let mut doctor = with_real_ones(limits());
-        let turns: Vec<StreamKey> = (0..400_u32)
-            .map(|n| if n % 3 == 0 { stream((n % 100) as u8 + 1) } else { made_up(n % 70) })
+        let mut doctor = with_real_ones(Limits { unproven_streams: 600, ..limits() });
+        (0..600).for_each(|n| doctor.ext(made_up(1_000 + n), 5, 1_000, "made up"));
+        let turns: Vec<StreamKey> = (0..4_000_u32)
+            .map(|n| if n % 3 == 0 { stream((n % 100) as u8 + 1) } else { made_up(n % 1_700) })
             .collect();
         for (round, batch) in turns.chunks(64).enumerate() {
             if expect {
