@@ -6,6 +6,7 @@
 mod block;
 mod engine;
 mod health;
+mod inbox;
 mod keeper;
 mod lines;
 mod lock;
@@ -33,10 +34,11 @@ use crate::recovery::{Found, Replay, Torn, recover_with};
 
 use engine::Engine;
 use health::Shared;
+use inbox::StoreInbox;
 use keeper::Keeper;
 use shelf::Shelf;
 use shortfall::Shortfall;
-use threads::{StoreInbox, Threads};
+use threads::Threads;
 
 pub use health::{Counters, Health, Trouble};
 pub use lock::LOCK_NAME;

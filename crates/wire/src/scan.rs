@@ -7,7 +7,8 @@
 /// that compilers do for all of their bytes at once.
 pub(crate) fn find(haystack: &[u8], needle: u8) -> Option<usize> {
     let (blocks, _) = haystack.as_chunks::<32>();
-    let has_it = |block: &&[u8; 32]| block.iter().fold(false, |has, byte| has | (*byte == needle));
+    let has_it =
+        |block: &&[u8; 32]| block.iter().fold(0, |has, byte| has | u8::from(*byte == needle)) != 0;
     let passed = blocks.iter().take_while(|block| !has_it(block)).count() * 32;
     let rest = haystack.get(passed..)?;
     find_in_words(rest, needle).map(|at| passed + at)

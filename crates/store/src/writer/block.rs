@@ -5,6 +5,7 @@ use std::io;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
+use super::engine::BLOCK_TEXT;
 use crate::segment::{BlockHeader, emit_order};
 
 /// Collects lines and makes a block of them.
@@ -40,6 +41,17 @@ impl BlockMaker {
             self.level = level;
         }
         Ok(())
+    }
+
+    /// Appends lines, with room for a whole block where one is likely to come together: room that
+    /// doubles would be twice as much as is ever used.
+    pub(crate) fn append(&mut self, lines: &[u8]) {
+        let room = self.text.capacity() - self.text.len();
+        if room < lines.len() && self.text.len() + lines.len() > BLOCK_TEXT / 4 {
+            let whole = BLOCK_TEXT + BLOCK_TEXT / 8;
+            self.text.reserve_exact(lines.len().max(whole.saturating_sub(self.text.len())));
+        }
+        self.text.extend_from_slice(lines);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -93,6 +105,14 @@ impl BlockMaker {
     pub(crate) fn clear(&mut self) {
         self.header.clear();
         self.text.clear();
+    }
+
+    /// Nothing is being written: gives back the room of a large block.
+    pub(crate) fn rest(&mut self) {
+        const SMALL: usize = 64 << 10;
+        self.text.shrink_to(SMALL);
+        self.frame.clear();
+        self.frame.shrink_to(SMALL);
     }
 }
 

@@ -232,11 +232,7 @@ impl Engine {
         }
         self.lines.learn(segment, batch);
         self.maker.header.absorb(&batch.header);
-        if self.maker.text.is_empty() {
-            std::mem::swap(&mut self.maker.text, &mut batch.text);
-        } else {
-            self.maker.text.extend_from_slice(&batch.text);
-        }
+        self.maker.append(&batch.text);
         self.luggage.pack(self.maker.header.entries, batch);
     }
 

@@ -1,160 +1,20 @@
 //! The threads, and how they hand things to each other.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use bedside_stream::{Monotonic, RunId, WallTime};
+use bedside_stream::{Monotonic, WallTime};
 
-use crate::batch::Batch;
 use crate::error::Error;
 
 use super::engine::{Engine, Now, Outcome, Ticket};
 use super::health::Shared;
+use super::inbox::{StoreInbox, lock, wait};
 use super::keeper::Keeper;
 use super::lock::Lock;
 use super::options::Options;
-
-/// What waits for the store thread.
-#[derive(Debug)]
-pub(crate) struct StoreInbox {
-    state: Mutex<Inbox>,
-    news: Condvar,
-    /// Some of what waited was taken.
-    taken: Condvar,
-    max_bytes: usize,
-    stalled_after: Duration,
-}
-
-#[derive(Debug, Default)]
-struct Inbox {
-    batches: VecDeque<Batch>,
-    bytes: usize,
-    spares: Vec<Batch>,
-    runs: Vec<(RunId, Box<[u8]>)>,
-    sync: Option<(Ticket, std::io::Result<()>)>,
-    /// Since when the store thread, and the sync thread, are at work with the disk.
-    writing: Option<Instant>,
-    syncing: Option<Instant>,
-    closing: bool,
-    /// The store thread knows that it is closing.
-    told: bool,
-    dead: bool,
-}
-
-impl StoreInbox {
-    fn new(options: &Options) -> StoreInbox {
-        let (news, taken) = (Condvar::new(), Condvar::new());
-        let (max_bytes, stalled_after) = (options.queue_bytes, options.stalled_after);
-        StoreInbox { state: Mutex::default(), news, taken, max_bytes, stalled_after }
-    }
-
-    /// How long the disk has not answered, if that is too long.
-    pub(crate) fn stalled(&self) -> Option<Duration> {
-        let inbox = lock(&self.state);
-        let since = [inbox.writing, inbox.syncing].into_iter().flatten().min()?;
-        Some(since.elapsed()).filter(|stalled| *stalled >= self.stalled_after)
-    }
-
-    /// Whether another batch is taken.
-    pub(crate) fn has_room(&self) -> bool {
-        let inbox = lock(&self.state);
-        inbox.bytes < self.max_bytes && !inbox.dead
-    }
-
-    /// Waits until another batch would be taken, `most` at the longest; whether it would.
-    pub(crate) fn wait_for_room(&self, most: Duration) -> bool {
-        let inbox = lock(&self.state);
-        if inbox.bytes < self.max_bytes || inbox.dead {
-            return !inbox.dead;
-        }
-        let inbox = wait(&self.taken, inbox, most);
-        inbox.bytes < self.max_bytes && !inbox.dead
-    }
-
-    pub(crate) fn push(&self, batch: Batch) {
-        let mut inbox = lock(&self.state);
-        inbox.bytes += batch.weight();
-        inbox.batches.push_back(batch);
-        drop(inbox);
-        self.news.notify_one();
-    }
-
-    /// An empty batch that is warm already.
-    pub(crate) fn spare(&self) -> Option<Batch> {
-        lock(&self.state).spares.pop()
-    }
-
-    /// Tells the line of a run that came back.
-    pub(crate) fn tell_run(&self, run: RunId, line: Box<[u8]>) {
-        lock(&self.state).runs.push((run, line));
-    }
-
-    fn close(&self) {
-        lock(&self.state).closing = true;
-        self.news.notify_one();
-    }
-
-    fn synced(&self, ticket: Ticket, result: std::io::Result<()>) {
-        let mut inbox = lock(&self.state);
-        inbox.sync = Some((ticket, result));
-        inbox.syncing = None;
-        drop(inbox);
-        self.news.notify_one();
-    }
-
-    /// Waits for something to do, until `due` at most. Batches stay while there is no `room`.
-    fn wait(&self, due: Option<Monotonic>, room: bool) -> Inbox {
-        let mut inbox = lock(&self.state);
-        inbox.writing = None;
-        loop {
-            let batches = room && !inbox.batches.is_empty();
-            // Told once; after that only what is under way is waited for.
-            let closing = inbox.closing && inbox.batches.is_empty() && !inbox.told;
-            if batches || inbox.sync.is_some() || closing {
-                break;
-            }
-            let left =
-                due.map_or(IDLE, |due| Duration::from_micros(due.0.saturating_sub(now().mono.0)));
-            if left.is_zero() {
-                break;
-            }
-            inbox = wait(&self.news, inbox, left);
-        }
-        let batches = if room { take_some(&mut inbox) } else { VecDeque::new() };
-        self.taken.notify_all();
-        let closing = inbox.closing && inbox.batches.is_empty();
-        inbox.told |= closing;
-        let (runs, sync) = (std::mem::take(&mut inbox.runs), inbox.sync.take());
-        inbox.writing = Some(Instant::now());
-        Inbox { batches, runs, sync, closing, ..Inbox::default() }
-    }
-
-    fn give_back(&self, batches: VecDeque<Batch>) {
-        let mut inbox = lock(&self.state);
-        let room = SPARES_MAX.saturating_sub(inbox.spares.len());
-        inbox.spares.extend(batches.into_iter().take(room));
-    }
-}
-
-/// Takes batches for about one block, so that a sync never waits for more than that.
-fn take_some(inbox: &mut Inbox) -> VecDeque<Batch> {
-    let mut taken = VecDeque::new();
-    let mut text = 0;
-    while text < super::engine::BLOCK_TEXT {
-        let Some(batch) = inbox.batches.pop_front() else { break };
-        inbox.bytes -= batch.weight();
-        text += batch.text.len();
-        taken.push_back(batch);
-    }
-    taken
-}
-
-const SPARES_MAX: usize = 8;
-/// A wait without a due time; ends early with any news.
-const IDLE: Duration = Duration::from_hours(1);
 
 /// What waits for the keeper.
 #[derive(Debug, Default)]
@@ -263,7 +123,7 @@ fn store(
         let last = closing && !engine.is_settled();
         let ticket = if last { engine.begin_sync() } else { engine.next_sync(now().mono) };
         if ticket.is_some() {
-            lock(&inbox.state).syncing = Some(Instant::now());
+            inbox.syncing();
         }
         if let Some(ticket) = ticket
             && let Err(mpsc::SendError(ticket)) = tickets.send(ticket)
@@ -275,20 +135,6 @@ fn store(
         if closing && (engine.is_settled() || engine.is_failing()) {
             return ended(&engine, shared);
         }
-    }
-}
-
-impl Inbox {
-    /// Does what came in; the batches are empty afterwards.
-    fn carry_out(mut self, engine: &mut Engine) -> VecDeque<Batch> {
-        for (run, line) in self.runs {
-            engine.know(run, line);
-        }
-        if let Some((ticket, result)) = self.sync {
-            engine.sync_done(now(), &ticket, result);
-        }
-        engine.write(now(), &mut self.batches);
-        self.batches
     }
 }
 
@@ -362,7 +208,7 @@ impl Drop for Alarm {
     fn drop(&mut self) {
         if self.armed {
             self.shared.died();
-            lock(&self.inbox.state).dead = true;
+            self.inbox.die();
         }
     }
 }
@@ -382,14 +228,6 @@ fn spawn<T: Send + 'static>(
     let thread = Builder::new().name(name.to_owned()).spawn(work);
     let thread = thread.map_err(|e| Error::io("start", name, e))?;
     Ok(Worker { thread, ended })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn wait<'a, T>(news: &Condvar, guard: MutexGuard<'a, T>, left: Duration) -> MutexGuard<'a, T> {
-    news.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0
 }
 
 /// The time by both clocks.

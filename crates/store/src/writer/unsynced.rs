@@ -15,14 +15,14 @@ use crate::segment::{BlockHeader, Position};
 pub(crate) struct Unsynced {
     blocks: VecDeque<Waiting>,
     bytes: usize,
-    /// Room of blocks that are gone.
+    /// Room of blocks that are gone, as long as others wait.
     spares: Vec<Vec<u8>>,
     /// Where a checkpoint begins that has not ended yet.
     begun: Option<Place>,
 }
 
-/// More rooms than these are given back to the system.
-const SPARES_MAX: usize = 4;
+/// More rooms than these are given back to the system: what a tenth of a second at full speed takes.
+const SPARES_MAX: usize = 32;
 
 /// A block, and what must not become durable before it.
 #[derive(Debug)]
@@ -77,6 +77,11 @@ impl Unsynced {
     /// All runs with records in what waits.
     pub(crate) fn runs(&self) -> impl Iterator<Item = RunId> {
         self.blocks.iter().flat_map(|block| &block.header.runs).map(|span| span.run)
+    }
+
+    /// Nothing is being written: gives back what is only for speed.
+    pub(crate) fn rest(&mut self) {
+        self.spares = Vec::new();
     }
 
     /// Lets go of what stands in front of `position` in `segment`, or in an earlier segment.

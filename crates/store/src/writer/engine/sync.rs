@@ -107,6 +107,10 @@ impl Engine {
             let (segment, entries) = (live.number, live.synced.entries);
             self.outcome.synced = Some(Place { segment, entries });
         }
+        if self.unsynced.is_empty() {
+            self.unsynced.rest();
+            self.maker.rest();
+        }
     }
 
     /// Hands over the segments that are complete and durable.
