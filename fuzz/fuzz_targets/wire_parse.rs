@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use netconsole_wire::dump::DumpLine;
 use netconsole_wire::heartbeat::Heartbeat;
 use netconsole_wire::question::{Answer, Nonce, QUESTION_LENGTH, Question};
 use netconsole_wire::{
@@ -28,7 +29,7 @@ fuzz_target!(|payload: &[u8]| {
     asked_and_beaten(payload);
 });
 
-/// Questions, answers and heartbeats: what is read is written as it was, but for its blanks.
+/// Questions, answers, heartbeats and dumps: what is read is written as it was, but for its blanks.
 fn asked_and_beaten(payload: &[u8]) {
     let _: Option<Nonce> = Nonce::in_line(payload);
     if let Some(question) = Question::parse(payload) {
@@ -36,6 +37,10 @@ fn asked_and_beaten(payload: &[u8]) {
     }
     if let Some(answer) = Answer::parse(payload) {
         assert_eq!(Answer::parse(answer.emit(&mut [0; QUESTION_LENGTH])), Some(answer));
+    }
+    if let Some(line) = DumpLine::parse(payload) {
+        let sent = [line.head().to_string().as_bytes(), line.text].concat();
+        assert_eq!(DumpLine::parse(&sent), Some(line));
     }
     if let Some(heartbeat) = Heartbeat::parse(payload) {
         let said = heartbeat.to_string();

@@ -59,14 +59,15 @@ impl Answers {
     }
 
     /// Takes a datagram if it is a question. Of any other it is noted whether it is a line that
-    /// somebody waits for. `last` says when a stream was heard last.
+    /// somebody waits for. `known` replies to what is no matter of lines: it is given the asker's
+    /// stream.
     pub(crate) fn take(
         &mut self,
         now: Monotonic,
         socket: usize,
         key: &StreamKey,
         payload: &[u8],
-        last: impl FnOnce(&StreamKey) -> Reply,
+        known: impl FnOnce(&Question, &StreamKey) -> Reply,
     ) -> bool {
         if self.on
             && payload.starts_with(b"bedside? ")
@@ -74,10 +75,7 @@ impl Answers {
         {
             let reply = match question.about {
                 About::Line => self.wait_for(now, question.nonce),
-                About::Port(port) => {
-                    let source = SocketAddr::new(key.source.ip(), port);
-                    last(&StreamKey { source, port: key.port })
-                }
+                About::Port(_) | About::Dump => known(&question, key),
             };
             let answer = Answer { nonce: question.nonce, reply };
             self.answer(now, Due { socket, to: key.source, from: question.asked, answer });
@@ -233,7 +231,7 @@ mod tests {
             .emit()
     }
 
-    fn never(_: &StreamKey) -> Reply {
+    fn never(_: &Question, _: &StreamKey) -> Reply {
         Reply::Never
     }
 
@@ -262,18 +260,21 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_for_a_port_is_told_of_its_own_address_only() {
+    fn what_is_no_matter_of_lines_is_told_the_asker_only() {
         let mut answers = Answers::new(true);
-        let asked = [10, 0, 0, 1].into();
-        let question = Question { nonce: Nonce([1; 16]), asked, about: About::Port(6665) };
-        let last = |key: &StreamKey| {
-            assert_eq!(*key, self::key("10.0.0.7:6665"));
-            Reply::Last { source_port: 6665, seconds: 3 }
-        };
-        answers.take(Monotonic(0), 0, &key("10.0.0.7:40000"), &question.emit(), last);
-        let told = Reply::Last { source_port: 6665, seconds: 3 };
-        assert_eq!(answers.due[0].answer.reply, told);
-        assert_eq!(answers.due[0].to, key("10.0.0.7:40000").source);
+        let whoever = key("10.0.0.7:40000");
+        for about in [About::Port(6665), About::Dump] {
+            let asked = [10, 0, 0, 1].into();
+            let question = Question { nonce: Nonce([1; 16]), asked, about };
+            let known = |of: &Question, from: &StreamKey| {
+                assert_eq!((of, from), (&question, &whoever));
+                Reply::Kept
+            };
+            answers.take(Monotonic(0), 0, &whoever, &question.emit(), known);
+        }
+        assert!(answers.due.iter().all(|due| due.to == whoever.source));
+        assert!(answers.due.iter().all(|due| due.answer.reply == Reply::Kept));
+        assert!(answers.waiting.is_empty());
     }
 
     #[test]

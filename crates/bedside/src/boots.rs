@@ -8,10 +8,12 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::cli::ListArgs;
-use crate::pulse::{self, Found, Life, Pulse};
+use crate::fate::{Beside, nexts};
+use crate::pstore::{Death, Joined};
+use crate::pulse::{self, Found, Pulse};
 use crate::reading::{self, Hosts};
 use crate::render::escape::Escaped;
-use crate::render::{self, LossCounts, Palette, Source, Stamp, Table};
+use crate::render::{self, Fate, LossCounts, Palette, Source, Stamp, Table};
 use crate::{Exit, exit, time};
 
 /// Lists boots.
@@ -22,17 +24,18 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     let mut boots = reader.boots(now);
     boots.retain(|boot| asked.contain_boot(boot));
     let counts = reader.counts_of(&boots)?;
-    let pulses = Found::read(reader.dir())?;
-    let counted = boots.iter().zip(counts).enumerate().map(|(at, (boot, counts))| {
-        let next = boots.get(at + 1).filter(|next| next.host == boot.host);
-        let next = next.map(|next| next.first_received);
-        Row { boot, counts, pulse: pulses.of_boot(boot, next) }
-    });
+    let beside = Beside::read(reader.dir())?;
+    let counted =
+        boots.iter().zip(counts).zip(nexts(boots.iter())).map(|((boot, counts), next)| {
+            let (pulse, fate) = (beside.pulse(boot, next), beside.fate(boot, next));
+            Row { boot, counts, pulse, fate, deaths: beside.deaths.of(boot).collect() }
+        });
     let counted: Vec<Row<'_>> = counted.collect();
     reading::tell_damage(&reader)?;
+    reading::tell_homeless(&beside.deaths, &boots, &asked)?;
     reading::tell_strangers(&reader, &asked, args.strangers.all)?;
     let mut out = io::stdout().lock();
-    write(args, &counted, &pulses, now, &mut out)?;
+    write(args, &counted, &beside.pulses, now, &mut out)?;
     Ok(match (boots.is_empty(), asked.are_all()) {
         (false, _) => Exit::Well,
         (true, true) => exit::tell(Exit::Well, "nobody was heard yet"),
@@ -45,6 +48,8 @@ struct Row<'a> {
     boot: &'a BootSummary,
     counts: BootCounts,
     pulse: Option<&'a Pulse>,
+    fate: Option<Fate>,
+    deaths: Vec<&'a Death>,
 }
 
 fn write(
@@ -58,20 +63,15 @@ fn write(
         let boots = boots.iter().map(|row| BootObject::new(row, pulses)).collect();
         return render::write_line(&BootList { v: render::VERSION, boots }, out);
     }
-    if boots.is_empty() { Ok(()) } else { write_table(boots, pulses, now, out) }
+    if boots.is_empty() { Ok(()) } else { write_table(boots, now, out) }
 }
 
-fn write_table(
-    boots: &[Row<'_>],
-    pulses: &Found,
-    now: WallTime,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+fn write_table(boots: &[Row<'_>], now: WallTime, out: &mut dyn Write) -> io::Result<()> {
     let headings =
         ["HOST", "BOOT", "RELEASE", "FIRST HEARD", "LAST HEARD", "RECORDS", "MISSING", "END"];
     let mut table = Table::new(headings);
     let zone = TimeZone::system();
-    for Row { boot, counts, pulse } in boots {
+    for Row { boot, counts, fate, .. } in boots {
         table.push([
             Escaped(boot.host.as_bytes()).to_string(),
             boot.number.to_string(),
@@ -80,25 +80,20 @@ fn write_table(
             time::local(boot.last_received, &zone, 0),
             counts.records.to_string(),
             render::losses(&counts.losses),
-            end(boot, pulse.map(|pulse| pulses.life(pulse)), now),
+            end(boot, *fate, now),
         ]);
     }
     table.write(Palette::new(render::colours_on_stdout()), out)
 }
 
 /// How it ended, claiming no more than was heard.
-fn end(boot: &BootSummary, life: Option<Life>, now: WallTime) -> String {
+fn end(boot: &BootSummary, fate: Option<Fate>, now: WallTime) -> String {
     let silent = now.0.saturating_sub(boot.last_received.0);
     match boot.end {
         Some(End::Clean) => "shutdown".to_owned(),
         Some(End::Panic) => "panic".to_owned(),
-        Some(End::Silence) | None if life == Some(Life::Flatline) => {
-            "flatline: its heart stopped; no last word heard".to_owned()
-        }
-        Some(End::Silence) if life == Some(Life::Left) => {
-            "said goodbye; no last word heard".to_owned()
-        }
-        Some(End::Silence) if life == Some(Life::Alive) => "alive, and silent".to_owned(),
+        None if fate == Some(Fate::Flatline) => Fate::Flatline.words().to_owned(),
+        Some(End::Silence) if fate.is_some() => fate.map_or("", Fate::words).to_owned(),
         Some(End::Silence) if boot.superseded => "fell silent; no last word heard".to_owned(),
         Some(End::Silence) => format!("silent for {}; no last word heard", time::length(silent)),
         None => "still heard".to_owned(),
@@ -127,10 +122,42 @@ struct BootObject<'a> {
     ports: &'a [u16],
     formats: Vec<&'static str>,
     heartbeat: Option<pulse::Told>,
+    fate: Option<&'static str>,
+    pstore: Vec<DeathObject<'a>>,
+}
+
+/// What was found of its death.
+#[derive(Serialize)]
+struct DeathObject<'a> {
+    from: &'a str,
+    why: &'a str,
+    /// By the dying machine's clock.
+    died: Stamp,
+    received: Stamp,
+    lines: usize,
+    unheard: usize,
+    missing: usize,
+    joined: Option<Joined>,
+}
+
+impl DeathObject<'_> {
+    fn new(death: &Death) -> DeathObject<'_> {
+        DeathObject {
+            from: &death.from,
+            why: &death.why,
+            died: Stamp(WallTime(death.died_s.saturating_mul(1_000_000))),
+            received: Stamp(WallTime(death.received)),
+            lines: death.lines(),
+            unheard: death.unheard(),
+            missing: death.missing,
+            joined: death.joined,
+        }
+    }
 }
 
 impl<'a> BootObject<'a> {
-    fn new(Row { boot, counts, pulse }: &'a Row<'a>, pulses: &Found) -> BootObject<'a> {
+    fn new(row: &'a Row<'a>, pulses: &Found) -> BootObject<'a> {
+        let Row { boot, counts, pulse, fate, deaths } = row;
         let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
         BootObject {
             host: &boot.host,
@@ -146,6 +173,8 @@ impl<'a> BootObject<'a> {
             sources: boot.sources.iter().copied().map(Source).collect(),
             ports: &boot.ports,
             heartbeat: pulse.map(|pulse| pulses.tell(pulse)),
+            fate: fate.map(Fate::as_str),
+            pstore: deaths.iter().map(|death| DeathObject::new(death)).collect(),
             formats: counts.formats.iter().map(|format| format.as_str()).collect(),
         }
     }

@@ -71,6 +71,8 @@ pub struct Store {
     pub segment_age: Length,
     /// What may wait in memory for a slow or failing disk.
     pub queue: Size,
+    /// The most that dumps of dead kernels take up.
+    pub pstore: Size,
 }
 
 /// How long things are kept. The oldest segments go first, whole.
@@ -187,6 +189,7 @@ impl Default for Store {
             segment_size: Size(128 << 20),
             segment_age: Length(Duration::from_hours(24)),
             queue: Size(64 << 20),
+            pstore: Size(64 << 20),
         }
     }
 }

@@ -21,6 +21,7 @@ use self::choose::Chosen;
 use self::filter::Filter;
 use self::pieces::{Log, Piece};
 use crate::cli::{LogArgs, Output};
+use crate::fate::Beside;
 use crate::reading::{self, Hosts};
 use crate::render::{self, BootEvent, BootMark, Look, Palette, Render, Shown};
 use crate::{Exit, exit, time};
@@ -39,7 +40,8 @@ pub fn run(args: &LogArgs) -> anyhow::Result<Exit> {
     }
     let hosts = Hosts::new(&args.hosts)?;
     let filter = Filter::new(args.priority, args.grep.clone());
-    let (reader, found) = open(args, &hosts, &filter)?;
+    let beside = Beside::read(&reading::dir(&args.data)?)?;
+    let (reader, found) = open(args, &hosts, &filter, &beside)?;
     let boots = reader.boots(time::now());
     if let Some(missing) = missing(args, &hosts, &boots) {
         return Ok(exit::tell(Exit::Problem, &missing));
@@ -48,11 +50,12 @@ pub fn run(args: &LogArgs) -> anyhow::Result<Exit> {
     let window = Window { since: args.since, until: args.until };
     let chosen = choose::boots(&boots, &hosts, args.boot, window);
     let loose = loose_gaps(args, &reader, window, &chosen)?;
-    let (boots, filter, found) = (&chosen, &filter, RefCell::new(found));
-    let log = Log { reader: &reader, boots, window, filter, loose, found };
-    let exit = show(args, &hosts, &log, &mut out)?;
+    let (filter, found, deaths) = (&filter, RefCell::new(found), &beside.deaths);
+    let log = Log { reader: &reader, boots: &chosen, window, filter, loose, found, deaths };
+    let exit = show(args, &hosts, &log, &beside, &mut out)?;
     out.flush().context(exit::WRITING)?;
     reading::tell_damage(&reader)?;
+    reading::tell_homeless(&beside.deaths, &boots, &hosts)?;
     reading::tell_strangers(&reader, &hosts, args.strangers.all)?;
     Ok(exit)
 }
@@ -63,9 +66,15 @@ fn is_refused(args: &LogArgs, to_terminal: bool) -> bool {
 }
 
 /// Opens the store, as much of it as is needed; perhaps with all that was looked for.
-fn open(args: &LogArgs, hosts: &Hosts, filter: &Filter) -> anyhow::Result<(Reader, Option<Finds>)> {
+fn open(
+    args: &LogArgs,
+    hosts: &Hosts,
+    filter: &Filter,
+    beside: &Beside,
+) -> anyhow::Result<(Reader, Option<Finds>)> {
     let LogArgs { boot, since, until, lines, follow, .. } = args;
     let all = hosts.are_all() && !args.strangers.all && boot.is_none() && !follow;
+    let all = all && beside.deaths.are_none();
     let ever = since.is_none() && until.is_none();
     if all && ever && lines.is_none() && filter.pattern.is_some() {
         let wants = |record: &StoredRecord<'_>, text: &[u8]| filter.wants_stored(record, text);
@@ -79,12 +88,18 @@ fn open(args: &LogArgs, hosts: &Hosts, filter: &Filter) -> anyhow::Result<(Reade
     Ok((reader, None))
 }
 
-fn show(args: &LogArgs, hosts: &Hosts, log: &Log<'_>, out: &mut dyn Write) -> anyhow::Result<Exit> {
+fn show(
+    args: &LogArgs,
+    hosts: &Hosts,
+    log: &Log<'_>,
+    beside: &Beside,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
     let look = look(args, hosts, log);
     if args.follow {
         return follow::run(args, hosts, log, look, out);
     }
-    let mut printer = Printer::new(args.output, look, log.reader);
+    let mut printer = Printer::new(args.output, look, log.reader, beside);
     let mut print = |piece: &Piece<'_>| printer.print(piece, out).context(exit::WRITING);
     match (args.lines, args.reverse) {
         (None, false) => log.oldest_first().try_for_each(|piece| print(&piece?))?,
@@ -101,16 +116,18 @@ fn show(args: &LogArgs, hosts: &Hosts, log: &Log<'_>, out: &mut dyn Write) -> an
 struct Printer<'a> {
     render: Box<dyn Render>,
     reader: &'a Reader,
+    beside: &'a Beside,
     counts_boots: bool,
     now: WallTime,
     records: u64,
 }
 
 impl<'a> Printer<'a> {
-    fn new(output: Output, look: Look, reader: &'a Reader) -> Printer<'a> {
+    fn new(output: Output, look: Look, reader: &'a Reader, beside: &'a Beside) -> Printer<'a> {
         Printer {
             render: render::renderer(output, look),
             reader,
+            beside,
             counts_boots: output == Output::Json,
             now: time::now(),
             records: 0,
@@ -123,6 +140,10 @@ impl<'a> Printer<'a> {
                 self.records += 1;
                 self.render.show(Shown::Record(record), out)
             }
+            Piece::Pstore(record) => {
+                self.records += 1;
+                self.render.show(Shown::Pstore(record), out)
+            }
             Piece::Item(Item::Gap(gap)) => self.render.show(Shown::Gap(gap), out),
             Piece::Begin(chosen) => self.mark(chosen, BootEvent::Begin, out),
             Piece::End(chosen, end) => self.mark(chosen, BootEvent::End(*end), out),
@@ -132,7 +153,9 @@ impl<'a> Printer<'a> {
     fn mark(&mut self, one: &Chosen<'_>, event: BootEvent, out: &mut dyn Write) -> io::Result<()> {
         let records = if self.counts_boots { one.records(self.reader) } else { None };
         let (boot, before, now) = (one.boot, one.before, self.now);
-        self.render.show(Shown::Boot(&BootMark { event, boot, records, before, now }), out)
+        let ends = matches!(event, BootEvent::End(_));
+        let fate = self.beside.fate(boot, one.next).filter(|_| ends);
+        self.render.show(Shown::Boot(&BootMark { event, boot, records, before, fate, now }), out)
     }
 }
 

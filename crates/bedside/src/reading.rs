@@ -10,6 +10,8 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::cli::DataArg;
 use crate::config::Places;
+use crate::pstore::{Death, Deaths};
+use crate::render::escape::Escaped;
 use crate::time;
 
 /// Opens the store that was named, or the one that is read when none is, for these machines: with
@@ -82,6 +84,30 @@ pub(crate) fn tell_damage(reader: &Reader) -> io::Result<()> {
     if damage.len() > TOLD {
         let more = damage.len() - TOLD;
         writeln!(stderr, "bedside: and {more} more; `bedside store verify` lists them all")?;
+    }
+    Ok(())
+}
+
+/// Tells on standard error of what was found in pstore and belongs to no boot.
+pub(crate) fn tell_homeless(
+    deaths: &Deaths,
+    boots: &[BootSummary],
+    hosts: &Hosts,
+) -> io::Result<()> {
+    let address = |death: &Death| death.source.ip();
+    let is_meant =
+        |death: &&Death| hosts.contain(death.host.as_deref().unwrap_or_default(), [address(death)]);
+    for death in deaths.of_none(boots).filter(is_meant) {
+        let host = death.host.clone().unwrap_or_else(|| address(death).to_string());
+        let (lines, why, from) = (death.lines(), &death.why, &death.from);
+        writeln!(
+            io::stderr(),
+            "bedside: {lines} lines of {} ({}, {}) tell of a boot that is not held; they lie in \
+             the file `pstore` of the store",
+            Escaped(host.as_bytes()),
+            Escaped(why.as_bytes()),
+            Escaped(from.as_bytes())
+        )?;
     }
     Ok(())
 }

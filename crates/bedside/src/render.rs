@@ -39,6 +39,8 @@ pub(crate) use self::words::losses;
 pub enum Shown<'a> {
     /// A record.
     Record(&'a OwnedRecord),
+    /// A line that nobody heard when it was said: it was found in pstore.
+    Pstore(&'a OwnedRecord),
     /// Something is missing.
     Gap(&'a Gap),
     /// Something about a boot.
@@ -56,6 +58,8 @@ pub struct BootMark<'a> {
     pub records: Option<u64>,
     /// The boot of the same machine before it.
     pub before: Option<&'a BootSummary>,
+    /// What is known beside its lines, if no last word was heard.
+    pub fate: Option<Fate>,
     /// The time at which this is said.
     pub now: WallTime,
 }
@@ -71,6 +75,41 @@ pub enum BootEvent {
     Joined(u32),
     /// Its machine has this name now.
     Named,
+}
+
+/// What heartbeats and pstore say of a boot without a last word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// A dump in pstore tells of a panic.
+    Panic,
+    /// Its heart stopped.
+    Flatline,
+    /// Its agent said goodbye.
+    Left,
+    /// Its heart beats.
+    Alive,
+}
+
+impl Fate {
+    /// The name used in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fate::Panic => "panic",
+            Fate::Flatline => "flatline",
+            Fate::Left => "left",
+            Fate::Alive => "alive",
+        }
+    }
+
+    /// How it ended, in words that go on after `boot 3`.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Fate::Panic => "panicked, as its pstore tells; no last word heard",
+            Fate::Flatline => "ended in a flatline: its heart stopped; no last word heard",
+            Fate::Left => "said goodbye; no last word heard",
+            Fate::Alive => "is alive, and silent",
+        }
+    }
 }
 
 /// How it shall look.

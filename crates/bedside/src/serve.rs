@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bedside_stream::{Cause, Monotonic, StreamKey, WallTime};
+use bedside_stream::{Cause, Core, Monotonic, StreamKey, WallTime};
 use bedside_udp::{Heard, Receiver, ReceiverOptions, Socket, Waker};
-use netconsole_wire::question::Reply;
+use netconsole_wire::question::{About, Question, Reply};
 use nix::libc::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::Exit;
@@ -22,6 +22,7 @@ use crate::doctor::{Doctor, Found};
 use crate::health::HealthFile;
 use crate::listen::{self, Allow};
 use crate::notify::{self, State};
+use crate::pstore::Dumps;
 use crate::pulse::Pulses;
 use crate::render::{Look, Screen};
 use crate::{exit, hint, time};
@@ -75,8 +76,10 @@ pub(crate) fn serve(
     let health = HealthFile::make(&data, doctor.writer()).inspect_err(not_told).ok();
     let began = Instant::now();
     let answers = Answers::new(config.answer);
+    let dumps = Dumps::open(&data, config.store.pstore.0);
     let pulses = Pulses::open(&data, config.limits.heartbeats, time::now());
     let mut ward = Ward {
+        dumps,
         pulses,
         doctor,
         answers,
@@ -94,6 +97,7 @@ pub(crate) fn serve(
     told(notify::tell(State::Stopping));
     ward.sum_up();
     ward.pulses.keep(time::now());
+    ward.dumps.keep(time::now());
     ward.doctor.close()?;
     if let Some(screen) = screen {
         screen.finish(SCREEN_PATIENCE);
@@ -149,6 +153,7 @@ struct Ward {
     doctor: Doctor,
     answers: Answers,
     pulses: Pulses,
+    dumps: Dumps,
     allow: Allow,
     /// Our port of each socket.
     ports: Vec<u16>,
@@ -204,6 +209,7 @@ impl Ward {
             health.tell(self.doctor.writer(), strangers, self.pulses.counters());
         }
         self.pulses.keep(time::now());
+        self.dumps.keep(time::now());
         let core = self.doctor.core();
         let (streams, records) = (core.streams(), core.counters().records);
         let health = self.doctor.writer().health();
@@ -233,6 +239,7 @@ impl Ward {
             unproven_for_want_of_room = core.unproven_for_want_of_room,
             refused = self.allow.refused(),
             answers_withheld = self.answers.withheld(),
+            pstore_without_room = self.dumps.without_room(),
             heartbeats_made_room = self.pulses.counters().made_room,
             heartbeats_without_room = self.pulses.counters().no_room,
             "heard in all"
@@ -254,10 +261,14 @@ impl Ward {
                     let key = StreamKey { source: datagram.source, port };
                     let received = WallTime(datagram.received_us);
                     let now = *self.look_began.get_or_insert_with(|| since(self.began));
-                    let core = self.doctor.core();
-                    let last = |key: &StreamKey| last(core.last_heard(key), received);
-                    let taken = self.answers.take(now, at, &key, datagram.payload, last)
-                        || self.pulses.take(key.source.ip(), received, datagram.payload);
+                    let (core, dumps) = (self.doctor.core(), &self.dumps);
+                    let known = |of: &Question, from: &StreamKey| match of.about {
+                        About::Port(port) => last(core, from, port, received),
+                        _ => dumps.reply(of.nonce, from.source.ip()),
+                    };
+                    let taken = self.answers.take(now, at, &key, datagram.payload, known)
+                        || self.pulses.take(key.source.ip(), received, datagram.payload)
+                        || self.dumps.take(&key, received, datagram.payload);
                     if !taken {
                         self.doctor.hear(now, key, received, datagram.payload);
                     }
@@ -297,8 +308,10 @@ impl Ward {
     }
 }
 
-/// When a stream was heard last, as an answer.
-fn last(heard: Option<(StreamKey, WallTime)>, now: WallTime) -> Reply {
+/// When that port of the asker's was heard last.
+fn last(core: &Core, from: &StreamKey, port: u16, now: WallTime) -> Reply {
+    let source = SocketAddr::new(from.source.ip(), port);
+    let heard = core.last_heard(&StreamKey { source, ..*from });
     heard.map_or(Reply::Never, |(key, heard)| Reply::Last {
         source_port: key.source.port(),
         seconds: now.0.saturating_sub(heard.0) / 1_000_000,

@@ -136,7 +136,7 @@ fn told(items: &[Item], port: u16, format: &str) -> String {
                 let (times, count) = gaps.entry(&gap.cause).or_default();
                 (*times, *count) = (*times + 1, *count + gap.count);
             }
-            Item::Boot(_) => {}
+            Item::Pstore(_) | Item::Boot(_) => {}
         }
     }
     for item in items {

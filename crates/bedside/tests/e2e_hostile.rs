@@ -38,6 +38,10 @@ const CRAFTED: &[&[u8]] = &[
     "6,15,1000008,-;c1 controls \u{9b}31m and \u{202e}directions\n".as_bytes(),
     b"\xff\xfe\xfd not UTF-8 \xc3\n",
     b"<9999999999>huge priority\n",
+    b"<30>1 - \x1b[2J bedside-patient 1 pstore - dump=00000000000000000000000000000000 boot_id=../x \
+      line=1/1 died=18446744073709551615 from=../\x1b[2J why=Panic#\x1b <0>[    1.000000] \x1b[2J\xff",
+    b"<30>1 - x bedside-patient 1 pstore - dump=00000000000000000000000000000001 boot_id=x \
+      line=1/4294967295 died=1 from=x why=x lies about its length",
     b"<34>1 2026-11-21T00:00:00Z \x1b[31m - - - - escapes in a name\n",
     b"<34>Nov 21 00:00:00 ../../etc su: a path for a name\n",
     b"[99999999999999999999.999999] a time beyond all\n",
@@ -112,6 +116,7 @@ fn nothing_raw_is_shown(bedside: &Bedside) -> Result<()> {
         ("log", &["-n", "100", "--reverse"]),
         ("hosts", &[]),
         ("boots", &["127.0.0.2"]),
+        ("boots", &["--json"]),
     ] {
         let shown = String::from_utf8(bedside.run(command, args)?.stdout)?;
         let raw = shown.chars().find(|&c| c.is_control() && c != '\n');
@@ -129,7 +134,7 @@ fn no_name_of_theirs_is_a_file(bedside: &Bedside) -> Result<()> {
     for entry in fs::read_dir(bedside.data())?.chain(fs::read_dir(bedside.data().join("segments"))?)
     {
         let name = entry?.file_name().into_string().ok().context("a name in UTF-8")?;
-        let ours = ["health", "lock", "pulse", "segments"].contains(&&*name)
+        let ours = ["health", "lock", "pstore", "pulse", "segments"].contains(&&*name)
             || name.starts_with("catalogue.sqlite")
             || name
                 .strip_suffix(".zst")

@@ -182,7 +182,7 @@ fn judge(items: &[Item], sent: &[Instant], absences: &[Absence]) -> Result<Losse
                 }
                 next = seq + 1;
             }
-            Item::Boot(_) => {}
+            Item::Pstore(_) | Item::Boot(_) => {}
         }
     }
     ensure!(next == sent.len() as u64, "the last of {} is {next}", sent.len());

@@ -209,7 +209,7 @@ fn only_our_names(data: &Path) -> Result<()> {
     for dir in [data.to_owned(), data.join("segments")] {
         for entry in fs::read_dir(dir)? {
             let name = entry?.file_name().into_string().ok().context("a name in UTF-8")?;
-            let ours = ["health", "lock", "pulse", "segments"].contains(&&*name)
+            let ours = ["health", "lock", "pstore", "pulse", "segments"].contains(&&*name)
                 || name.starts_with("catalogue.sqlite")
                 || name
                     .strip_suffix(".zst")

@@ -13,6 +13,7 @@ mod kmsg;
 mod machine;
 mod netlink;
 mod network;
+mod pstore;
 mod targets;
 mod undo;
 
@@ -21,4 +22,5 @@ pub use kmsg::Kmsg;
 pub use machine::{Lock, Machine};
 pub use netlink::Changes;
 pub use network::{resolve, touch};
+pub use pstore::{Dump, Pstore};
 pub use undo::Undone;

@@ -59,6 +59,32 @@ impl Machine {
         self.put(&format!("{NOTES}/{name}"), text, false)
     }
 
+    /// What was remembered under that name, also from before the last start.
+    pub fn remembered(&self, name: &str) -> Option<String> {
+        self.word(&format!("{LASTING}/{name}"))
+    }
+
+    /// Remembers something under that name, also after the next start.
+    pub fn remember(&self, name: &str, text: &str) -> Result<(), Error> {
+        let dir = self.at(LASTING);
+        fs::create_dir_all(&dir).map_err(Error::change("make", dir))?;
+        self.put(&format!("{LASTING}/{name}"), text, false)
+    }
+
+    /// Remembers nothing under that name any more.
+    pub fn forget(&self, name: &str) -> Result<(), Error> {
+        let (dir, path) = (self.at(LASTING), self.at(&format!("{LASTING}/{name}")));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::change("remove", path)(error));
+            }
+            _ => {}
+        }
+        // With others in it, it stays.
+        drop(fs::remove_dir(dir));
+        Ok(())
+    }
+
     /// What a file says, without white space around it; nothing where it can't be read.
     pub(crate) fn word(&self, path: &str) -> Option<String> {
         let text = fs::read(self.at(path)).ok()?;
@@ -131,5 +157,6 @@ impl Machine {
 }
 
 const NOTES: &str = "/run/bedside-patient";
+const LASTING: &str = "/var/lib/bedside-patient";
 const LOCK: &str = "/run/bedside-patient/lock";
 const PROGRAMS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];

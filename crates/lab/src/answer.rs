@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 pub enum Item {
     /// `"type":"record"`.
     Record(Record),
+    /// `"type":"pstore"`: a line that was found in pstore only.
+    Pstore(Record),
     /// `"type":"gap"`.
     Gap(Gap),
     /// `"type":"boot"`.
@@ -73,6 +75,7 @@ pub struct Boot {
     pub place: Place,
     pub event: String,
     pub end: Option<String>,
+    pub fate: Option<String>,
     pub release: Option<String>,
     pub first_received: Option<String>,
     pub last_received: Option<String>,
@@ -94,14 +97,14 @@ impl Item {
     pub fn into_record(self) -> Option<Record> {
         match self {
             Item::Record(record) => Some(record),
-            Item::Gap(_) | Item::Boot(_) => None,
+            Item::Pstore(_) | Item::Gap(_) | Item::Boot(_) => None,
         }
     }
 
     /// What every object carries.
     pub fn place(&self) -> &Place {
         match self {
-            Item::Record(record) => &record.place,
+            Item::Record(record) | Item::Pstore(record) => &record.place,
             Item::Gap(gap) => &gap.place,
             Item::Boot(boot) => &boot.place,
         }
@@ -119,6 +122,7 @@ pub fn parse_line(line: &str) -> Result<Item> {
     let value: Value = serde_json::from_str(line)?;
     let (kind, keys): (&str, &[&str]) = match value["type"].as_str() {
         Some("record") => ("record", RECORD_KEYS),
+        Some("pstore") => ("pstore", RECORD_KEYS),
         Some("gap") => ("gap", GAP_KEYS),
         Some("boot") => ("boot", BOOT_KEYS),
         other => bail!("type {other:?} is none of the contract's"),
@@ -129,6 +133,7 @@ pub fn parse_line(line: &str) -> Result<Item> {
     ensure!(value["v"] == 1, "version {} is not 1", value["v"]);
     Ok(match kind {
         "record" => Item::Record(serde_json::from_value(value)?),
+        "pstore" => Item::Pstore(serde_json::from_value(value)?),
         "gap" => Item::Gap(serde_json::from_value(value)?),
         _ => Item::Boot(serde_json::from_value(value)?),
     })
@@ -150,7 +155,7 @@ const RECORD_KEYS: &[&str] = &[
 ];
 const GAP_KEYS: &[&str] = &["cause", "count", "from_seq", "to_seq"];
 const BOOT_KEYS: &[&str] =
-    &["event", "end", "release", "first_received", "last_received", "records"];
+    &["event", "end", "fate", "release", "first_received", "last_received", "records"];
 
 #[cfg(test)]
 mod tests {

@@ -35,7 +35,7 @@ pub fn records(
 fn record(item: &Item) -> Option<&answer::Record> {
     match item {
         Item::Record(record) => Some(record),
-        Item::Gap(_) | Item::Boot(_) => None,
+        Item::Pstore(_) | Item::Gap(_) | Item::Boot(_) => None,
     }
 }
 

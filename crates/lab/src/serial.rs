@@ -137,7 +137,7 @@ pub fn tellings(items: &[Item]) -> Vec<Telling> {
                     telling.words.push(Word::Gap(gap.count));
                 }
             }
-            Item::Boot(_) => {}
+            Item::Pstore(_) | Item::Boot(_) => {}
         }
     }
     for item in items {

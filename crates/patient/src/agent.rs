@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use bedside_host::{Changes, Machine, touch};
 use bedside_plan::Facts;
 
+use crate::harvest::Harvest;
 use crate::heart::{Heart, State};
 use crate::reach::{Goal, Reached, reach};
 use crate::signals::{Signals, Woken};
@@ -26,9 +27,11 @@ pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
     // Before the first look, so that nothing falls between.
     let changes = Changes::listen().context("cannot hear of changes from the kernel")?;
     let heart = goal.wish.heartbeat_s.map(Heart::new);
-    let mut agent = Agent { machine, goal, told: String::new(), facts: Facts::default(), heart };
+    let (harvest, told) = (Harvest::new(machine), String::new());
+    let mut agent = Agent { machine, goal, told, facts: Facts::default(), heart, harvest };
     while agent.look() {
         agent.beat();
+        agent.harvest();
         if !await_news(&changes, &signals, agent.rest())? {
             break;
         }
@@ -46,6 +49,7 @@ struct Agent<'m> {
     /// What the last look saw.
     facts: Facts,
     heart: Option<Heart>,
+    harvest: Harvest<'m>,
 }
 
 impl Agent<'_> {
@@ -93,6 +97,12 @@ impl Agent<'_> {
         }
     }
 
+    /// What the kernel left of its last death goes to whoever has not got it.
+    fn harvest(&mut self) {
+        let (facts, doctors, armed) = (&self.facts, &self.goal.doctors, self.told.is_empty());
+        self.harvest.go_on(&State { facts, doctors, armed });
+    }
+
     fn part(&self) {
         let (facts, doctors, armed) = (&self.facts, &self.goal.doctors, self.told.is_empty());
         if let Some(heart) = &self.heart {
@@ -103,7 +113,7 @@ impl Agent<'_> {
     /// How long it may wait for news.
     fn rest(&self) -> Duration {
         let rest = self.heart.as_ref().map(Heart::rest);
-        rest.map_or(BETWEEN_LOOKS, |rest| rest.min(BETWEEN_LOOKS))
+        rest.unwrap_or(BETWEEN_LOOKS).min(BETWEEN_LOOKS).min(self.harvest.rest())
     }
 }
 

@@ -193,7 +193,8 @@ Exit status: 0 every doctor heard it, 1 one did not, 2 the command line makes no
 const AGENT: &str = "\
 `up` has the init system start it. It hears of devices, addresses, routes and neighbours from
 the kernel, and makes the targets again what they should be. Every 10 s it tells the doctor that
-the machine lives, as syslog; and a last time when it is told to end.
+the machine lives, as syslog; and a last time when it is told to end. What the kernel left in
+pstore when it died last is sent once, and stays there.
 
 Exit status: 0 it was told to end (SIGTERM, SIGINT), 2 nothing is wished of this machine, 3 it
 could not go on.";

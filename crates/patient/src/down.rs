@@ -2,8 +2,8 @@
 
 use bedside_host::{Machine, Undone};
 
-use crate::Exit;
 use crate::tell::{indented, say};
+use crate::{Exit, harvest};
 
 pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
     if machine.undoable()? == 0 {
@@ -12,6 +12,7 @@ pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
     }
     let _lock = machine.lock()?;
     let failed = take_back(machine, 0)?;
+    machine.forget(harvest::NOTE)?;
     if failed == 0 {
         say!("all is as it was before `up`");
         return Ok(Exit::Well);

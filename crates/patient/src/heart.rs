@@ -48,7 +48,7 @@ impl Heart {
     fn tell(&self, State { facts, doctors, armed }: &State<'_>, goodbye: bool) {
         let errors = facts.targets.iter().filter_map(|target| target.transmit_errors).sum();
         let heartbeat = Heartbeat {
-            host: facts.identity.userdata().find_map(|(key, host)| (key == "host").then_some(host)),
+            host: facts.identity.name(),
             pid: std::process::id(),
             goodbye,
             boot_id: &facts.identity.boot_id,

@@ -10,6 +10,7 @@ pub mod cli;
 mod down;
 mod exit;
 mod explain;
+mod harvest;
 mod heart;
 mod reach;
 mod relay;

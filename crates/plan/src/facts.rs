@@ -67,9 +67,14 @@ impl Identity {
     /// What each message is to carry: `host`, unless its name is every nameless machine's, and
     /// `boot_id`.
     pub fn userdata(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let named = !matches!(self.host.as_str(), "" | "(none)" | "localhost");
-        let host = named.then_some(("host", self.host.as_str()));
+        let host = self.name().map(|name| ("host", name));
         host.into_iter().chain([("boot_id", self.boot_id.as_str())])
+    }
+
+    /// Its name, unless that is every nameless machine's.
+    pub fn name(&self) -> Option<&str> {
+        let named = !matches!(self.host.as_str(), "" | "(none)" | "localhost");
+        named.then_some(self.host.as_str())
     }
 }
 

@@ -41,6 +41,7 @@
 extern crate std;
 
 mod basic;
+pub mod dump;
 mod emit;
 mod escape;
 mod extended;

@@ -1,5 +1,5 @@
 //! What a patient asks a doctor, and the answers: was a marked line heard, and by which stream;
-//! when was a stream heard last?
+//! when was a stream heard last; what is there of a dump?
 //!
 //! netconsole itself is never answered, so a machine that wants to know whether its kernel is
 //! heard asks from a socket of its own, at the doctor's own port:
@@ -12,6 +12,11 @@
 //! bedside? 1 <nonce> <address asked> last <port>   when was that port of mine heard last?
 //! bedside! 1 <nonce> last <source port> <seconds ago>
 //! bedside! 1 <nonce> never
+//!
+//! bedside? 1 <dump> <address asked> dump           is that dump kept?
+//! bedside! 1 <dump> kept
+//! bedside! 1 <dump> missing <number of a line>
+//! bedside! 1 <dump> waiting                        all is there, and being kept
 //! ```
 //!
 //! For a line it asks first, then has its kernel say `bedside-patient: test <nonce>`, and asks
@@ -45,6 +50,8 @@ pub enum About {
     Line,
     /// When was this port of the asker's address heard last, at the port that is asked?
     Port(u16),
+    /// Is the dump of that number, from the asker's address, kept?
+    Dump,
 }
 
 /// What is known of it.
@@ -59,7 +66,7 @@ pub struct Answer {
 /// What an answer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// The line was not heard yet.
+    /// The line was not heard yet; the dump is there, and being kept.
     Waiting,
     /// The line was heard.
     Heard(Heard),
@@ -73,6 +80,10 @@ pub enum Reply {
     },
     /// No stream of that address is known.
     Never,
+    /// The dump is on the doctor's disk.
+    Kept,
+    /// The first line of the dump, from 1, that did not come yet.
+    Missing(u32),
 }
 
 /// A stream that brought the line.
@@ -96,7 +107,8 @@ impl Nonce {
         Nonce::parse(payload.get(at..at + NONCE_LENGTH)?)
     }
 
-    fn parse(digits: &[u8]) -> Option<Nonce> {
+    /// Reads its 32 hex digits.
+    pub fn parse(digits: &[u8]) -> Option<Nonce> {
         let mut bytes = [0; 16];
         let (pairs, rest) = digits.as_chunks::<2>();
         if pairs.len() != bytes.len() || !rest.is_empty() {
@@ -126,6 +138,7 @@ impl Question {
         let asked = words.next()?.parse().ok()?;
         let about = match words.next() {
             Some("last") => About::Port(words.next()?.parse().ok()?),
+            Some("dump") => About::Dump,
             _ => About::Line,
         };
         Some(Question { nonce, asked, about })
@@ -140,6 +153,7 @@ impl Question {
         let _fits = match self.about {
             About::Line => Ok(()),
             About::Port(port) => write!(out, " last {port}"),
+            About::Dump => write!(out, " dump"),
         };
         room
     }
@@ -163,6 +177,8 @@ impl Answer {
                 seconds: words.next()?.parse().ok()?,
             },
             "never" => Reply::Never,
+            "kept" => Reply::Kept,
+            "missing" => Reply::Missing(words.next()?.parse().ok()?),
             _ => return None,
         };
         Some(Answer { nonce, reply })
@@ -180,6 +196,8 @@ impl Answer {
             }
             Reply::Last { source_port, seconds } => write!(out, "last {source_port} {seconds}"),
             Reply::Never => write!(out, "never"),
+            Reply::Kept => write!(out, "kept"),
+            Reply::Missing(number) => write!(out, "missing {number}"),
         };
         let length = out.0.as_bytes().len();
         room.get(..length).unwrap_or_default()
@@ -232,7 +250,9 @@ mod tests {
 
     #[test]
     fn questions_and_answers_are_read_as_they_were_written() {
-        for (asked, about) in [("192.168.0.2", About::Line), ("fd00::2", About::Port(6665))] {
+        for (asked, about) in
+            [("192.168.0.2", About::Line), ("fd00::2", About::Port(6665)), ("fd00::2", About::Dump)]
+        {
             let question = Question { nonce: NONCE, asked: asked.parse().unwrap(), about };
             assert_eq!(Question::parse(&question.emit()), Some(question));
         }
@@ -243,7 +263,10 @@ mod tests {
             port: 65535,
         };
         let last = Reply::Last { source_port: 65535, seconds: u64::MAX };
-        for reply in [Reply::Waiting, Reply::Heard(longest), last, Reply::Never] {
+        let missing = Reply::Missing(u32::MAX);
+        for reply in
+            [Reply::Waiting, Reply::Heard(longest), last, Reply::Never, Reply::Kept, missing]
+        {
             let answer = Answer { nonce: NONCE, reply };
             let mut room = [0; QUESTION_LENGTH];
             let sent = answer.emit(&mut room);

@@ -4,8 +4,10 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use bedside_store::read::{BootSummary, Reader, Window};
+use bedside_stream::WallTime;
 
 use crate::cli::BootChoice;
+use crate::fate::nexts;
 use crate::reading::Hosts;
 
 /// A boot that is shown.
@@ -15,6 +17,8 @@ pub(super) struct Chosen<'a> {
     pub(super) boot: &'a BootSummary,
     /// The one before it of the same machine, shown or not.
     pub(super) before: Option<&'a BootSummary>,
+    /// When the one after it was heard first.
+    pub(super) next: Option<WallTime>,
     records: OnceCell<u64>,
 }
 
@@ -38,9 +42,11 @@ pub(super) fn boots<'a>(
 ) -> Vec<Chosen<'a>> {
     let mut of_host: HashMap<&str, Vec<&'a BootSummary>> = HashMap::new();
     let mut chosen = Vec::new();
-    for boot in all.iter().filter(|boot| hosts.contain_boot(boot)) {
+    let meant = || all.iter().filter(|boot| hosts.contain_boot(boot));
+    for (boot, next) in meant().zip(nexts(meant())) {
         let earlier = of_host.entry(&boot.host).or_default();
-        chosen.push(Chosen { boot, before: earlier.last().copied(), records: OnceCell::new() });
+        let before = earlier.last().copied();
+        chosen.push(Chosen { boot, before, next, records: OnceCell::new() });
         earlier.push(boot);
     }
     chosen.retain(|one| match choice {

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::iter::Peekable;
 
-use bedside_store::read::{End, Error, Finds, Gap, Item, Reader, Window};
+use bedside_store::read::{End, Error, Finds, Gap, Item, OwnedRecord, Reader, Window};
 use bedside_stream::WallTime;
 
 use super::choose::Chosen;
 use super::filter::Filter;
 use super::search::{First, Searched};
+use crate::pstore::{Death, Deaths};
 
 /// What was asked for, of a store.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Log<'a> {
     pub(super) loose: Vec<Gap>,
     /// All that the pattern finds in these boots, if it was looked for already.
     pub(super) found: RefCell<Option<Finds>>,
+    /// What pstore tells of dead kernels.
+    pub(super) deaths: &'a Deaths,
 }
 
 /// A piece of a log.
@@ -35,6 +38,8 @@ pub(super) enum Piece<'a> {
     Begin(&'a Chosen<'a>),
     /// A record or a gap.
     Item(Item),
+    /// A line that was found in pstore only.
+    Pstore(OwnedRecord),
     /// A boot has ended, or fallen silent.
     End(&'a Chosen<'a>, End),
 }
@@ -51,9 +56,26 @@ impl<'a> Log<'a> {
         }
         let boots = self.boots.iter().flat_map(|chosen| {
             let items = pieces(self.reader.items(chosen.boot, self.window));
-            begin(chosen).chain(items).chain(end(chosen))
+            begin(chosen).chain(items).chain(self.found_dead(chosen)).chain(end(chosen))
         });
         self.whole(boots, self.loose.iter().cloned().collect(), due_before)
+    }
+
+    /// Whether pstore holds a line of that boot that is wanted.
+    pub(super) fn has_found_dead(&self, chosen: &Chosen<'_>) -> bool {
+        let wanted = |record: &OwnedRecord| self.filter.wants(record);
+        self.deaths.of(chosen.boot).any(|death| death.records(chosen.boot).any(|r| wanted(&r)))
+    }
+
+    /// What pstore tells of that boot, and nobody heard.
+    fn found_dead(
+        &'a self,
+        chosen: &'a Chosen<'a>,
+    ) -> impl DoubleEndedIterator<Item = Result<Piece<'a>, Error>> {
+        let deaths: Vec<&Death> = self.deaths.of(chosen.boot).collect();
+        let records = deaths.into_iter().flat_map(|death| death.records(chosen.boot));
+        let records = records.filter(|record| self.window.contains(record.received));
+        records.map(|record| Ok(Piece::Pstore(record)))
     }
 
     /// All pieces, newest first. Reads only as far as it is asked.
@@ -63,7 +85,7 @@ impl<'a> Log<'a> {
         }
         let boots = self.boots.iter().rev().flat_map(|chosen| {
             let items = pieces(self.reader.items_rev(chosen.boot, self.window));
-            end(chosen).chain(items).chain(begin(chosen))
+            end(chosen).chain(self.found_dead(chosen).rev()).chain(items).chain(begin(chosen))
         });
         self.whole(boots, self.loose.iter().rev().cloned().collect(), due_after)
     }
@@ -79,7 +101,7 @@ impl<'a> Log<'a> {
         };
         for piece in pieces {
             let piece = piece?;
-            if matches!(piece, Piece::Item(Item::Record(_))) {
+            if piece.is_record() {
                 if records == count {
                     cut_before_first_record(&mut last);
                     break;
@@ -107,11 +129,13 @@ impl<'a> Log<'a> {
         match first {
             First::Oldest => {
                 let items = pieces(self.reader.items(chosen.boot, self.window));
-                Box::new(begin(chosen).chain(items.filter(records)).chain(end(chosen)))
+                let items = items.filter(records).chain(self.found_dead(chosen));
+                Box::new(begin(chosen).chain(items).chain(end(chosen)))
             }
             First::Newest => {
                 let items = pieces(self.reader.items_rev(chosen.boot, self.window));
-                Box::new(end(chosen).chain(items.filter(records)).chain(begin(chosen)))
+                let items = self.found_dead(chosen).rev().chain(items.filter(records));
+                Box::new(end(chosen).chain(items).chain(begin(chosen)))
             }
         }
     }
@@ -126,9 +150,17 @@ impl<'a> Log<'a> {
     ) -> Pieces<'a> {
         let all = WithLoose { inner: boots.peekable(), loose, is_due };
         Box::new(all.filter(|piece| match piece {
-            Ok(Piece::Item(Item::Record(record))) => self.filter.wants(record),
+            Ok(Piece::Item(Item::Record(record)) | Piece::Pstore(record)) => {
+                self.filter.wants(record)
+            }
             _ => true,
         }))
+    }
+}
+
+impl Piece<'_> {
+    fn is_record(&self) -> bool {
+        matches!(self, Piece::Item(Item::Record(_)) | Piece::Pstore(_))
     }
 }
 
@@ -152,8 +184,7 @@ fn end<'a>(chosen: &'a Chosen<'a>) -> Pieces<'a> {
 
 /// Takes off what is older than the oldest record, but for the beginning of its own boot.
 fn cut_before_first_record(newest_first: &mut Vec<Piece<'_>>) {
-    let oldest =
-        newest_first.iter().rposition(|piece| matches!(piece, Piece::Item(Item::Record(_))));
+    let oldest = newest_first.iter().rposition(Piece::is_record);
     let oldest = oldest.map_or(0, |at| at + 1);
     let begin = newest_first.iter().skip(oldest).position(|piece| matches!(piece, Piece::Begin(_)));
     newest_first.truncate(oldest + begin.map_or(0, |at| at + 1));
@@ -188,7 +219,7 @@ fn due_before(gap: WallTime, piece: &Piece<'_>) -> bool {
     match piece {
         Piece::Begin(chosen) => gap < chosen.boot.first_received,
         Piece::Item(Item::Record(record)) => gap < record.received,
-        Piece::Item(Item::Gap(_)) | Piece::End(..) => false,
+        Piece::Item(Item::Gap(_)) | Piece::Pstore(_) | Piece::End(..) => false,
     }
 }
 
@@ -197,6 +228,6 @@ fn due_after(gap: WallTime, piece: &Piece<'_>) -> bool {
     match piece {
         Piece::End(chosen, _) => gap >= chosen.boot.last_received,
         Piece::Item(Item::Record(record)) => gap >= record.received,
-        Piece::Item(Item::Gap(_)) | Piece::Begin(_) => false,
+        Piece::Item(Item::Gap(_)) | Piece::Pstore(_) | Piece::Begin(_) => false,
     }
 }

@@ -70,7 +70,9 @@ impl<'a> Searched<'a> {
             return Ok(());
         }
         let search = Search { needle: &log.filter.needle, wants: &wants, window: log.window };
-        match log.reader.search(&boots, &search)? {
+        // What was found in pstore is in no index: such a boot is read as a whole.
+        let dead = log.boots[range.clone()].iter().any(|chosen| log.has_found_dead(chosen));
+        match if dead { None } else { log.reader.search(&boots, &search)? } {
             Some(found) => {
                 if found.text_len() < STEP_BYTES {
                     self.step = self.step.saturating_mul(STEP_GROWS);

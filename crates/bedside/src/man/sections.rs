@@ -47,6 +47,11 @@ const FILES: &[(&str, &str)] = &[
     ("DIR/segments/*.zst", "What was heard, in frames that zstdcat(1) turns into readable lines."),
     ("DIR/catalogue.sqlite", "Hosts and boots; `bedside store rebuild` makes it anew."),
     ("DIR/pulse", "The last heartbeat of each boot; `bedside hosts` and `boots` tell it."),
+    (
+        "DIR/pstore",
+        "What agents found of their kernels' last deaths, a JSON object a line; `bedside log` and \
+         `boots` tell it.",
+    ),
     ("DIR/health", "How the running doctor is; `bedside check` tells it."),
     ("/etc/bedside/bedside.toml", "The configuration that the packaged service reads."),
 ];
@@ -88,7 +93,11 @@ const JSON: &[&str] =
 
 const EVERY_OBJECT: &[(&str, &str)] = &[
     ("v", "1."),
-    ("type", "\"record\", \"gap\" or \"boot\"."),
+    (
+        "type",
+        "\"record\", \"gap\", \"boot\", or \"pstore\": a record that nobody heard when it was said, \
+         but an agent found in pstore after the next start.",
+    ),
     ("host", "The machine: `host` of its userdata, else its address. Null in a gap of no machine."),
     ("source", "The sender: \"ip:port\" or \"[ip]:port\"."),
     ("port", "Our port, a number."),
@@ -135,6 +144,7 @@ const GAP: &[(&str, &str)] = &[
 const BOOT: &[(&str, &str)] = &[
     ("event", "\"begin\" before its records, \"end\" after them if it has ended."),
     ("end", "How it ended: \"clean\", \"panic\" or \"silence\"; null in \"begin\"."),
+    FATE,
     ("release", "The kernel's release."),
     ("first_received, last_received", "When its first and its last record were received."),
     ("records", "How many records of it are held, whatever is left out here."),
@@ -165,6 +175,12 @@ const HEARTBEAT: (&str, &str) = (
      \"alive\", \"left\" (the agent said goodbye) or \"flatline\" (three heartbeats are missing, or a \
      later boot beats, without a goodbye), `last_received`, `uptime_s`, `armed`, and \
      `transmit_errors`.",
+);
+
+const FATE: (&str, &str) = (
+    "fate",
+    "What is known beside its lines of a boot that ended without a last word, else null: \"panic\" \
+     (its pstore tells), \"flatline\", \"left\", \"alive\" (its heartbeats tell).",
 );
 
 const CHECK_JSON: &[&str] =
@@ -216,4 +232,12 @@ const BOOTS_KEYS: &[(&str, &str)] = &[
     ("ports", "An array of our ports."),
     ("formats", "An array of the formats of its records."),
     HEARTBEAT,
+    FATE,
+    (
+        "pstore",
+        "An array of what an agent found of its death: objects with `from` (\"ramoops\", \"efi\"), \
+         `why` (\"Panic#1\"), `died` by the machine's clock, `received`, `lines`, how many of them \
+         were `unheard`, how many are `missing`, and `joined`: \"lines\" if some of them were heard \
+         of this boot, \"order\" if it is only the one before that in which they were found.",
+    ),
 ];

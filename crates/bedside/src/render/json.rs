@@ -13,7 +13,7 @@ use bedside_stream::WallTime;
 use serde::{Serialize, Serializer};
 
 use self::fields::Fields;
-use super::{BootEvent, BootMark, Render, Shown, escape};
+use super::{BootEvent, BootMark, Fate, Render, Shown, escape};
 use crate::time;
 
 /// Writes JSON.
@@ -23,7 +23,8 @@ pub(super) struct Json;
 impl Render for Json {
     fn show(&mut self, shown: Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
         match shown {
-            Shown::Record(record) => write_line(&RecordObject::new(record), out),
+            Shown::Record(record) => write_line(&RecordObject::new("record", record), out),
+            Shown::Pstore(record) => write_line(&RecordObject::new("pstore", record), out),
             Shown::Gap(gap) => write_line(&GapObject::new(gap), out),
             Shown::Boot(mark) => write_line(&BootObject::new(mark), out),
         }
@@ -74,13 +75,13 @@ struct RecordObject<'a> {
 }
 
 impl RecordObject<'_> {
-    fn new(record: &OwnedRecord) -> RecordObject<'_> {
+    fn new<'a>(r#type: &'static str, record: &'a OwnedRecord) -> RecordObject<'a> {
         let text = String::from_utf8_lossy(&record.text);
         let is_exact = text.len() == record.text.len() && text.as_bytes() == record.text;
         RecordObject {
             head: Head {
                 v: VERSION,
-                r#type: "record",
+                r#type,
                 host: Some(&record.host),
                 source: Some(Source(record.source)),
                 port: Some(record.port),
@@ -138,6 +139,7 @@ struct BootObject<'a> {
     head: Head<'a>,
     event: &'static str,
     end: Option<&'static str>,
+    fate: Option<&'static str>,
     release: Option<Cow<'a, str>>,
     first_received: Stamp,
     last_received: Stamp,
@@ -169,6 +171,7 @@ impl BootObject<'_> {
             },
             event,
             end,
+            fate: mark.fate.map(Fate::as_str),
             release: boot.release.as_deref().map(String::from_utf8_lossy),
             first_received: Stamp(boot.first_received),
             last_received: Stamp(boot.last_received),

@@ -71,7 +71,7 @@ impl Live {
         };
         let last = self.last_boots.get_mut(&boot.host);
         let before = last.filter(|last| last.number < boot.number).map(|last| &*last);
-        let mark = BootMark { event, boot, records, before, now: time::now() };
+        let mark = BootMark { event, boot, records, before, fate: None, now: time::now() };
         self.render.show(Shown::Boot(&mark), out)?;
         self.knows(boot);
         Ok(())

@@ -92,7 +92,7 @@ fn boot(number: u32, first_s_ago: u64, last_s_ago: u64, end: Option<End>) -> Boo
 }
 
 fn mark(event: BootEvent, boot: &BootSummary) -> BootMark<'_> {
-    BootMark { event, boot, records: Some(41), before: None, now: NOW }
+    BootMark { event, boot, records: Some(41), before: None, fate: None, now: NOW }
 }
 
 fn shown_with(output: Output, look: Look, all: &[Shown<'_>]) -> String {
@@ -207,7 +207,7 @@ fn json_of_a_boot_says_its_end_at_its_end() {
         shown(Output::Json, &[Shown::Boot(&mark(BootEvent::Begin, &boot))]),
         concat!(
             r#"{"v":1,"type":"boot","host":"web1","source":"10.0.0.7:6665","port":6666,"boot":3,"#,
-            r#""received":"2026-11-20T13:43:37.545145Z","event":"begin","end":null,"#,
+            r#""received":"2026-11-20T13:43:37.545145Z","event":"begin","end":null,"fate":null,"#,
             r#""release":"6.12.94","first_received":"2026-11-20T13:43:37.545145Z","#,
             r#""last_received":"2026-11-20T13:44:35.545145Z","records":41}"#,
             "\n"
@@ -217,7 +217,7 @@ fn json_of_a_boot_says_its_end_at_its_end() {
         shown(Output::Json, &[Shown::Boot(&mark(BootEvent::End(End::Panic), &boot))]),
         concat!(
             r#"{"v":1,"type":"boot","host":"web1","source":"10.0.0.7:6665","port":6666,"boot":3,"#,
-            r#""received":"2026-11-20T13:44:35.545145Z","event":"end","end":"panic","#,
+            r#""received":"2026-11-20T13:44:35.545145Z","event":"end","end":"panic","fate":null,"#,
             r#""release":"6.12.94","first_received":"2026-11-20T13:43:37.545145Z","#,
             r#""last_received":"2026-11-20T13:44:35.545145Z","records":41}"#,
             "\n"
@@ -428,4 +428,32 @@ fn json_keeps_the_value_of_what_it_escapes() {
     assert_eq!(value["host"], "\u{9b}2Jw\u{202e}eb");
     assert_eq!(value["fields"]["k\u{1b}="], "v\n web1 forged\u{7f}");
     assert!(line.contains(r"\u009b2Jw\u202eeb"), "{line}");
+}
+
+#[test]
+fn what_pstore_and_heartbeats_tell_is_told_where_the_boot_ends() {
+    let gone = BootSummary { superseded: true, ..boot(3, 60, 2, Some(End::Silence)) };
+    for (fate, words) in [
+        (Fate::Panic, "── boot 3 panicked, as its pstore tells; no last word heard ──\n"),
+        (
+            Fate::Flatline,
+            "── boot 3 ended in a flatline: its heart stopped; no last word heard ──\n",
+        ),
+        (Fate::Left, "── boot 3 said goodbye; no last word heard ──\n"),
+    ] {
+        let mark = BootMark { fate: Some(fate), ..mark(BootEvent::End(End::Silence), &gone) };
+        assert_eq!(shown(Output::Short, &[Shown::Boot(&mark)]), words);
+        let json = shown(Output::Json, &[Shown::Boot(&mark)]);
+        assert!(json.contains(&format!(r#""end":"silence","fate":"{}""#, fate.as_str())), "{json}");
+    }
+}
+
+#[test]
+fn a_line_of_pstore_is_marked_in_every_form_but_the_bare_bytes() {
+    let line = record(b"its last word");
+    let all = [Shown::Pstore(&line)];
+    assert!(shown(Output::Short, &all).ends_with("its last word [pstore]\n"));
+    assert!(shown(Output::Full, &all).contains("pstore"));
+    assert!(shown(Output::Json, &all).starts_with(r#"{"v":1,"type":"pstore","#));
+    assert_eq!(shown(Output::Raw, &all), "its last word\n");
 }

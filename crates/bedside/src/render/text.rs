@@ -10,7 +10,7 @@ use bedside_store::read::{End, Gap, OwnedRecord};
 use bedside_stream::Cause;
 
 use super::escape::{self, Escaped};
-use super::{BootEvent, BootMark, Look, Render, Shown, words};
+use super::{BootEvent, BootMark, Fate, Look, Render, Shown, words};
 use crate::time;
 
 /// Writes text.
@@ -76,7 +76,8 @@ impl Text {
         }
         self.settle(out)?;
         let line = self.boot_line(mark);
-        if mark.event == BootEvent::End(End::Silence) && mark.boot.superseded {
+        let says_no_more = mark.fate.is_none() && mark.boot.superseded;
+        if mark.event == BootEvent::End(End::Silence) && says_no_more {
             self.silent = Some((Arc::clone(&mark.boot.host), mark.boot.number, line));
             return Ok(());
         }
@@ -100,6 +101,9 @@ impl Text {
         let palette = self.look.palette;
         let style = match mark.event {
             BootEvent::End(End::Panic) => palette.bad(),
+            BootEvent::End(_) if matches!(mark.fate, Some(Fate::Panic | Fate::Flatline)) => {
+                palette.bad()
+            }
             _ => palette.boot(),
         };
         self.rule(style, Some(&mark.boot.host), &words::boot(mark))
@@ -117,15 +121,20 @@ impl Text {
         }
     }
 
-    fn record(&mut self, record: &OwnedRecord, out: &mut dyn Write) -> io::Result<()> {
+    fn record(
+        &mut self,
+        record: &OwnedRecord,
+        from_pstore: bool,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         if let Some(heading) = self.heading.take() {
             writeln!(out, "{heading}")?;
         }
         self.settle(out)?;
         if self.full {
-            full::write(&self.look, record, out)
+            full::write(&self.look, record, from_pstore, out)
         } else {
-            short(&self.look, record, out)
+            short(&self.look, record, from_pstore, out)
         }
     }
 }
@@ -133,7 +142,8 @@ impl Text {
 impl Render for Text {
     fn show(&mut self, shown: Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
         match shown {
-            Shown::Record(record) => self.record(record, out),
+            Shown::Record(record) => self.record(record, false, out),
+            Shown::Pstore(record) => self.record(record, true, out),
             Shown::Gap(gap) => {
                 self.gap(gap);
                 Ok(())
@@ -159,7 +169,12 @@ impl Render for Text {
 }
 
 /// `2026-11-20 13:44:37.545 web1 [   12.345678] text`.
-fn short(look: &Look, record: &OwnedRecord, out: &mut dyn Write) -> io::Result<()> {
+fn short(
+    look: &Look,
+    record: &OwnedRecord,
+    from_pstore: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let (aside, host_style) = (look.palette.aside(), host_style(look, &record.host));
     let received = time::local(record.received, &look.zone, 3);
     let width = look.host_width;
@@ -174,6 +189,9 @@ fn short(look: &Look, record: &OwnedRecord, out: &mut dyn Write) -> io::Result<(
     write!(out, "{level:#}")?;
     if record.incomplete {
         write!(out, " {aside}[incomplete]{aside:#}")?;
+    }
+    if from_pstore {
+        write!(out, " {aside}[pstore]{aside:#}")?;
     }
     writeln!(out)
 }

@@ -4,7 +4,7 @@ use bedside_store::read::{BootSummary, End, Losses};
 use bedside_stream::{Cause, WallTime};
 
 use super::escape::Escaped;
-use super::{BootEvent, BootMark};
+use super::{BootEvent, BootMark, Fate};
 use crate::time;
 
 /// `12 records not seen (filtered or lost)`, and so on for each cause.
@@ -29,6 +29,9 @@ pub(super) fn boot(mark: &BootMark<'_>) -> String {
     let number = mark.boot.number;
     match mark.event {
         BootEvent::Begin => begin(mark),
+        BootEvent::End(End::Silence) if mark.fate.is_some() => {
+            format!("boot {number} {}", mark.fate.map_or("", Fate::words))
+        }
         BootEvent::End(End::Clean) => format!("boot {number} shut down"),
         BootEvent::End(End::Panic) => format!("boot {number} panicked"),
         BootEvent::End(End::Silence) if mark.boot.superseded => {

@@ -77,7 +77,7 @@ impl Ward {
             match item {
                 Item::Record(record) => held.push(record.seq.context("a record without number")?),
                 Item::Gap(gap) if gap.cause == "limit" => limit += gap.count,
-                Item::Gap(_) | Item::Boot(_) => {}
+                Item::Pstore(_) | Item::Gap(_) | Item::Boot(_) => {}
             }
         }
         ensure!(held.is_sorted_by(|a, b| a < b), "twice or out of order");

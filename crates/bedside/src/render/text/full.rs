@@ -10,11 +10,16 @@ use crate::cli::LEVELS;
 use crate::time;
 
 /// Writes one record.
-pub(super) fn write(look: &Look, record: &OwnedRecord, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(
+    look: &Look,
+    record: &OwnedRecord,
+    from_pstore: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let style = super::host_style(look, &record.host);
     let host = Escaped(record.host.as_bytes());
     writeln!(out, "{} {style}{host}{style:#}", time::local(record.received, &look.zone, 6))?;
-    write_header(look, record, out)?;
+    write_header(look, record, from_pstore, out)?;
     let level = look.palette.level(record.prefix.map(|prefix| (prefix & 7) as u8));
     field(look, out, b"text", format_args!("{level}"))?;
     escape::write_lines(out, &record.text, INDENT)?;
@@ -25,12 +30,19 @@ pub(super) fn write(look: &Look, record: &OwnedRecord, out: &mut dyn Write) -> i
     writeln!(out)
 }
 
-fn write_header(look: &Look, record: &OwnedRecord, out: &mut dyn Write) -> io::Result<()> {
+fn write_header(
+    look: &Look,
+    record: &OwnedRecord,
+    from_pstore: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut line =
         |key: &str, value: String| field(look, out, key.as_bytes(), format_args!("{value}\n"));
     line("boot", record.boot.to_string())?;
     line("source", format!("{} to port {}", record.source, record.port))?;
-    line("format", record.format.as_str().to_owned())?;
+    let format =
+        if from_pstore { "pstore, found after the next start" } else { record.format.as_str() };
+    line("format", format.to_owned())?;
     if let Some(seq) = record.seq {
         line("seq", seq.to_string())?;
     }

@@ -1,0 +1,259 @@
+//! Sends the doctors what the kernel left of its last deaths, once.
+//!
+//! A doctor says which line is missing until it has kept the dump. Who answers no questions is
+//! sent all of it after some waiting, and nobody knows whether it came.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+use std::{io, thread};
+
+use bedside_host::{Dump, Machine};
+use netconsole_wire::dump::{self, DumpLine};
+use netconsole_wire::question::{About, Nonce, Reply};
+
+use crate::ask;
+use crate::heart::State;
+use crate::tell::say;
+
+/// The dumps that not every doctor has.
+pub(crate) struct Harvest<'m> {
+    machine: &'m Machine,
+    dumps: Vec<Dump>,
+    /// Whom each was given: lines `dump doctor`.
+    given: BTreeSet<String>,
+    /// How many of these are noted.
+    noted: usize,
+    /// Looks at doctors that did not answer.
+    in_vain: u32,
+    /// A doctor has got all, and is about to keep it.
+    under_way: bool,
+}
+
+/// What came of one dump and one doctor.
+enum Outcome {
+    /// It is on the doctor's disk.
+    Kept,
+    /// The doctor has not got all of it yet.
+    NotYet,
+    /// The doctor answers no questions.
+    Mute,
+}
+
+impl<'m> Harvest<'m> {
+    /// Looks for what has not been given to anybody yet.
+    pub(crate) fn new(machine: &'m Machine) -> Self {
+        let found = machine.pstore();
+        for name in &found.packed {
+            say!("{name} in pstore is packed, and this kernel can't unpack it");
+        }
+        let there: BTreeSet<String> =
+            found.dumps.iter().map(|dump| Nonce(dump.id).to_string()).collect();
+        let is_there = |line: &&str| line.split(' ').next().is_some_and(|id| there.contains(id));
+        let noted = machine.remembered(NOTE).unwrap_or_default();
+        let given: BTreeSet<String> = noted.lines().filter(is_there).map(str::to_owned).collect();
+        let (noted, dumps) = (given.len(), found.dumps);
+        Self { machine, dumps, given, noted, in_vain: 0, under_way: false }
+    }
+
+    /// Gives what is left to whom there is a way to.
+    pub(crate) fn go_on(&mut self, state: &State<'_>) {
+        self.under_way = false;
+        let mut mute = false;
+        for (doctor, way) in state.doctors.iter().zip(&state.facts.ways) {
+            let Some(at) = ask::address(doctor, way) else { continue };
+            for dump in &self.dumps {
+                let line = format!("{} {doctor}", Nonce(dump.id));
+                if self.given.contains(&line) {
+                    continue;
+                }
+                match give(at, dump, state).unwrap_or(Outcome::NotYet) {
+                    Outcome::NotYet => self.under_way = true,
+                    Outcome::Mute if self.in_vain < PATIENCE => mute = true,
+                    Outcome::Mute => {
+                        drop(send(at, dump, state, 1));
+                        let why = &dump.why;
+                        say!("{doctor} was sent what pstore tells of {why}; it does not answer");
+                        self.given.insert(line);
+                    }
+                    Outcome::Kept => {
+                        say!("{doctor} has what pstore tells of {}", dump.why);
+                        self.given.insert(line);
+                    }
+                }
+            }
+        }
+        self.in_vain += u32::from(mute);
+        self.note();
+    }
+
+    /// How long it may wait until it goes on.
+    pub(crate) fn rest(&self) -> Duration {
+        if self.under_way { SOON } else { Duration::MAX }
+    }
+
+    fn note(&mut self) {
+        if self.noted == self.given.len() {
+            return;
+        }
+        self.noted = self.given.len();
+        let lines: Vec<&str> = self.given.iter().map(String::as_str).collect();
+        if let Err(error) = self.machine.remember(NOTE, &(lines.join("\n") + "\n")) {
+            say!("{error}: what pstore tells may be sent again");
+        }
+    }
+}
+
+/// Asks for what is missing and sends it, as long as that helps.
+fn give(at: SocketAddr, dump: &Dump, state: &State<'_>) -> io::Result<Outcome> {
+    let mut before = 0;
+    loop {
+        match ask::patiently(at, Nonce(dump.id), About::Dump) {
+            Ok(Reply::Kept) => return Ok(Outcome::Kept),
+            Ok(Reply::Missing(from)) if from > before => {
+                send(at, dump, state, from)?;
+                before = from;
+            }
+            Ok(Reply::Missing(_) | Reply::Waiting) => return Ok(Outcome::NotYet),
+            Ok(_) | Err(_) => return Ok(Outcome::Mute),
+        }
+    }
+}
+
+/// Sends the lines from that number on, no faster than a network takes them.
+fn send(at: SocketAddr, dump: &Dump, state: &State<'_>, from: u32) -> io::Result<()> {
+    let any: IpAddr = if at.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+    let socket = UdpSocket::bind((any, 0))?;
+    let identity = &state.facts.identity;
+    let whole = dump::Dump {
+        id: Nonce(dump.id),
+        host: identity.name(),
+        pid: std::process::id(),
+        boot_id: &identity.boot_id,
+        lines: dump.lines.len() as u32,
+        died_s: dump.died_s,
+        from: &dump.from,
+        why: &dump.why,
+    };
+    for (number, text) in (1..).zip(&dump.lines).skip(from as usize - 1) {
+        let line = DumpLine { dump: whole, number, text };
+        socket.send_to(&[line.head().to_string().as_bytes(), text].concat(), at)?;
+        if number.is_multiple_of(BURST) {
+            thread::sleep(BREATH);
+        }
+    }
+    Ok(())
+}
+
+/// The name of the note that outlives a start.
+pub(crate) const NOTE: &str = "pstore";
+/// Looks at a doctor that does not answer, ten seconds apart, before it is sent all unasked: it
+/// may only be starting.
+const PATIENCE: u32 = 30;
+/// A doctor keeps house once a second.
+const SOON: Duration = Duration::from_secs(1);
+/// Lines between two breaths.
+const BURST: u32 = 16;
+const BREATH: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use bedside_plan::Doctor;
+    use bedside_plan::facts::{Facts, Identity, Route, RouteKind, Way};
+    use netconsole_wire::question::{Answer, QUESTION_LENGTH, Question};
+
+    use super::*;
+
+    /// A machine with a dump of 40 lines.
+    fn machine() -> (tempfile::TempDir, Machine) {
+        let root = tempfile::tempdir().unwrap();
+        let lines: Vec<String> = (1..=40).map(|n| format!("<6>[{n:5}.000000] line {n}")).collect();
+        let lines = lines.join("\n");
+        let dir = root.path().join("sys/fs/pstore");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("dmesg-ramoops-0"), format!("Panic#1 Part1\n{lines}")).unwrap();
+        let machine = Machine::new(root.path());
+        (root, machine)
+    }
+
+    fn facts() -> Facts {
+        let address = [127, 0, 0, 1].into();
+        let route = Route {
+            address,
+            device: 1,
+            source: None,
+            next_hop: address,
+            mac: None,
+            kind: RouteKind::Unicast,
+        };
+        let identity = Identity { boot_id: "b007".into(), ..Identity::default() };
+        Facts { identity, ways: vec![Way::Route(route)], ..Facts::default() }
+    }
+
+    /// A doctor who loses line 7 once, and answers until it was told that all is kept.
+    fn doctor(socket: &UdpSocket) -> Vec<u32> {
+        let mut heard = BTreeSet::new();
+        let mut numbers = Vec::new();
+        let mut room = [0; 2048];
+        loop {
+            let (got, from) = socket.recv_from(&mut room).unwrap();
+            if let Some(line) = DumpLine::parse(&room[..got]) {
+                let lost = line.number == 7 && !numbers.contains(&7);
+                numbers.push(line.number);
+                heard.extend((!lost).then_some(line.number));
+                continue;
+            }
+            let question = Question::parse(&room[..got]).unwrap();
+            let missing = (1..=40).find(|number| !heard.contains(number));
+            let reply = missing.map_or(Reply::Kept, Reply::Missing);
+            let mut room = [0; QUESTION_LENGTH];
+            let answer = Answer { nonce: question.nonce, reply };
+            socket.send_to(answer.emit(&mut room), from).unwrap();
+            if reply == Reply::Kept {
+                return numbers;
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_lost_is_sent_again_and_what_is_kept_never() {
+        let (_root, machine) = machine();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let doctors = Doctor::parse(&format!("127.0.0.1:{port}")).unwrap();
+        let facts = facts();
+        let state = State { facts: &facts, doctors: &doctors, armed: true };
+        let hears = thread::spawn(move || (doctor(&socket), socket));
+        Harvest::new(&machine).go_on(&state);
+        let (numbers, socket) = hears.join().unwrap();
+        assert_eq!(numbers, (1..=40).chain(7..=40).collect::<Vec<u32>>());
+        // An agent that starts anew does not even ask.
+        Harvest::new(&machine).go_on(&state);
+        socket.set_nonblocking(true).unwrap();
+        assert_eq!(socket.recv(&mut [0; 64]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        machine.forget(NOTE).unwrap();
+        assert_eq!(machine.remembered(NOTE), None);
+    }
+
+    #[test]
+    fn whoever_does_not_answer_is_sent_it_once_after_a_while() {
+        let (_root, machine) = machine();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let doctors = Doctor::parse(&format!("127.0.0.1:{port}")).unwrap();
+        let facts = facts();
+        let state = State { facts: &facts, doctors: &doctors, armed: true };
+        let mut harvest = Harvest { in_vain: PATIENCE, ..Harvest::new(&machine) };
+        harvest.go_on(&state);
+        harvest.go_on(&state);
+        socket.set_nonblocking(true).unwrap();
+        let mut room = [0; 2048];
+        let datagrams = std::iter::from_fn(|| {
+            let got = socket.recv(&mut room).ok()?;
+            Some(DumpLine::parse(&room[..got]).is_some())
+        });
+        assert_eq!(datagrams.filter(|is_line| *is_line).count(), 40);
+    }
+}
