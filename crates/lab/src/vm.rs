@@ -18,6 +18,8 @@ pub struct Kernel {
     pub image: PathBuf,
     /// Its initramfs.
     pub initramfs: PathBuf,
+    /// What makes a machine with it a Debian rather than a busybox, as a second archive.
+    pub debian: PathBuf,
 }
 
 /// The parameter that makes a machine send to `port` of the host, which it sees as 10.0.2.2.
@@ -39,6 +41,7 @@ pub fn prepare(dir: &Path) -> Result<()> {
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
+    initramfs::pack(&dir.join("debian"), &dir.join("debian.cpio"))?;
     for name in KERNELS {
         let home = dir.join(name);
         initramfs::build(&home.join("modules"), &dir.join("busybox"), &home.join("initramfs"))
@@ -50,8 +53,9 @@ pub fn prepare(dir: &Path) -> Result<()> {
 /// A kernel that was prepared in `dir`: `6.1` or `7`.
 pub fn kernel(dir: &Path, name: &str) -> Result<Kernel> {
     let home = dir.join(name);
-    let kernel = Kernel { image: home.join("vmlinuz"), initramfs: home.join("initramfs") };
-    for file in [&kernel.image, &kernel.initramfs] {
+    let (image, initramfs) = (home.join("vmlinuz"), home.join("initramfs"));
+    let kernel = Kernel { image, initramfs, debian: dir.join("debian.cpio") };
+    for file in [&kernel.image, &kernel.initramfs, &kernel.debian] {
         ensure!(file.is_file(), "no {}: is kernel {name} prepared?", file.display());
     }
     Ok(kernel)

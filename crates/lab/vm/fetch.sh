@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# fetch.sh DIR: Debian's stock kernels, unpacked and not installed, and a static busybox.
+# fetch.sh DIR: Debian's stock kernels, unpacked and not installed, a static busybox, and what a
+# machine needs beside them to be a Debian.
 #
 #   DIR/6.1/vmlinuz, DIR/6.1/modules/   the newest 6.1 of bookworm
 #   DIR/7/vmlinuz,   DIR/7/modules/     the newest 7.x of trixie-backports
 #   DIR/busybox
+#   DIR/debian/                         systemd, kmod and nft of bookworm, unpacked
 #
 # Needs apt, dpkg-deb and the network, no root. apt's own state is left alone: the lists live in
 # DIR, and the mirror is the one that this machine uses already. No kernel found is a failure.
@@ -13,11 +15,12 @@ dir=$(mkdir -p "${1:?usage: fetch.sh DIR}" && cd "$1" && pwd)
 flavour=cloud-amd64 # small, with virtio_net and netconsole
 
 main() {
-  if [[ -x $dir/busybox && -d $dir/6.1 && -d $dir/7 ]]; then return; fi
+  if [[ -x $dir/busybox && -d $dir/6.1 && -d $dir/7 && -d $dir/debian ]]; then return; fi
   prepare_apt
   [[ -x $dir/busybox ]] || fetch_busybox
   [[ -d $dir/6.1 ]] || fetch_kernel 6.1 linux-image- '6\.1\.'
   [[ -d $dir/7 ]] || fetch_kernel 7 linux-modules- '7\.'
+  [[ -d $dir/debian ]] || fetch_debian
 }
 
 prepare_apt() {
@@ -64,6 +67,19 @@ fetch_kernel() {
   mv "$dir/$name.new" "$dir/$name"
   rm -rf "$dir/unpacked" "$dir"/*.deb
   echo "kernel $name: $version"
+}
+
+# With all that they depend on, as a machine that has nothing would get them; without what nobody
+# reads there.
+fetch_debian() {
+  local archives=$dir/apt/cache/archives package
+  quietly apt apt-get -o Dir::State::status=/dev/null -o APT::Install-Recommends=false \
+    --yes --download-only install systemd kmod nftables
+  rm -rf "$dir/debian.new"
+  for package in "$archives"/*.deb; do dpkg-deb -x "$package" "$dir/debian.new"; done
+  rm -rf "$dir"/debian.new/usr/share/{bash-completion,doc,i18n,locale,man,zsh} "$archives"/*.deb
+  rm -rf "$dir"/debian.new/usr/lib/x86_64-linux-gnu/gconv
+  mv "$dir/debian.new" "$dir/debian"
 }
 
 # The newest package whose name matches.

@@ -7,6 +7,7 @@
 
 mod arming;
 mod deaths;
+mod debian;
 mod down;
 mod ipv6;
 mod network;

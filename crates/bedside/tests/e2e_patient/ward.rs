@@ -1,5 +1,6 @@
 //! A doctor, and machines with a patient in them.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -71,6 +72,13 @@ impl Ward {
         let mut order = Order::new(&kernel, Arms::Script { text, files }, death, serial);
         more(&mut order);
         Machine::start(&order)
+    }
+
+    /// Keeps a text in a file.
+    pub(crate) fn keep(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.data.path().join(name);
+        fs::write(&path, text).with_context(|| format!("{} not written", path.display()))?;
+        Ok(path)
     }
 
     /// Waits until the machine's heart is in this state.

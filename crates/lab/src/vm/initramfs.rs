@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,6 +39,32 @@ pub(super) fn overlay<'f>(files: impl IntoIterator<Item = (&'f str, u32, &'f [u8
         cpio.file(path, mode, content);
     }
     cpio.end()
+}
+
+/// Writes an archive of a whole tree to `archive`.
+pub(super) fn pack(tree: &Path, archive: &Path) -> Result<()> {
+    let mut cpio = Cpio::default();
+    add(tree, "", &mut cpio)?;
+    fs::write(archive, cpio.end()).with_context(|| format!("{} not written", archive.display()))
+}
+
+/// What is in a directory that the machine knows as `below`, which is empty or ends with a `/`.
+fn add(dir: &Path, below: &str, cpio: &mut Cpio) -> Result<()> {
+    for entry in fs::read_dir(dir).with_context(|| format!("{} not listed", dir.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{below}{name}");
+        let meta = path.symlink_metadata()?;
+        if meta.is_dir() {
+            cpio.directory(&name);
+            add(&path, &(name + "/"), cpio)?;
+        } else if meta.is_symlink() {
+            cpio.link(&name, fs::read_link(&path)?.as_os_str().as_encoded_bytes());
+        } else {
+            cpio.file(&name, meta.permissions().mode() & 0o7777, &fs::read(&path)?);
+        }
+    }
+    Ok(())
 }
 
 /// The modules wanted with all that they depend on, dependencies first.
@@ -139,6 +166,10 @@ impl Cpio {
 
     fn file(&mut self, name: &str, mode: u32, content: &[u8]) {
         self.entry(name, 0o100_000 | mode, content);
+    }
+
+    fn link(&mut self, name: &str, to: &[u8]) {
+        self.entry(name, 0o120_777, to);
     }
 
     fn end(mut self) -> Vec<u8> {

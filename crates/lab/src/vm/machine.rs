@@ -51,6 +51,8 @@ pub struct Order<'a> {
     pub restarts: bool,
     /// More words for the kernel's command line.
     pub words: String,
+    /// A Debian, whose systemd starts the script as a service; else there is busybox only.
+    pub debian: bool,
     /// Two more network cards, `eth1` and `eth2`, with a cable from one to the other.
     pub cable: bool,
     /// Where its serial console is written to; what a script says beside it, with `.said` behind
@@ -61,8 +63,8 @@ pub struct Order<'a> {
 impl<'a> Order<'a> {
     /// A machine with one card, which a restart ends.
     pub fn new(kernel: &'a Kernel, arms: Arms, death: Death, serial: PathBuf) -> Self {
-        let (restarts, words, cable) = (false, String::new(), false);
-        Self { kernel, arms, death, restarts, words, cable, serial }
+        let (restarts, words, debian, cable) = (false, String::new(), false, false);
+        Self { kernel, arms, death, restarts, words, debian, cable, serial }
     }
 }
 
@@ -180,6 +182,9 @@ fn initramfs(order: &Order<'_>) -> Result<PathBuf> {
     let read =
         |path: &PathBuf| fs::read(path).with_context(|| format!("{} not read", path.display()));
     let mut all = read(own)?;
+    if order.debian {
+        all.extend(read(&order.kernel.debian)?);
+    }
     let files = files.iter().map(|(place, path)| Ok((place.as_str(), read(path)?)));
     let files: Vec<(&str, Vec<u8>)> = files.collect::<Result<_>>()?;
     let files = files.iter().map(|(place, content)| (*place, 0o755, content.as_slice()));
