@@ -11,6 +11,7 @@ mod debian;
 mod down;
 mod ipv6;
 mod network;
+mod pstore;
 mod refusals;
 mod relay;
 mod ward;

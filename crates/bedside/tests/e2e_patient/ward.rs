@@ -16,7 +16,7 @@ use bedside_lab::wait;
 pub(crate) const KERNELS: [&str; 2] = ["6.1", "7"];
 
 /// A script takes less than a minute on an idle machine, and there are several at once.
-const LIFETIME: Duration = Duration::from_mins(5);
+pub(crate) const LIFETIME: Duration = Duration::from_mins(5);
 
 const HELPERS: &str = include_str!("helpers.sh");
 
