@@ -13,6 +13,7 @@ pub mod mounts;
 pub mod networks;
 pub mod oracle;
 pub mod patient;
+pub mod programs;
 pub mod serial;
 pub mod vm;
 pub mod wait;

@@ -61,21 +61,5 @@ pub fn kernel(dir: &Path, name: &str) -> Result<Kernel> {
     Ok(kernel)
 }
 
-/// The patient as a static program, built now; needs the target of that name
-/// (`rustup target add x86_64-unknown-linux-musl`).
-pub fn patient() -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = root.join("target/patient");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--package", "bedside-patient", "--profile", "patient"]);
-    build.args(["--target", STATIC, "--target-dir"]).arg(&target).current_dir(&root);
-    let status = build.status().with_context(|| format!("{build:?} did not start"))?;
-    ensure!(status.success(), "{build:?} ended with {status}");
-    Ok(target.join(STATIC).join("patient/bedside-patient"))
-}
-
-const STATIC: &str = "x86_64-unknown-linux-musl";
-
 /// The names under which the newest of their kind are kept.
 const KERNELS: [&str; 2] = ["6.1", "7"];

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use bedside_lab::answer::Item;
 use bedside_lab::doctor::{Bedside, Doctor};
 use bedside_lab::vm::{self, Arms, Death, Machine, Order};
-use bedside_lab::wait;
+use bedside_lab::{programs, wait};
 
 /// The kernels, by the names under which they are prepared.
 pub(crate) const KERNELS: [&str; 2] = ["6.1", "7"];
@@ -26,7 +26,8 @@ pub(crate) static HOME: LazyLock<&Path> = LazyLock::new(|| {
     vm::prepare(home).expect("Debian has the kernels");
     home
 });
-static PATIENT: LazyLock<PathBuf> = LazyLock::new(|| vm::patient().expect("the patient builds"));
+static PATIENT: LazyLock<PathBuf> =
+    LazyLock::new(|| programs::static_patient().expect("the patient builds"));
 
 /// A doctor, and what machines leave behind.
 pub(crate) struct Ward {
