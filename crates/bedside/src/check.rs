@@ -18,13 +18,15 @@ use serde::Serialize;
 
 use crate::cli::CheckArgs;
 use crate::config::{Config, Listen};
+use crate::keys::Keys;
 use crate::{Exit, exit, health, render};
 
 /// What a check came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// What was looked at: `port`, `receive_buffer`, `firewall`, `disk`, `clock`, `doctor`,
-    /// `store`; of a running doctor `keeping`, `catalogue`, `lost`.
+    /// `key`, `store`; of a running doctor `keeping`, `catalogue`, `lost`, `strangers`, `heartbeats`,
+    /// `key`.
     pub what: &'static str,
     /// Which one, where there may be several.
     pub on: Option<String>,
@@ -104,10 +106,29 @@ pub fn all(config: &Config, data: &Path) -> Vec<Verdict> {
     verdicts.extend(firewall::firewall(&ports::numbers(config)));
     verdicts.push(disk::disk(data, config.retention.size.0));
     verdicts.push(clock::clock());
+    verdicts.extend(key(config));
     verdicts.push(store::running(doctor));
     verdicts.push(store::store(data));
     verdicts.extend(health::verdicts(data, doctor.is_some()));
     verdicts
+}
+
+/// Whether agents can be told from whoever pretends to be one, if that is wanted.
+fn key(config: &Config) -> Option<Verdict> {
+    let path = config.key_file.as_deref()?;
+    Some(match Keys::read(Some(path)) {
+        Ok(keys) => {
+            let count = keys.count();
+            Verdict::ok(
+                "key",
+                format!("what agents say counts if it is sealed with one of {count}"),
+            )
+        }
+        Err(error) => {
+            let cure = "mend the file, or take `key_file` out of the configuration";
+            Verdict::problem("key", format!("{error:#}"), cure)
+        }
+    })
 }
 
 /// What the exit status says: a problem weighs more than what is unknown.

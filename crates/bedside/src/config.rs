@@ -30,6 +30,8 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// Whom to hear; everybody where it is empty.
     pub allow: Vec<Network>,
+    /// A file with the keys that agents share with the doctor.
+    pub key_file: Option<PathBuf>,
     /// Bytes of receive buffer to ask for per socket, as the kernel counts them.
     pub receive_buffer: Size,
     /// How long to let datagrams gather once the sockets are empty.
@@ -152,6 +154,7 @@ impl Config {
         [
             ("listen", self.listen != new.listen),
             ("data", self.data != new.data),
+            ("key_file", self.key_file != new.key_file),
             ("receive_buffer", self.receive_buffer != new.receive_buffer),
             ("live", self.live != new.live),
             ("store", self.store != new.store),
@@ -171,6 +174,7 @@ impl Default for Config {
             listen: any.map(|address: SocketAddr| Listen(address)).into(),
             data: None,
             allow: Vec::new(),
+            key_file: None,
             receive_buffer: Size(64 << 20),
             patience: Length(Duration::from_millis(2)),
             answer: true,

@@ -37,6 +37,9 @@ struct Told {
     /// Boots whose last heartbeat made room for others', and heartbeats that found no room.
     #[serde(default)]
     heartbeats: (u64, u64),
+    /// What pretended to be an agent's and was sealed with none of the keys.
+    #[serde(default)]
+    unsealed: u64,
 }
 
 /// The doctor's end of the file.
@@ -54,10 +57,16 @@ impl HealthFile {
     }
 
     /// Says how the writer is. What cannot be said at once is said the next time.
-    pub(crate) fn tell(&self, writer: &Writer, strangers: u64, pulses: pulse::Counters) {
+    pub(crate) fn tell(
+        &self,
+        writer: &Writer,
+        strangers: u64,
+        pulses: pulse::Counters,
+        unsealed: u64,
+    ) {
         let heartbeats = (pulses.made_room, pulses.no_room);
         let told = Told::of(&writer.health(), writer.counters());
-        drop(self.0.tell(Told { strangers, heartbeats, ..told }));
+        drop(self.0.tell(Told { strangers, heartbeats, unsealed, ..told }));
     }
 }
 
@@ -104,6 +113,7 @@ impl Told {
             lost: lost.map(|counter| counter.load(Ordering::Relaxed)).iter().sum(),
             strangers: 0,
             heartbeats: (0, 0),
+            unsealed: 0,
         }
     }
 
@@ -135,6 +145,13 @@ impl Told {
                  heartbeats were taken for lines for want of it"
             );
             verdicts.push(Verdict::problem("heartbeats", said, HEARTBEATS_CURE));
+        }
+        if self.unsealed > 0 {
+            let said = format!(
+                "{} heartbeats or lines of pstore were sealed with no key of ours, or heard before",
+                self.unsealed
+            );
+            verdicts.push(Verdict::problem("key", said, KEY_CURE));
         }
         verdicts
     }
@@ -185,6 +202,8 @@ const UNTOLD_CURE: &str = "what the doctor said (`journalctl -u bedside`), and `
 const STRANGERS_CURE: &str = "if they are made up, `allow` in the configuration, or a firewall, \
     keeps them out; what they say is kept, and fills the disk up to `size` under [retention]";
 const HEARTBEATS_CURE: &str = "more `heartbeats` under [limits], if that many boots are no flood";
+const KEY_CURE: &str = "on each machine /etc/bedside/patient.key, with a key of `key_file`; one that \
+    has it and is refused still is not what it says it is";
 const LOST_CURE: &str =
     "`bedside log` shows where; a faster disk, or more `queue` under [store], prevents it";
 
@@ -205,6 +224,8 @@ mod tests {
         assert!(said.len() == 2 && said[1].starts_with("9 new senders"), "{said:?}");
         let full = Told { heartbeats: (4, 0), ..Told::default() };
         assert!(full.verdicts()[1].evidence.starts_with("4 boots"), "{full:?}");
+        let forged = Told { unsealed: 3, ..Told::default() };
+        assert!(forged.verdicts()[1].evidence.starts_with("3 heartbeats"), "{forged:?}");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod fate;
 mod health;
 mod hint;
 pub mod hosts;
+mod keys;
 pub mod listen;
 pub mod log;
 pub mod man;

@@ -19,6 +19,7 @@ use bedside_stream::WallTime;
 use netconsole_wire::heartbeat::Heartbeat;
 use serde::{Deserialize, Serialize};
 
+use crate::keys::Said;
 use crate::render::Stamp;
 use crate::scribe::Scribe;
 use crate::time;
@@ -39,6 +40,20 @@ pub(crate) struct Pulse {
     pub(crate) armed: bool,
     pub(crate) errors: u64,
     pub(crate) goodbye: bool,
+    /// The number of the last one that was sealed.
+    #[serde(default)]
+    counter: u64,
+}
+
+/// What came of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Felt {
+    /// It was a heartbeat.
+    Beat,
+    /// It was one that was sealed, and heard before.
+    Again,
+    /// It was none.
+    Nothing,
 }
 
 /// When a doctor was there to hear.
@@ -125,20 +140,24 @@ impl Pulses {
 
     /// Takes a datagram if it is a heartbeat. One for which there is no room is a line like all
     /// others.
-    pub(crate) fn take(&mut self, from: IpAddr, received: WallTime, payload: &[u8]) -> bool {
-        let Some(heartbeat) = Heartbeat::parse(payload) else { return false };
-        let Some(boot_id) = BootId::parse(heartbeat.boot_id) else { return false };
+    pub(crate) fn take(&mut self, from: IpAddr, received: WallTime, said: &Said<'_>) -> Felt {
+        let Some(heartbeat) = Heartbeat::parse(said.payload) else { return Felt::Nothing };
+        let Some(boot_id) = BootId::parse(heartbeat.boot_id) else { return Felt::Nothing };
         let known = self.by_boot.get(&boot_id).copied();
         let Some(at) = known.or_else(|| self.make_room(boot_id, received)) else {
             self.counters.no_room += 1;
-            return false;
+            return Felt::Nothing;
         };
-        let Some(pulse) = self.slots.get_mut(at as usize) else { return false };
+        let Some(pulse) = self.slots.get_mut(at as usize) else { return Felt::Nothing };
+        if said.counter.is_some_and(|counter| counter <= pulse.counter) {
+            return Felt::Again;
+        }
+        pulse.counter = said.counter.unwrap_or(pulse.counter);
         self.by_last.remove(&pulse.place(at));
         pulse.feel(&heartbeat, from, received);
         self.by_last.insert(pulse.place(at));
         self.changed.insert(at as usize);
-        true
+        Felt::Beat
     }
 
     /// What was counted.
@@ -196,6 +215,7 @@ impl Pulse {
             armed: false,
             errors: 0,
             goodbye: false,
+            counter: 0,
         }
     }
 
@@ -357,10 +377,15 @@ mod tests {
         .into_bytes()
     }
 
+    fn felt(pulses: &mut Pulses, at: u64, payload: &[u8]) -> bool {
+        let said = Said { payload, counter: None };
+        pulses.take([10, 0, 0, 7].into(), WallTime(at), &said) == Felt::Beat
+    }
+
     fn found(beats: &[(u64, &str, bool)], since: u64, until: u64) -> Found {
         let mut pulses = Pulses { most: 9, ..Pulses::default() };
         for (at, boot_id, goodbye) in beats {
-            assert!(pulses.take([10, 0, 0, 7].into(), WallTime(at * S), &beat(boot_id, *goodbye)));
+            assert!(felt(&mut pulses, at * S, &beat(boot_id, *goodbye)));
         }
         Found::of(pulses.slots, Watch { v: 1, since: since * S, until: until * S })
     }
@@ -429,8 +454,8 @@ mod tests {
     fn what_is_kept_is_found_and_taken_up() {
         let dir = tempfile::tempdir().unwrap();
         let mut pulses = Pulses::open(dir.path(), 9, WallTime(S));
-        pulses.take([10, 0, 0, 7].into(), WallTime(2 * S), &beat("a", false));
-        pulses.take([10, 0, 0, 8].into(), WallTime(3 * S), &beat("b", true));
+        felt(&mut pulses, 2 * S, &beat("a", false));
+        felt(&mut pulses, 3 * S, &beat("b", true));
         pulses.keep(WallTime(4 * S));
         let kept = pulses.slots.clone();
         drop(pulses);
@@ -444,9 +469,7 @@ mod tests {
     #[test]
     fn whoever_beats_no_more_makes_room_and_whoever_does_is_not_pushed_out() {
         let mut pulses = Pulses { most: 3, ..Pulses::default() };
-        let mut take = |at: u64, id: &str, goodbye| {
-            pulses.take([10, 0, 0, 7].into(), WallTime(at * S), &beat(id, goodbye))
-        };
+        let mut take = |at: u64, id: &str, goodbye| felt(&mut pulses, at * S, &beat(id, goodbye));
         assert!(take(0, "a", false) && take(5, "b", false) && take(6, "c", false));
         assert!(!take(7, "d", false), "all three beat");
         assert!(take(10, "a", false) && take(40, "d", false), "b made room, not a");
@@ -461,10 +484,28 @@ mod tests {
     }
 
     #[test]
+    fn a_sealed_one_counts_once_also_for_the_next_doctor() {
+        let dir = tempfile::tempdir().unwrap();
+        let payload = &beat("a", false)[..];
+        let take = |pulses: &mut Pulses, counter| {
+            pulses.take([10, 0, 0, 7].into(), WallTime(S), &Said { payload, counter })
+        };
+        let mut pulses = Pulses::open(dir.path(), 9, WallTime(S));
+        assert_eq!(take(&mut pulses, Some(7)), Felt::Beat);
+        assert_eq!(take(&mut pulses, Some(7)), Felt::Again);
+        assert_eq!(take(&mut pulses, Some(8)), Felt::Beat);
+        pulses.keep(WallTime(S));
+        drop(pulses);
+        let mut pulses = Pulses::open(dir.path(), 9, WallTime(S));
+        assert_eq!(take(&mut pulses, Some(8)), Felt::Again);
+        assert_eq!(take(&mut pulses, Some(9)), Felt::Beat);
+    }
+
+    #[test]
     fn other_datagrams_are_left_alone() {
         let mut pulses = Pulses { most: 3, ..Pulses::default() };
         let other = b"<30>1 - web1 sshd 1 - - hello";
-        assert!(!pulses.take([10, 0, 0, 7].into(), WallTime(9), other));
+        assert!(!felt(&mut pulses, 9, other));
         assert_eq!(pulses.counters(), Counters::default());
     }
 
@@ -473,7 +514,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut pulses = Pulses::open(dir.path(), 9, WallTime(S));
         for (at, id) in [(2, "a"), (4, "b"), (3, "c")] {
-            pulses.take([10, 0, 0, 7].into(), WallTime(at * S), &beat(id, false));
+            felt(&mut pulses, at * S, &beat(id, false));
         }
         pulses.keep(WallTime(5 * S));
         drop(pulses);

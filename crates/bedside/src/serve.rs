@@ -20,10 +20,11 @@ use crate::config::{Config, Listen, Live, Network};
 use crate::confine::confine;
 use crate::doctor::{Doctor, Found};
 use crate::health::HealthFile;
+use crate::keys::Keys;
 use crate::listen::{self, Allow};
 use crate::notify::{self, State};
 use crate::pstore::Dumps;
-use crate::pulse::Pulses;
+use crate::pulse::{Felt, Pulses};
 use crate::render::{Look, Screen};
 use crate::{exit, hint, time};
 
@@ -55,6 +56,8 @@ pub(crate) fn serve(
     ready: impl FnOnce(Vec<SocketAddr>, Waker) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let data = config.data()?;
+    // While it may still read elsewhere.
+    let keys = Keys::read(config.key_file.as_deref())?;
     let listening = listen::open(&config)?;
     // It knows the time zone, which lies in a file elsewhere.
     let look = shows(&config).then(Look::live);
@@ -79,6 +82,7 @@ pub(crate) fn serve(
     let dumps = Dumps::open(&data, config.store.pstore.0);
     let pulses = Pulses::open(&data, config.limits.heartbeats, time::now());
     let mut ward = Ward {
+        keys,
         dumps,
         pulses,
         doctor,
@@ -152,6 +156,7 @@ fn not_told(error: &io::Error) {
 struct Ward {
     doctor: Doctor,
     answers: Answers,
+    keys: Keys,
     pulses: Pulses,
     dumps: Dumps,
     allow: Allow,
@@ -206,7 +211,8 @@ impl Ward {
     fn keep_house(&mut self) -> anyhow::Result<()> {
         if let Some(health) = &self.health {
             let strangers = self.doctor.core().counters().strangers;
-            health.tell(self.doctor.writer(), strangers, self.pulses.counters());
+            let (pulses, unsealed) = (self.pulses.counters(), self.keys.refused());
+            health.tell(self.doctor.writer(), strangers, pulses, unsealed);
         }
         self.pulses.keep(time::now());
         self.dumps.keep(time::now());
@@ -239,6 +245,7 @@ impl Ward {
             unproven_for_want_of_room = core.unproven_for_want_of_room,
             refused = self.allow.refused(),
             answers_withheld = self.answers.withheld(),
+            unsealed = self.keys.refused(),
             pstore_without_room = self.dumps.without_room(),
             heartbeats_made_room = self.pulses.counters().made_room,
             heartbeats_without_room = self.pulses.counters().no_room,
@@ -267,13 +274,25 @@ impl Ward {
                         _ => dumps.reply(of.nonce, from.source.ip()),
                     };
                     let taken = self.answers.take(now, at, &key, datagram.payload, known)
-                        || self.pulses.take(key.source.ip(), received, datagram.payload)
-                        || self.dumps.take(&key, received, datagram.payload);
+                        || self.take_agents(&key, received, datagram.payload);
                     if !taken {
                         self.doctor.hear(now, key, received, datagram.payload);
                     }
                 }
             }
+        }
+    }
+
+    /// Takes what an agent says itself; also what only pretends to be, where there are keys.
+    fn take_agents(&mut self, key: &StreamKey, received: WallTime, payload: &[u8]) -> bool {
+        let Some(said) = self.keys.open(payload) else { return true };
+        match self.pulses.take(key.source.ip(), received, &said) {
+            Felt::Beat => true,
+            Felt::Again => {
+                self.keys.refuse();
+                true
+            }
+            Felt::Nothing => self.dumps.take(key, received, said.payload),
         }
     }
 

@@ -1,8 +1,9 @@
 //! What a kernel left in pstore when it died comes to the doctor after the next start, and is told
-//! with the boot that it tells of.
+//! with the boot that it tells of; sealed with a key that both share.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::thread;
 
@@ -15,6 +16,7 @@ use clap::Parser as _;
 
 const BEFORE: &str = "49450e1b-6f9f-446b-96fa-3286d3c662f0";
 const NOW: &str = "1c0ffee0-6f9f-446b-96fa-3286d3c662f1";
+const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const DUMP: &str = "Panic#1 Part1
 <6>[    1.000000] one
 <6>[    2.000000] two
@@ -30,11 +32,13 @@ fn machine(doctor: SocketAddr) -> Result<tempfile::TempDir> {
         ("proc/sys/kernel/random/boot_id", NOW),
         ("proc/uptime", "5.00 1.00"),
         ("etc/bedside/patient.conf", &format!("doctor = {doctor}")),
+        ("etc/bedside/patient.key", KEY),
         ("sys/fs/pstore/dmesg-ramoops-0", DUMP),
     ] {
         let path = root.path().join(path);
         fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
-        fs::write(path, text)?;
+        fs::write(&path, text)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     }
     Ok(root)
 }
@@ -43,7 +47,13 @@ fn machine(doctor: SocketAddr) -> Result<tempfile::TempDir> {
 fn the_last_words_that_nobody_heard_come_after_the_next_start() -> Result<()> {
     let data = tempfile::tempdir()?;
     let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), data.path().join("store"));
-    let doctor = bedside.serve::<&str>(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], &[])?;
+    let (keys, config) = (data.path().join("keys"), data.path().join("bedside.toml"));
+    fs::write(&keys, format!("# all machines\n{KEY}\n"))?;
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o600))?;
+    fs::write(&config, format!("key_file = {keys:?}"))?;
+    let config = config.to_str().unwrap_or_default();
+    let listen = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
+    let doctor = bedside.serve(&listen, &["--config", config])?;
     let address = doctor.addresses()[0];
     let kernel = UdpSocket::bind("127.0.0.1:0")?;
     for (seq, boot_id, text) in
@@ -82,6 +92,22 @@ fn the_last_words_that_nobody_heard_come_after_the_next_start() -> Result<()> {
     }
     let boots = String::from_utf8(bedside.run("boots", &[])?.stdout)?;
     ensure!(boots.contains("panicked, as its pstore tells"), "{boots}");
+    let hosts = String::from_utf8(bedside.run("hosts", &["--json"])?.stdout)?;
+    ensure!(hosts.contains(r#""life":"alive""#), "a sealed heartbeat counts: {hosts}");
+    // What somebody else says in its name does not.
+    let forged = "<30>1 - web1 bedside-patient 7 goodbye - boot_id=";
+    let forged = format!("{forged}{NOW} uptime=9s every=10s armed=yes errors=0");
+    kernel.send_to(forged.as_bytes(), address)?;
+    wait::until("the forger to be told of", || {
+        let mut check = bedside.command();
+        check.arg("check").arg("--data").arg(bedside.data()).args(["--config", config, "--json"]);
+        let told = String::from_utf8(check.output()?.stdout)?;
+        let both =
+            ["sealed with one of 1\"", "1 heartbeats or lines of pstore were sealed with no"];
+        Ok(both.iter().all(|words| told.contains(words)).then_some(()))
+    })?;
+    let hosts = String::from_utf8(bedside.run("hosts", &["--json"])?.stdout)?;
+    ensure!(hosts.contains(r#""life":"alive""#), "{hosts}");
     let note = root.path().join("var/lib/bedside-patient/pstore");
     wait::until("the agent to note it", || Ok(note.exists().then_some(())))?;
     ensure!(fs::read_to_string(root.path().join("sys/fs/pstore/dmesg-ramoops-0"))? == DUMP);

@@ -38,6 +38,14 @@ pub enum Error {
         /// What that mostly means.
         hint: String,
     },
+    /// The key can't be used.
+    #[error("the key {} is not used: {why}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        why: &'static str,
+    },
     /// A program did not start.
     #[error("cannot run `{words}`: {cause}")]
     Start {

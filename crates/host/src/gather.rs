@@ -1,6 +1,7 @@
 //! The facts that a plan is made from.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 
 use bedside_plan::facts::{Facts, Identity, Loaded, Module, Target};
 use bedside_plan::{Doctor, Undo, Wish, path};
@@ -46,6 +47,10 @@ impl Machine {
             initramfs: self.initramfs(),
             files: self.files()?,
             program: program(),
+            key: match self.key() {
+                Ok(key) => key.map(|_| Ok(())),
+                Err(error) => Some(Err(error.to_string())),
+            },
             distribution: self.distribution(),
             identity,
             module,
@@ -72,6 +77,27 @@ impl Machine {
             }
         }
         Ok(None)
+    }
+
+    /// The key that this machine shares with its doctors, if it has one. Nobody else may read it.
+    pub fn key(&self) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.at(path::KEY);
+        let found = match path.metadata() {
+            Ok(found) => found,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::read(path)(error)),
+        };
+        let bad = |why| Error::Key { path: path.clone(), why };
+        if found.mode() & 0o077 != 0 || found.uid() != nix::unistd::Uid::effective().as_raw() {
+            return Err(bad(
+                "it has to be root's, and nobody else's to read: `chmod 0600`, `chown root`",
+            ));
+        }
+        let key = self.word(path::KEY).unwrap_or_default();
+        if key.len() < SHORTEST_KEY {
+            return Err(bad("a key has 32 characters at least: `openssl rand -hex 32`"));
+        }
+        Ok(Some(key.into_bytes()))
     }
 
     /// With what the module was loaded in this boot, if it was loaded by us.
@@ -132,6 +158,9 @@ fn loaded_at_start(facts: &Facts) -> Option<Loaded> {
     let devices = devices.map(|link| link.index).collect();
     Some(Loaded { parameter, devices })
 }
+
+/// Characters of a key: 128 bits in hex.
+const SHORTEST_KEY: usize = 32;
 
 /// Where this program is, for the service that is to start it.
 fn program() -> String {

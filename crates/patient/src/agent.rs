@@ -13,6 +13,7 @@ use bedside_plan::Facts;
 use crate::harvest::Harvest;
 use crate::heart::{Heart, State};
 use crate::reach::{Goal, Reached, reach};
+use crate::seal::Sealer;
 use crate::signals::{Signals, Woken};
 use crate::tell::say;
 use crate::up::tell_step;
@@ -28,7 +29,8 @@ pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
     let changes = Changes::listen().context("cannot hear of changes from the kernel")?;
     let heart = goal.wish.heartbeat_s.map(Heart::new);
     let (harvest, told) = (Harvest::new(machine), String::new());
-    let mut agent = Agent { machine, goal, told, facts: Facts::default(), heart, harvest };
+    let (facts, sealer) = (Facts::default(), Sealer::new(None));
+    let mut agent = Agent { machine, goal, told, armed: false, facts, heart, harvest, sealer };
     while agent.look() {
         agent.beat();
         agent.harvest();
@@ -46,17 +48,20 @@ struct Agent<'m> {
     goal: Goal,
     /// The last trouble, which is told once.
     told: String,
+    /// Whether the kernel is as wished.
+    armed: bool,
     /// What the last look saw.
     facts: Facts,
     heart: Option<Heart>,
-    harvest: Harvest<'m>,
+    harvest: Harvest,
+    sealer: Sealer,
 }
 
 impl Agent<'_> {
     /// Mends what differs from the wish, which `up` may have changed. Trouble is tried again with
     /// the next news. False, if nothing is wished any more.
     fn look(&mut self) -> bool {
-        let trouble = match reach(self.machine, &|| Goal::now(self.machine), &mut tell_step) {
+        let mut trouble = match reach(self.machine, &|| Goal::now(self.machine), &mut tell_step) {
             Ok(Reached::NothingWished) => {
                 say!("nothing is wished of this machine any more");
                 return false;
@@ -68,6 +73,10 @@ impl Agent<'_> {
             }
             Err(error) => format!("{error:#}"),
         };
+        self.armed = trouble.is_empty();
+        if let Err(error) = self.sealer.look(self.machine) {
+            trouble = format!("{trouble}{}{error}", if self.armed { "" } else { "\n" });
+        }
         if trouble != self.told {
             say!("{}", if trouble.is_empty() { "well again" } else { &trouble });
             self.told = trouble;
@@ -91,23 +100,29 @@ impl Agent<'_> {
     }
 
     fn beat(&mut self) {
-        let (facts, doctors, armed) = (&self.facts, &self.goal.doctors, self.told.is_empty());
-        if let Some(heart) = &mut self.heart {
-            heart.beat(&State { facts, doctors, armed });
+        if let Some(mut heart) = self.heart.take() {
+            heart.beat(&self.state());
+            self.heart = Some(heart);
         }
     }
 
     /// What the kernel left of its last death goes to whoever has not got it.
     fn harvest(&mut self) {
-        let (facts, doctors, armed) = (&self.facts, &self.goal.doctors, self.told.is_empty());
-        self.harvest.go_on(&State { facts, doctors, armed });
+        let mut harvest = std::mem::take(&mut self.harvest);
+        harvest.go_on(self.machine, &self.state());
+        self.harvest = harvest;
     }
 
     fn part(&self) {
-        let (facts, doctors, armed) = (&self.facts, &self.goal.doctors, self.told.is_empty());
         if let Some(heart) = &self.heart {
-            heart.goodbye(&State { facts, doctors, armed });
+            heart.goodbye(&self.state());
         }
+    }
+
+    /// How the machine is.
+    fn state(&self) -> State<'_> {
+        let Self { facts, goal: Goal { doctors, .. }, armed, sealer, .. } = self;
+        State { facts, doctors, armed: *armed, sealer }
     }
 
     /// How long it may wait for news.

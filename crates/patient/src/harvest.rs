@@ -17,8 +17,8 @@ use crate::heart::State;
 use crate::tell::say;
 
 /// The dumps that not every doctor has.
-pub(crate) struct Harvest<'m> {
-    machine: &'m Machine,
+#[derive(Default)]
+pub(crate) struct Harvest {
     dumps: Vec<Dump>,
     /// Whom each was given: lines `dump doctor`.
     given: BTreeSet<String>,
@@ -40,9 +40,9 @@ enum Outcome {
     Mute,
 }
 
-impl<'m> Harvest<'m> {
+impl Harvest {
     /// Looks for what has not been given to anybody yet.
-    pub(crate) fn new(machine: &'m Machine) -> Self {
+    pub(crate) fn new(machine: &Machine) -> Self {
         let found = machine.pstore();
         for name in &found.packed {
             say!("{name} in pstore is packed, and this kernel can't unpack it");
@@ -53,11 +53,11 @@ impl<'m> Harvest<'m> {
         let noted = machine.remembered(NOTE).unwrap_or_default();
         let given: BTreeSet<String> = noted.lines().filter(is_there).map(str::to_owned).collect();
         let (noted, dumps) = (given.len(), found.dumps);
-        Self { machine, dumps, given, noted, in_vain: 0, under_way: false }
+        Self { dumps, given, noted, in_vain: 0, under_way: false }
     }
 
     /// Gives what is left to whom there is a way to.
-    pub(crate) fn go_on(&mut self, state: &State<'_>) {
+    pub(crate) fn go_on(&mut self, machine: &Machine, state: &State<'_>) {
         self.under_way = false;
         let mut mute = false;
         for (doctor, way) in state.doctors.iter().zip(&state.facts.ways) {
@@ -84,7 +84,7 @@ impl<'m> Harvest<'m> {
             }
         }
         self.in_vain += u32::from(mute);
-        self.note();
+        self.note(machine);
     }
 
     /// How long it may wait until it goes on.
@@ -92,13 +92,13 @@ impl<'m> Harvest<'m> {
         if self.under_way { SOON } else { Duration::MAX }
     }
 
-    fn note(&mut self) {
+    fn note(&mut self, machine: &Machine) {
         if self.noted == self.given.len() {
             return;
         }
         self.noted = self.given.len();
         let lines: Vec<&str> = self.given.iter().map(String::as_str).collect();
-        if let Err(error) = self.machine.remember(NOTE, &(lines.join("\n") + "\n")) {
+        if let Err(error) = machine.remember(NOTE, &(lines.join("\n") + "\n")) {
             say!("{error}: what pstore tells may be sent again");
         }
     }
@@ -137,7 +137,8 @@ fn send(at: SocketAddr, dump: &Dump, state: &State<'_>, from: u32) -> io::Result
     };
     for (number, text) in (1..).zip(&dump.lines).skip(from as usize - 1) {
         let line = DumpLine { dump: whole, number, text };
-        socket.send_to(&[line.head().to_string().as_bytes(), text].concat(), at)?;
+        let datagram = [line.head().to_string().as_bytes(), text].concat();
+        socket.send_to(&state.sealer.seal(datagram), at)?;
         if number.is_multiple_of(BURST) {
             thread::sleep(BREATH);
         }
@@ -165,6 +166,7 @@ mod tests {
     use netconsole_wire::question::{Answer, QUESTION_LENGTH, Question};
 
     use super::*;
+    use crate::seal::Sealer;
 
     /// A machine with a dump of 40 lines.
     fn machine() -> (tempfile::TempDir, Machine) {
@@ -224,13 +226,14 @@ mod tests {
         let port = socket.local_addr().unwrap().port();
         let doctors = Doctor::parse(&format!("127.0.0.1:{port}")).unwrap();
         let facts = facts();
-        let state = State { facts: &facts, doctors: &doctors, armed: true };
+        let sealer = Sealer::new(None);
+        let state = State { facts: &facts, doctors: &doctors, armed: true, sealer: &sealer };
         let hears = thread::spawn(move || (doctor(&socket), socket));
-        Harvest::new(&machine).go_on(&state);
+        Harvest::new(&machine).go_on(&machine, &state);
         let (numbers, socket) = hears.join().unwrap();
         assert_eq!(numbers, (1..=40).chain(7..=40).collect::<Vec<u32>>());
         // An agent that starts anew does not even ask.
-        Harvest::new(&machine).go_on(&state);
+        Harvest::new(&machine).go_on(&machine, &state);
         socket.set_nonblocking(true).unwrap();
         assert_eq!(socket.recv(&mut [0; 64]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         machine.forget(NOTE).unwrap();
@@ -244,10 +247,11 @@ mod tests {
         let port = socket.local_addr().unwrap().port();
         let doctors = Doctor::parse(&format!("127.0.0.1:{port}")).unwrap();
         let facts = facts();
-        let state = State { facts: &facts, doctors: &doctors, armed: true };
+        let sealer = Sealer::new(None);
+        let state = State { facts: &facts, doctors: &doctors, armed: true, sealer: &sealer };
         let mut harvest = Harvest { in_vain: PATIENCE, ..Harvest::new(&machine) };
-        harvest.go_on(&state);
-        harvest.go_on(&state);
+        harvest.go_on(&machine, &state);
+        harvest.go_on(&machine, &state);
         socket.set_nonblocking(true).unwrap();
         let mut room = [0; 2048];
         let datagrams = std::iter::from_fn(|| {

@@ -7,6 +7,8 @@ use bedside_plan::Doctor;
 use bedside_plan::facts::{Facts, Way};
 use netconsole_wire::heartbeat::Heartbeat;
 
+use crate::seal::Sealer;
+
 /// Beats as long as the agent lives.
 pub(crate) struct Heart {
     every_s: u32,
@@ -18,6 +20,7 @@ pub(crate) struct State<'f> {
     pub(crate) facts: &'f Facts,
     pub(crate) doctors: &'f [Doctor],
     pub(crate) armed: bool,
+    pub(crate) sealer: &'f Sealer,
 }
 
 impl Heart {
@@ -45,7 +48,7 @@ impl Heart {
         self.tell(state, true);
     }
 
-    fn tell(&self, State { facts, doctors, armed }: &State<'_>, goodbye: bool) {
+    fn tell(&self, State { facts, doctors, armed, sealer }: &State<'_>, goodbye: bool) {
         let errors = facts.targets.iter().filter_map(|target| target.transmit_errors).sum();
         let heartbeat = Heartbeat {
             host: facts.identity.name(),
@@ -61,7 +64,8 @@ impl Heart {
         for (doctor, way) in doctors.iter().zip(&facts.ways) {
             if let Way::Route(route) = way {
                 // A beat that gets lost is followed by the next one.
-                drop(send(said.as_bytes(), SocketAddr::new(route.address, doctor.port)));
+                let said = sealer.seal(said.clone().into_bytes());
+                drop(send(&said, SocketAddr::new(route.address, doctor.port)));
             }
         }
     }

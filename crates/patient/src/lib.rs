@@ -14,6 +14,7 @@ mod harvest;
 mod heart;
 mod reach;
 mod relay;
+mod seal;
 mod signals;
 mod status;
 mod tell;

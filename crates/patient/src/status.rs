@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bedside_host::Machine;
 use bedside_plan::facts::{Console, Facts, Module, Target};
-use bedside_plan::{Doctor, Maker, Verdict, Wish, arm, faults};
+use bedside_plan::{Doctor, Maker, Verdict, Wish, arm, faults, path};
 use netconsole_wire::question::{About, Reply};
 use serde_json::{Value, json};
 
@@ -105,6 +105,10 @@ impl<'f> Status<'f> {
             let parameter = parameter.unwrap_or("… (this kernel does not show it)");
             say!("a target that only the parameter shows: netconsole={parameter}{}", by(maker));
         }
+        match &self.facts.key {
+            Some(Ok(())) => say!("what the agent says is sealed with the key {}", path::KEY),
+            Some(Err(_)) | None => say!("what the agent says is not sealed: no key"),
+        }
         for (doctor, last) in &self.heard {
             say!("{doctor}: {}", last.words());
         }
@@ -162,6 +166,7 @@ impl<'f> Status<'f> {
             "wish": self.wish.as_ref().map(|wish| &wish.words),
             "module": module(&self.facts.module),
             "consoles": self.consoles.iter().map(consoles).collect::<Vec<_>>(),
+            "sealed": self.facts.key == Some(Ok(())),
             "console_level": self.facts.console_level,
             "targets": self.facts.targets.iter().map(target).collect::<Vec<_>>(),
             "hidden_target": hidden,

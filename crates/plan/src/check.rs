@@ -32,6 +32,7 @@ fn alive(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
     verdicts.push(now::armed(facts, wish, doctors));
     verdicts.extend(facts.targets.iter().flat_map(now::target));
     verdicts.extend(now::permanence(facts, wish));
+    verdicts.push(now::key(facts));
     verdicts
 }
 

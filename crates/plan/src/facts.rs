@@ -46,6 +46,8 @@ pub struct Facts {
     pub initramfs: Initramfs,
     /// The regular files that a plan may write, as they are; those that are there.
     pub files: BTreeMap<String, String>,
+    /// Whether there is a key to seal with what the agent says, or why that can't be used.
+    pub key: Option<Result<(), String>>,
     /// Where this program is.
     pub program: String,
     /// `ID` in os-release(5).

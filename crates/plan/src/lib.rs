@@ -47,6 +47,8 @@ pub mod path {
     pub const WISH: &str = "/etc/bedside/patient.conf";
     /// The same until the next start only.
     pub const WISH_UNTIL_REBOOT: &str = "/run/bedside-patient/patient.conf";
+    /// The key that the machine shares with its doctors; put there by whoever wants one.
+    pub const KEY: &str = "/etc/bedside/patient.key";
     /// The module's parameter at every start.
     pub const MODPROBE: &str = "/etc/modprobe.d/bedside-patient.conf";
     /// Loads the module at every start.

@@ -52,6 +52,7 @@ pub mod parameter;
 pub mod question;
 mod record;
 mod scan;
+pub mod seal;
 mod syslog;
 
 pub use basic::{Basic, BasicLine, Lines, basic_line, lines, starts_like_a_line};

@@ -189,8 +189,9 @@ const CHECK_JSON: &[&str] =
 const CHECK_KEYS: &[(&str, &str)] = &[
     (
         "what",
-        "What was looked at: port, receive_buffer, firewall, disk, clock, doctor, store, and of \
-         a running doctor keeping, catalogue, lost; later versions may add some.",
+        "What was looked at: port, receive_buffer, firewall, disk, clock, key, doctor, store, \
+         and of a running doctor keeping, catalogue, lost, strangers, heartbeats, key; later \
+         versions may add some.",
     ),
     ("on", "Which one, where there may be several."),
     ("state", "\"ok\", \"problem\", or \"unknown\" where it could not be looked at."),

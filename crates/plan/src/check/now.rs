@@ -160,6 +160,15 @@ pub(super) fn permanence(facts: &Facts, wish: &Wish) -> Option<Verdict> {
     ))
 }
 
+/// Whether a doctor can tell what this machine's agent says from what others say in its name.
+pub(super) fn key(facts: &Facts) -> Verdict {
+    match &facts.key {
+        None => Verdict::ok("key", "none: what the agent says is not sealed"),
+        Some(Ok(())) => Verdict::ok("key", "what the agent says is sealed"),
+        Some(Err(why)) => Verdict::problem("key", why, "until then it is said without a seal"),
+    }
+}
+
 /// netpoll hands its frames to the driver itself (`netpoll_send_skb` in net/core/netpoll.c).
 pub(super) fn firewall() -> Verdict {
     Verdict::ok("firewall", "this machine's own rules don't see netconsole's frames")
