@@ -10,77 +10,16 @@ mod netlink;
 mod ports;
 mod store;
 
-use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use bedside_plan::{State, Verdict};
 use serde::Serialize;
 
 use crate::cli::CheckArgs;
 use crate::config::{Config, Listen};
 use crate::keys::Keys;
 use crate::{Exit, exit, health, render};
-
-/// What a check came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verdict {
-    /// What was looked at: `port`, `receive_buffer`, `firewall`, `disk`, `clock`, `doctor`,
-    /// `key`, `store`; of a running doctor `keeping`, `catalogue`, `lost`, `strangers`, `heartbeats`,
-    /// `key`.
-    pub what: &'static str,
-    /// Which one, where there may be several.
-    pub on: Option<String>,
-    /// How it is.
-    pub state: State,
-    /// What was seen.
-    pub evidence: String,
-    /// What to do about it.
-    pub cure: Option<String>,
-}
-
-/// How a thing is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Well.
-    Ok,
-    /// In the way of hearing or keeping.
-    Problem,
-    /// It could not be looked at.
-    Unknown,
-}
-
-impl Verdict {
-    /// All is well with `what`.
-    pub fn ok(what: &'static str, evidence: impl Into<String>) -> Self {
-        Self { what, on: None, state: State::Ok, evidence: evidence.into(), cure: None }
-    }
-
-    /// There is a problem with `what`.
-    pub fn problem(
-        what: &'static str,
-        evidence: impl Into<String>,
-        cure: impl Into<String>,
-    ) -> Self {
-        let cure = Some(cure.into());
-        Self { state: State::Problem, cure, ..Self::ok(what, evidence) }
-    }
-
-    /// `what` could not be looked at.
-    pub fn unknown(
-        what: &'static str,
-        evidence: impl Into<String>,
-        cure: impl Into<String>,
-    ) -> Self {
-        Self { state: State::Unknown, ..Self::problem(what, evidence, cure) }
-    }
-
-    /// Says which one of several.
-    #[must_use]
-    pub fn on(self, which: impl fmt::Display) -> Self {
-        Self { on: Some(which.to_string()), ..self }
-    }
-}
 
 /// Looks at everything and tells it on standard output.
 pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
@@ -91,7 +30,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     let verdicts = all(&config, &data);
     let mut out = io::stdout().lock();
     if args.json {
-        render::write_line(&Report { v: render::VERSION, checks: &verdicts }, &mut out)?;
+        render::write_line(&Report::of(&verdicts), &mut out)?;
     } else {
         write_text(&verdicts, &mut out)?;
     }
@@ -145,7 +84,29 @@ pub fn conclusion(verdicts: &[Verdict]) -> Exit {
 #[derive(Serialize)]
 struct Report<'a> {
     v: u8,
-    checks: &'a [Verdict],
+    checks: Vec<Check<'a>>,
+}
+
+#[derive(Serialize)]
+struct Check<'a> {
+    what: &'static str,
+    on: Option<&'a str>,
+    state: &'static str,
+    evidence: &'a str,
+    cure: Option<&'a str>,
+}
+
+impl<'a> Report<'a> {
+    fn of(verdicts: &'a [Verdict]) -> Self {
+        let check = |Verdict { what, on, state, evidence, cure }: &'a Verdict| Check {
+            what,
+            on: on.as_deref(),
+            state: state.as_str(),
+            evidence,
+            cure: cure.as_deref(),
+        };
+        Self { v: render::VERSION, checks: verdicts.iter().map(check).collect() }
+    }
 }
 
 /// A line for each check, a line for each cure, and what it all comes to.
@@ -234,7 +195,8 @@ unknown  firewall           not readable
 
     #[test]
     fn json_is_one_versioned_object() {
-        let report = Report { v: 1, checks: &verdicts()[..2] };
+        let verdicts = verdicts();
+        let report = Report::of(&verdicts[..2]);
         let expected = r#"{"v":1,"checks":[{"what":"port","on":"0.0.0.0:6666","state":"ok","evidence":"free","cure":null},{"what":"disk","on":null,"state":"problem","evidence":"full","cure":"delete something\ngive it more"}]}"#;
         assert_eq!(serde_json::to_string(&report).unwrap(), expected);
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use bedside_plan::facts::{Configfs, Console, Init, Initramfs, Limits, Module};
 use bedside_plan::path;
+use bedside_plan::rules::{Rules, Way};
 
 use crate::Machine;
 
@@ -82,6 +83,20 @@ impl Machine {
             Some(((*name).to_owned(), word.parse().ok()?))
         };
         bedside_plan::PANIC_SETTINGS.iter().filter_map(setting).collect()
+    }
+
+    /// The rules of the packet filters, as far as programs are there that show them: what is for
+    /// packets that go out, and for those that come in.
+    pub fn rules(&self) -> Vec<(Rules, Rules)> {
+        let ways = |read: &dyn Fn(Way) -> Rules| (read(Way::Out), read(Way::In));
+        let nft = self.printed("nft", &["list", "ruleset"]);
+        let nft = nft.filter(|text| !text.trim().is_empty());
+        let mut rules = Vec::from_iter(nft.map(|text| ways(&|way| Rules::from_nft(&text, way))));
+        for program in ["iptables", "ip6tables"] {
+            let text = self.printed(program, &["-S"]);
+            rules.extend(text.map(|text| ways(&|way| Rules::from_iptables(program, &text, way))));
+        }
+        rules
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -141,6 +141,14 @@ impl Machine {
         Err(Error::Program { words: words.join(" "), status: output.status, said })
     }
 
+    /// What a program prints; nothing, if it is not there or says no.
+    pub(crate) fn printed(&self, name: &str, arguments: &[&str]) -> Option<String> {
+        let mut command = Command::new(self.find(name)?);
+        let output =
+            command.args(arguments).env("LC_ALL", "C").stdin(Stdio::null()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     fn find(&self, name: &str) -> Option<PathBuf> {
         let there = PROGRAMS.iter().map(|dir| self.at(dir).join(name));
         there.into_iter().find(|path| path.exists())

@@ -1,7 +1,7 @@
 //! `bedside-patient check`: the trouble-shooting of a lifetime, as verdicts.
 
 use bedside_host::Machine;
-use bedside_plan::{Doctor, State, Verdict, check};
+use bedside_plan::{Doctor, Facts, State, Verdict, check};
 use serde_json::json;
 
 use crate::cli::CheckArgs;
@@ -22,7 +22,8 @@ pub(crate) fn run(machine: &Machine, args: &CheckArgs) -> anyhow::Result<Exit> {
         Ok(doctors) => doctors,
         Err(error) => return Ok(exit::tell(Exit::Usage, &error.to_string())),
     };
-    let verdicts = check(&machine.facts(&doctors)?, &wish, &doctors);
+    let facts = Facts { rules: machine.rules(), ..machine.facts(&doctors)? };
+    let verdicts = check(&facts, &wish, &doctors);
     if args.json {
         say!("{}", report(&verdicts));
     } else {

@@ -69,22 +69,27 @@ pub(crate) fn prove(machine: &Machine, doctors: &[Doctor]) -> anyhow::Result<Pro
     for (asked, answers) in asked.iter().zip(answering) {
         worst = worst.min(asked.verdict(answers, begun));
     }
-    if worst == Proof::Unheard {
-        tell_likeliest(machine, doctors)?;
+    if worst != Proof::Heard {
+        tell_likeliest(machine, doctors, worst)?;
     }
     Ok(worst)
 }
 
-/// What is most probably in the way of a line that was not heard.
-fn tell_likeliest(machine: &Machine, doctors: &[Doctor]) -> anyhow::Result<()> {
+/// What is most probably in the way: of a line that was not heard, or of a question or its answer.
+fn tell_likeliest(machine: &Machine, doctors: &[Doctor], proof: Proof) -> anyhow::Result<()> {
     let wish = machine.wish()?.unwrap_or_default();
-    let verdicts = check(&machine.facts(doctors)?, &wish, doctors);
-    match verdicts.into_iter().find(|verdict| verdict.state == State::Problem) {
-        Some(Verdict { what, evidence, cure, .. }) => {
+    let facts = Facts { rules: machine.rules(), ..machine.facts(doctors)? };
+    let verdicts = check(&facts, &wish, doctors).into_iter();
+    // No rule sees what netconsole sends.
+    let concerns = |verdict: &Verdict| proof == Proof::Unknown || verdict.what != "firewall";
+    let mut problems = verdicts.filter(|v| v.state == State::Problem && concerns(v));
+    match (problems.next(), proof) {
+        (Some(Verdict { what, evidence, cure, .. }), _) => {
             say!("the likeliest cause: {what}: {evidence}");
             say!("try: {}", cure.unwrap_or_default());
         }
-        None => say!(
+        (None, Proof::Unknown) => {}
+        (None, _) => say!(
             "nothing is wrong here: something on the way drops it (a switch, a router, a firewall \
              of the doctor; try: `bedside check` there)"
         ),

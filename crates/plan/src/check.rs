@@ -10,7 +10,7 @@ use crate::{Doctor, Facts, Wish};
 /// Looks at everything that the facts tell. The likeliest cause of silence comes first.
 pub fn check(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
     let mut verdicts = alive(facts, wish, doctors);
-    verdicts.push(now::firewall());
+    verdicts.extend(now::firewall(facts, doctors));
     verdicts.push(dying::panic(facts));
     verdicts.extend(dying::others(facts));
     verdicts

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use netconsole_wire::parameter::Mac;
 
+use crate::rules::Rules;
+
 /// Everything that a plan is made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -46,6 +48,9 @@ pub struct Facts {
     pub initramfs: Initramfs,
     /// The regular files that a plan may write, as they are; those that are there.
     pub files: BTreeMap<String, String>,
+    /// Rules of the packet filters that could be read, for what goes out and what comes in; only
+    /// `check` has them read.
+    pub rules: Vec<(Rules, Rules)>,
     /// Whether there is a key to seal with what the agent says, or why that can't be used.
     pub key: Option<Result<(), String>>,
     /// Where this program is.

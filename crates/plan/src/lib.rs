@@ -20,6 +20,7 @@ mod doctor;
 pub mod facts;
 mod permanent;
 mod refusal;
+pub mod rules;
 mod step;
 mod target;
 mod undo;

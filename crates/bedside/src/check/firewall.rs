@@ -3,8 +3,6 @@
 //! A rule set is a program; no attempt is made to run it. What is looked for: rules that name the
 //! port, and chains that drop whatever no rule accepts.
 
-mod rules;
-
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -12,15 +10,16 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
+use bedside_plan::rules::{Rules, Way, Word};
+
 use super::{Verdict, netlink};
-use rules::{Rules, Word};
 
 /// Looks at the rules for each of these UDP ports.
 pub(super) fn firewall(ports: &[u16]) -> Vec<Verdict> {
     let sources = [
-        ask("nft", &["list", "ruleset"]).map(|text| Rules::from_nft(&text)),
-        ask("iptables", &["-S"]).map(|text| Rules::from_iptables("iptables", &text)),
-        ask("ip6tables", &["-S"]).map(|text| Rules::from_iptables("ip6tables", &text)),
+        ask("nft", &["list", "ruleset"]).map(|text| Rules::from_nft(&text, Way::In)),
+        ask("iptables", &["-S"]).map(|text| Rules::from_iptables("iptables", &text, Way::In)),
+        ask("ip6tables", &["-S"]).map(|text| Rules::from_iptables("ip6tables", &text, Way::In)),
     ];
     let manager = Manager::here();
     let read: Vec<&Rules> = sources.iter().filter_map(|source| source.as_ref().ok()).collect();
@@ -138,10 +137,10 @@ fn judge(read: &[&Rules], port: u16, manager: Manager) -> Verdict {
             }
             Some((Word::Accept, rule)) => let_in = Some(rule),
             None => {
-                if let Some(closed) = &rules.closed {
+                if let Some(closed) = rules.closed() {
                     let evidence = format!(
                         "{} drops what no rule accepts, and no rule names this port",
-                        closed.chain
+                        closed.chain()
                     );
                     let cure = manager.cure(port, &closed.cure(port));
                     return Verdict::problem("firewall", evidence, cure);
@@ -188,7 +187,7 @@ table inet filter {
 
     #[test]
     fn nft_rules_that_name_the_port_decide() {
-        let rules = Rules::from_nft(NFT);
+        let rules = Rules::from_nft(NFT, Way::In);
         let (verdict, evidence, _) = state(&[&rules], 6666);
         assert_eq!(verdict, State::Ok);
         assert_eq!(evidence, "let in by `udp dport { 53, 6000-6700 } accept`");
@@ -199,7 +198,7 @@ table inet filter {
 
     #[test]
     fn a_chain_that_drops_the_rest_is_in_the_way() {
-        let (verdict, evidence, cure) = state(&[&Rules::from_nft(NFT)], 7777);
+        let (verdict, evidence, cure) = state(&[&Rules::from_nft(NFT, Way::In)], 7777);
         assert_eq!(verdict, State::Problem);
         assert!(evidence.starts_with("inet filter input drops what no rule accepts"), "{evidence}");
         assert_eq!(cure, "`nft insert rule inet filter input udp dport 7777 accept`");
@@ -207,9 +206,9 @@ table inet filter {
             "\t\ttcp dport",
             "\t\tcounter packets 3 bytes 9 reject with icmp port-unreachable\n\t\ttcp dport",
         );
-        assert_eq!(state(&[&Rules::from_nft(&rejecting)], 7777).0, State::Problem);
+        assert_eq!(state(&[&Rules::from_nft(&rejecting, Way::In)], 7777).0, State::Problem);
         let open = NFT.replace("policy drop", "policy accept");
-        assert_eq!(state(&[&Rules::from_nft(&open)], 7777).0, State::Ok);
+        assert_eq!(state(&[&Rules::from_nft(&open, Way::In)], 7777).0, State::Ok);
     }
 
     const IPTABLES: &str = "\
@@ -227,7 +226,7 @@ table inet filter {
 
     #[test]
     fn iptables_rules_are_read_alike() {
-        let rules = Rules::from_iptables("iptables", IPTABLES);
+        let rules = Rules::from_iptables("iptables", IPTABLES, Way::In);
         for (port, expected) in [
             (6666, State::Ok),
             (100, State::Ok),
@@ -244,16 +243,16 @@ table inet filter {
         assert_eq!(ufw.cure.unwrap(), "`ufw allow 7777/udp`");
         let rejecting =
             "-P INPUT ACCEPT\n-A INPUT -i lo -j ACCEPT\n-A INPUT -j REJECT --reject-with x";
-        let rules = Rules::from_iptables("ip6tables", rejecting);
+        let rules = Rules::from_iptables("ip6tables", rejecting, Way::In);
         assert_eq!(state(&[&rules], 6666).0, State::Problem);
-        let open = Rules::from_iptables("iptables", "-P INPUT ACCEPT\n-P FORWARD DROP");
+        let open = Rules::from_iptables("iptables", "-P INPUT ACCEPT\n-P FORWARD DROP", Way::In);
         assert_eq!(state(&[&open], 6666).0, State::Ok);
     }
 
     #[test]
     fn one_packet_filter_that_closes_outweighs_one_that_lets_in() {
-        let open = Rules::from_nft(NFT);
-        let closed = Rules::from_iptables("ip6tables", "-P INPUT DROP");
+        let open = Rules::from_nft(NFT, Way::In);
+        let closed = Rules::from_iptables("ip6tables", "-P INPUT DROP", Way::In);
         assert_eq!(state(&[&open, &closed], 6666).0, State::Problem);
     }
 

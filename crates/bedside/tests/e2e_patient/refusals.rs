@@ -139,7 +139,8 @@ fn a_kernel_that_is_locked_down_is_armed() -> Result<()> {
         let lockdown = |order: &mut Order<'_>| order.words = format!("lockdown={mode}");
         let machine = ward.admit_with(kernel, Death::PowerOff, LOCKED_DOWN, lockdown)?;
         let on = format!("[{mode}]");
-        let words = [&on, "up: 0", "unknown  lockdown: the kernel is", "down: 0", "as it was"];
+        let words =
+            [&on, "up: 0", "ok       lockdown: the kernel is locked down", "down: 0", "as it was"];
         ensure_said(kernel, &said(&machine)?, &words)?;
     }
     Ok(())

@@ -5,6 +5,7 @@ use netconsole_wire::parameter::Mac;
 use super::Verdict;
 use crate::arm::{arm, package};
 use crate::facts::{Facts, Link, Module, Target};
+use crate::rules::Word;
 use crate::target::wanted;
 use crate::{Doctor, Wish};
 
@@ -35,9 +36,13 @@ pub(super) fn limits(facts: &Facts) -> Vec<Verdict> {
         verdicts.push(Verdict::problem("container", evidence, "run this on the host"));
     }
     if let Some(mode) = &limits.lockdown {
-        let evidence = format!("the kernel is locked down ({mode}), which may forbid changes");
-        let cure = "`bedside-patient up` says whether it does";
-        verdicts.push(Verdict::unknown("lockdown", evidence, cure));
+        let evidence = format!("the kernel is locked down ({mode})");
+        verdicts.push(if facts.module == Module::Loadable {
+            let cure = "`bedside-patient up` says whether it does";
+            Verdict::unknown("lockdown", format!("{evidence}, which may forbid changes"), cure)
+        } else {
+            Verdict::ok("lockdown", format!("{evidence}, which did not forbid netconsole"))
+        });
     }
     if limits.modules_disabled && facts.module == Module::Loadable {
         let evidence = "no module may be loaded until the next start (kernel.modules_disabled)";
@@ -169,7 +174,48 @@ pub(super) fn key(facts: &Facts) -> Verdict {
     }
 }
 
-/// netpoll hands its frames to the driver itself (`netpoll_send_skb` in net/core/netpoll.c).
-pub(super) fn firewall() -> Verdict {
-    Verdict::ok("firewall", "this machine's own rules don't see netconsole's frames")
+/// netpoll hands its frames to the driver itself (`netpoll_send_skb` in net/core/netpoll.c): no rule
+/// of this machine sees them. The agent's own datagrams and questions are like all others.
+pub(super) fn firewall(facts: &Facts, doctors: &[Doctor]) -> Vec<Verdict> {
+    if facts.rules.is_empty() {
+        let evidence = "this machine's own rules don't see netconsole's frames; whether they let \
+                        out what the agent says itself was not found out: nft and iptables show none";
+        return vec![Verdict::ok("firewall", evidence)];
+    }
+    let mut ports: Vec<u16> = doctors.iter().map(|doctor| doctor.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    let verdict = |port| rules_for(facts, port).on(format!("udp {port}"));
+    let mut verdicts: Vec<Verdict> = ports.into_iter().map(verdict).collect();
+    let deaf = facts.rules.iter().find(|(_, incoming)| !incoming.lets_answers_pass());
+    if let Some(closed) = deaf.and_then(|(_, incoming)| incoming.closed()) {
+        let evidence = format!("{} drops a doctor's answers; {UNSEEN}", closed.chain());
+        let cure = "accept what belongs to a connection (`ct state established accept`), or go \
+                    without answers to `test` and `status`";
+        verdicts.push(Verdict::problem("firewall", evidence, cure).on("answers"));
+    }
+    verdicts
 }
+
+/// What is done to that the agent says itself to a doctor at that port.
+fn rules_for(facts: &Facts, port: u16) -> Verdict {
+    for (outgoing, _) in &facts.rules {
+        match (outgoing.word_on(port), outgoing.closed()) {
+            (Some((Word::Drop, rule)), _) => {
+                let evidence = format!("`{rule}` drops what the agent says itself; {UNSEEN}");
+                return Verdict::problem("firewall", evidence, "take this rule away");
+            }
+            (None, Some(closed)) => {
+                let chain = closed.chain();
+                let evidence = format!(
+                    "{chain} drops what the agent says itself, as no rule accepts it; {UNSEEN}"
+                );
+                return Verdict::problem("firewall", evidence, closed.cure(port));
+            }
+            _ => {}
+        }
+    }
+    Verdict::ok("firewall", format!("no rule that drops what the agent says was found; {UNSEEN}"))
+}
+
+const UNSEEN: &str = "netconsole's frames no rule sees";

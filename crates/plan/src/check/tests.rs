@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::facts::{Configfs, Console, Link, Loaded, Module, Route, RouteKind, Target, Way};
+use crate::rules::{self, Rules};
 use netconsole_wire::parameter::Mac;
 
 /// A machine that is armed for 10.0.0.2 and has no fault.
@@ -46,6 +47,22 @@ fn wish() -> Wish {
     Wish { words: vec!["10.0.0.2".into()], permanent: false, ..Wish::default() }
 }
 
+/// A table of these rules for what goes out, and for what comes in.
+fn rules(outgoing: &str, incoming: &str) -> Vec<(Rules, Rules)> {
+    let chain = |name, rules: &str| {
+        let (policy, rules) = match rules.strip_prefix("policy drop") {
+            Some(rules) => ("drop", rules),
+            None => ("accept", rules),
+        };
+        format!(
+            "chain {name} {{\ntype filter hook {name} priority 0; policy {policy};\n{rules}\n}}\n"
+        )
+    };
+    let text =
+        format!("table inet f {{\n{}{}}}", chain("output", outgoing), chain("input", incoming));
+    vec![(Rules::from_nft(&text, rules::Way::Out), Rules::from_nft(&text, rules::Way::In))]
+}
+
 fn problems(facts: &Facts) -> Vec<String> {
     let wish = wish();
     let verdicts = check(facts, &wish, &wish.doctors().unwrap());
@@ -88,7 +105,20 @@ fn each_fault_is_named() {
         (route(|r| r.kind = RouteKind::Local), "way: 10.0.0.2 is this machine itself"),
         (route(|r| r.mac = Some(Mac([4; 6]))), "armed: 1 steps are missing, first: modprobe -r"),
         (with(|f| f.limits.container = Some("lxc".into())), "container: this is a container (lxc)"),
-        (with(|f| f.limits.lockdown = Some("integrity".into())), "lockdown: the kernel is locked"),
+        (with(|f| f.limits.lockdown = Some("integrity".into())), ""),
+        (
+            with(|f| {
+                f.limits.lockdown = Some("integrity".into());
+                f.module = Module::Loadable;
+            }),
+            "lockdown: the kernel is locked",
+        ),
+        (with(|f| f.key = Some(Err("the key x is not used".into()))), "key: the key x is not used"),
+        (with(|f| f.rules = rules("udp dport 6666 drop", "")), "firewall: `udp dport 6666 drop`"),
+        (with(|f| f.rules = rules("policy drop", "")), "firewall: inet f output drops what"),
+        (with(|f| f.rules = rules("policy drop\nudp dport 6666 accept", "")), ""),
+        (with(|f| f.rules = rules("", "policy drop")), "firewall: inet f input drops a doctor's"),
+        (with(|f| f.rules = rules("", "policy drop\nct state established accept")), ""),
         (with(|f| f.module = Module::Absent), "module: the kernel  has no netconsole"),
         (with(|f| f.panic.clear()), "panic: kernel.panic can't be read"),
     ] {
