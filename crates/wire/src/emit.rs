@@ -105,9 +105,19 @@ impl Message<'_> {
     /// Writes the message as datagrams of at most `max` bytes (and never more than
     /// [`MAX_PRINT_CHUNK`]), in fragments if it must, and says how many
     /// (`drivers/net/netconsole.c`, `send_ext_msg_udp`, `send_fragmented_body`).
-    pub fn emit(&self, max: usize, mut send: impl Sink) -> Result<usize, HeaderTooLong> {
+    pub fn emit(&self, max: usize, send: impl Sink) -> Result<usize, HeaderTooLong> {
         let mut buffer = [0; MAX_PRINT_CHUNK];
         let (room, _) = buffer.split_at_mut(max.min(MAX_PRINT_CHUNK));
+        self.emit_within(room, send)
+    }
+
+    /// Like [`Message::emit`], each datagram put together in `room`, which it fills at most: for
+    /// those who have little stack.
+    pub fn emit_within(
+        &self,
+        room: &mut [u8],
+        mut send: impl Sink,
+    ) -> Result<usize, HeaderTooLong> {
         let mut datagram = SliceSink::new(room);
         self.emit_header(&mut datagram);
         if self.body.len() >= datagram.free() {

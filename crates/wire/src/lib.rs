@@ -28,7 +28,7 @@
 //! ```
 //!
 //! The other way [`Message::emit`] sends a message as the kernel does, in fragments if it must,
-//! and [`parameter`] reads, checks, explains and prints the `netconsole=` string.
+//! [`frame`] puts the headers of Ethernet, IP and UDP in front, and [`parameter`] reads, checks, explains and prints the `netconsole=` string.
 //!
 //! Deliberately absent: reassembly, order, repeats and loss (they need memory and time), the
 //! meaning of syslog's time stamps (it needs a calendar), and every error but the parameter's.
@@ -46,6 +46,7 @@ mod emit;
 mod escape;
 mod extended;
 mod fields;
+pub mod frame;
 pub mod heartbeat;
 mod notice;
 pub mod parameter;
