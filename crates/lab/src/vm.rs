@@ -6,6 +6,8 @@ mod machine;
 
 pub use machine::{Arms, Death, Machine, Order};
 
+use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -20,6 +22,20 @@ pub struct Kernel {
     pub initramfs: PathBuf,
     /// What makes a machine with it a Debian rather than a busybox, as a second archive.
     pub debian: PathBuf,
+    home: PathBuf,
+}
+
+impl Kernel {
+    /// Where a module that was built for it is ([`build_module`]).
+    pub fn module(&self, name: &str) -> PathBuf {
+        self.home.join(name).with_extension("ko")
+    }
+
+    /// What the build of the last module said, warnings of objtool among it.
+    pub fn build_log(&self) -> Result<String> {
+        let log = self.home.join("build.log");
+        fs::read_to_string(&log).with_context(|| format!("{} not read", log.display()))
+    }
 }
 
 /// The parameter that makes a machine send to `port` of the host, which it sees as 10.0.2.2.
@@ -31,16 +47,7 @@ pub fn netconsole(extended: bool, port: u16) -> String {
 /// Fetches the kernels into `dir` if they aren't there yet, and makes their initramfs; needs
 /// Debian's apt and the network.
 pub fn prepare(dir: &Path) -> Result<()> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("vm/fetch.sh");
-    let output = Command::new(&script).arg(dir).output();
-    let output = output.with_context(|| format!("{} did not start", script.display()))?;
-    ensure!(
-        output.status.success(),
-        "{} ended with {}: {}",
-        script.display(),
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
+    run_script("vm/fetch.sh", &[dir.as_ref()])?;
     initramfs::pack(&dir.join("debian"), &dir.join("debian.cpio"))?;
     for name in KERNELS {
         let home = dir.join(name);
@@ -50,16 +57,37 @@ pub fn prepare(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A kernel that was prepared in `dir`: `6.1` or `7`.
+/// A kernel that was prepared in `dir`: `6.1`, `6.12` or `7`.
 pub fn kernel(dir: &Path, name: &str) -> Result<Kernel> {
     let home = dir.join(name);
     let (image, initramfs) = (home.join("vmlinuz"), home.join("initramfs"));
-    let kernel = Kernel { image, initramfs, debian: dir.join("debian.cpio") };
+    let kernel = Kernel { image, initramfs, debian: dir.join("debian.cpio"), home };
     for file in [&kernel.image, &kernel.initramfs, &kernel.debian] {
         ensure!(file.is_file(), "no {}: is kernel {name} prepared?", file.display());
     }
     Ok(kernel)
 }
 
+/// Builds the kernel module `name` from the folder `source` for each kernel that was prepared in
+/// `dir`; [`Kernel::module`] says where it is then. Needs Debian's apt and the network the first
+/// time, and a kernel that lets the user be root in a namespace.
+pub fn build_module(dir: &Path, source: &Path, name: &str) -> Result<()> {
+    run_script("vm/kbuild.sh", &[dir.as_ref(), source.as_ref(), name.as_ref()])
+}
+
+fn run_script(name: &str, args: &[&OsStr]) -> Result<()> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let output = Command::new(&script).args(args).output();
+    let output = output.with_context(|| format!("{} did not start", script.display()))?;
+    ensure!(
+        output.status.success(),
+        "{} ended with {}: {}",
+        script.display(),
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
 /// The names under which the newest of their kind are kept.
-const KERNELS: [&str; 2] = ["6.1", "7"];
+const KERNELS: [&str; 3] = ["6.1", "6.12", "7"];

@@ -49,6 +49,10 @@ pub struct Order<'a> {
     pub death: Death,
     /// Whether a restart is let happen, or ends the machine.
     pub restarts: bool,
+    /// How many processors; one boots fastest.
+    pub processors: u32,
+    /// Its network card, as QEMU names it, and what that is like.
+    pub card: String,
     /// More words for the kernel's command line.
     pub words: String,
     /// A Debian, whose systemd starts the script as a service; else there is busybox only.
@@ -64,7 +68,8 @@ impl<'a> Order<'a> {
     /// A machine with one card, which a restart ends.
     pub fn new(kernel: &'a Kernel, arms: Arms, death: Death, serial: PathBuf) -> Self {
         let (restarts, words, debian, cable) = (false, String::new(), false, false);
-        Self { kernel, arms, death, restarts, words, debian, cable, serial }
+        let (processors, card) = (1, "virtio-net-pci".to_owned());
+        Self { kernel, arms, death, restarts, processors, card, words, debian, cable, serial }
     }
 }
 
@@ -83,7 +88,9 @@ impl Machine {
             .with_context(|| format!("{} not written", order.serial.display()))?;
         let mut qemu = Command::new(QEMU);
         qemu.args(MACHINE.split_whitespace());
-        qemu.args(network(&order.arms).split_whitespace());
+        qemu.arg("-smp").arg(order.processors.to_string());
+        qemu.arg("-netdev").arg(network(&order.arms));
+        qemu.arg("-device").arg(format!("{},netdev=net", order.card));
         if order.cable {
             qemu.args(CABLE.split_whitespace());
         }
@@ -167,10 +174,8 @@ fn command_line(order: &Order<'_>) -> String {
 /// With IPv6 a machine gives itself addresses, and may say so; a script can live with that.
 fn network(arms: &Arms) -> &'static str {
     match arms {
-        Arms::Netconsole(_) => "-netdev user,id=net,ipv4=on -device virtio-net-pci,netdev=net",
-        Arms::Script { .. } => {
-            "-netdev user,id=net,ipv4=on,ipv6=on -device virtio-net-pci,netdev=net"
-        }
+        Arms::Netconsole(_) => "user,id=net,ipv4=on",
+        Arms::Script { .. } => "user,id=net,ipv4=on,ipv6=on",
     }
 }
 
@@ -202,8 +207,8 @@ fn said(serial: &std::path::Path) -> PathBuf {
 
 const QEMU: &str = "qemu-system-x86_64";
 
-/// Software emulation: hardware help is rarely there where tests run. One processor boots fastest.
-const MACHINE: &str = "-accel tcg -smp 1 -m 512 -nodefaults -display none";
+/// Software emulation: hardware help is rarely there where tests run.
+const MACHINE: &str = "-accel tcg -m 512 -nodefaults -display none";
 
 const CABLE: &str = "-netdev hubport,id=one,hubid=1 -device virtio-net-pci,netdev=one \
     -netdev hubport,id=other,hubid=1 -device virtio-net-pci,netdev=other";
