@@ -15,6 +15,11 @@ install_static_target() {
   rustup target add x86_64-unknown-linux-musl
 }
 
+# The one compiler that makes the module's objects to the byte, with the source of its core.
+install_object_compiler() {
+  rustup toolchain install 1.95.0 --profile minimal --component rust-src
+}
+
 install_cargo_fuzz() {
   if cargo fuzz --version > /dev/null 2>&1; then return; fi
   cargo install cargo-fuzz --locked

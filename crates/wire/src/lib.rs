@@ -41,6 +41,7 @@
 extern crate std;
 
 mod basic;
+pub mod closing;
 pub mod dump;
 mod emit;
 mod escape;

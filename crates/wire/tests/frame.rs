@@ -115,8 +115,8 @@ fn what_is_too_long_or_has_no_room_is_refused() {
     let mac = Mac::BROADCAST;
     let route = Route { source_mac: mac, mac, addresses: v4, source_port: 1, port: 2 };
     let mut room = [0; FRAME_HEADER];
-    assert!(route.header(&[0; 65_507], 0, &mut room).is_some());
-    assert_eq!(route.header(&[0; 65_508], 0, &mut room), None);
+    assert!(route.header(&vec![0; 65_507], 0, &mut room).is_some());
+    assert_eq!(route.header(&vec![0; 65_508], 0, &mut room), None);
     assert_eq!(route.header(b"x", 0, &mut room[1..]), None);
     let six = IpAddr::from(Ipv6Addr::LOCALHOST);
     assert_eq!(Addresses::pair(six, Ipv4Addr::LOCALHOST.into()), None);

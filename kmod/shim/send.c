@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Handing frames to a device, live and in a death.
+ *
+ * In a death nothing is allocated, nothing sleeps, and no lock is taken that was not seen to be
+ * free: its holder may have been stopped.
+ */
+#include <linux/delay.h>
+#include <linux/etherdevice.h>
+#include <linux/udp.h>
+
+#include "port.h"
+
+/* No CPU, and not free. */
+#define NOBODY NR_CPUS
+
+typedef int (*visit_t)(struct net_device *dev, struct netdev_nested_priv *priv);
+
+/* Ends with the first visit that returns an error. */
+static int each_device(struct port *port, visit_t visit, void *data)
+{
+	struct netdev_nested_priv priv = { .data = data };
+	int err;
+
+	err = visit(port->np.dev, &priv);
+	if (err)
+		return err;
+	rcu_read_lock();
+	err = netdev_walk_all_lower_dev_rcu(port->np.dev, visit, &priv);
+	rcu_read_unlock();
+	return err;
+}
+
+static bool may_send(struct net_device *dev)
+{
+	return netif_running(dev) && netif_device_present(dev) && netif_carrier_ok(dev);
+}
+
+/* Bounded: a lock that a running CPU holds is free again in microseconds. */
+static bool is_free_soon(spinlock_t *lock)
+{
+	int tries;
+
+	for (tries = 0; spin_is_locked(lock); tries++) {
+		if (tries == 200)
+			return false;
+		udelay(5);
+	}
+	return true;
+}
+
+/*
+ * netpoll and drivers take these locks for good while they poll: one whose holder was stopped
+ * would hang the machine for ever, restart or not. Alone, such a lock is made anew; but a device
+ * that this very CPU was sending with when it died is left alone.
+ */
+static int look_at_locks(struct net_device *dev, struct netdev_nested_priv *priv)
+{
+	bool alone = *(bool *)priv->data;
+	struct netpoll_info *info = info_of(dev);
+	unsigned int i;
+
+	for (i = 0; i < dev->num_tx_queues; i++) {
+		struct netdev_queue *txq = netdev_get_tx_queue(dev, i);
+
+		if (!spin_is_locked(&txq->_xmit_lock))
+			continue;
+		if (READ_ONCE(txq->xmit_lock_owner) == smp_processor_id())
+			return -EAGAIN;
+		if (alone) {
+			spin_lock_init(&txq->_xmit_lock);
+			WRITE_ONCE(txq->xmit_lock_owner, -1);
+		} else if (!is_free_soon(&txq->_xmit_lock)) {
+			return -EAGAIN;
+		}
+	}
+	if (info && spin_is_locked(&info->txq.lock)) {
+		if (alone)
+			spin_lock_init(&info->txq.lock);
+		else if (!is_free_soon(&info->txq.lock))
+			return -EAGAIN;
+	}
+	return 0;
+}
+
+/*
+ * netpoll sends nothing where this CPU polls the device, as it does when a packet that came in
+ * brought it down. It never goes back there: it is no owner any more, but nobody else is either,
+ * so the poll that was cut off is not begun again.
+ */
+static int disown(struct net_device *dev, struct netdev_nested_priv *priv)
+{
+	struct napi_struct *napi;
+
+	list_for_each_entry_rcu(napi, &dev->napi_list, dev_list)
+		cmpxchg(&napi->poll_owner, smp_processor_id(), NOBODY);
+	return 0;
+}
+
+/*
+ * A poll that was cut off, by the stop of its CPU or by the panic, keeps all others out for ever,
+ * and a queue that is full stays so. When nothing else has helped, alone, it is begun again.
+ */
+static int free_polls(struct net_device *dev, struct netdev_nested_priv *priv)
+{
+	struct netpoll_info *info = info_of(dev);
+	struct napi_struct *napi;
+	bool was_owned = false;
+
+	list_for_each_entry_rcu(napi, &dev->napi_list, dev_list) {
+		if (READ_ONCE(napi->poll_owner) == -1)
+			continue;
+		clear_bit(NAPI_STATE_NPSVC, &napi->state);
+		WRITE_ONCE(napi->poll_owner, -1);
+		was_owned = true;
+	}
+	if (info && was_owned && READ_ONCE(info->dev_lock.count) == 0)
+		sema_init(&info->dev_lock, 1);
+	return 0;
+}
+
+void bn_force(u32 index)
+{
+	each_device(&ports[index], free_polls, NULL);
+}
+
+static bool is_stopped(struct net_device *dev, u16 queue)
+{
+	struct netdev_queue *txq;
+
+	txq = netdev_get_tx_queue(dev, queue < dev->real_num_tx_queues ? queue : 0);
+	return netif_xmit_frozen_or_stopped(txq) || spin_is_locked(&txq->_xmit_lock);
+}
+
+/*
+ * What netpoll could not send it parks for a worker, and from then on parks everything. After a
+ * panic no worker comes: the frames are taken back, in front of those taken before.
+ */
+static int take_parked(struct net_device *dev, struct netdev_nested_priv *priv)
+{
+	struct port *port = priv->data;
+	struct netpoll_info *info = info_of(dev);
+	unsigned long flags;
+
+	if (!info || skb_queue_empty_lockless(&info->txq))
+		return 0;
+	if (!spin_trylock_irqsave(&info->txq.lock, flags))
+		return -EAGAIN;
+	skb_queue_splice_init(&info->txq, &port->held);
+	spin_unlock_irqrestore(&info->txq.lock, flags);
+	return 0;
+}
+
+/* Sends what is held as far as queues take it; -EAGAIN if some is left. */
+static int send_held(struct port *port)
+{
+	struct netpoll_info *info;
+	struct net_device *dev;
+	struct sk_buff *skb;
+
+	while ((skb = skb_peek(&port->held))) {
+		dev = skb->dev;
+		if (is_stopped(dev, skb_get_queue_mapping(skb)))
+			return -EAGAIN;
+		__skb_unlink(skb, &port->held);
+		port->below.dev = dev;
+		netpoll_send_skb(&port->below, skb);
+		info = info_of(dev);
+		if (info && !skb_queue_empty_lockless(&info->txq))
+			return -EAGAIN;
+	}
+	return 0;
+}
+
+int bn_begin(u32 index, bool alone)
+{
+	struct port *port = &ports[index];
+
+	if (!may_send(port->np.dev))
+		return -ENETDOWN;
+	if (alone)
+		each_device(port, disown, NULL);
+	return each_device(port, look_at_locks, &alone);
+}
+
+int bn_ready(u32 index)
+{
+	struct port *port = &ports[index];
+	int err;
+
+	if (!may_send(port->np.dev))
+		return -ENETDOWN;
+	err = each_device(port, take_parked, port);
+	if (err)
+		return err;
+	err = send_held(port);
+	if (err)
+		return err;
+	return is_stopped(port->np.dev, port->queue) ? -EAGAIN : 0;
+}
+
+static int poll_one(struct net_device *dev, struct netdev_nested_priv *priv)
+{
+	if (info_of(dev))
+		netpoll_poll_dev(dev);
+	return 0;
+}
+
+void bn_poll(u32 index)
+{
+	each_device(&ports[index], poll_one, NULL);
+}
+
+/* One that nobody has; to be shared with the device, if that may be, so that it comes back. */
+static struct sk_buff *take(struct pool *pool, bool shared)
+{
+	struct sk_buff *skb;
+	unsigned int i;
+
+	if (!shared)
+		return pool->count ? pool->skbs[--pool->count] : NULL;
+	for (i = 0; i < pool->count; i++) {
+		pool->next = (pool->next + 1) % pool->count;
+		skb = pool->skbs[pool->next];
+		if (refcount_read(&skb->users) == 1)
+			return skb_get(skb);
+	}
+	return NULL;
+}
+
+static void give_back(struct pool *pool, struct sk_buff *skb, bool shared)
+{
+	if (shared)
+		refcount_dec(&skb->users);
+	else
+		pool->skbs[pool->count++] = skb;
+}
+
+/* Also of one that has been sent before: all that a device may have moved is set anew. */
+static bool fill(struct sk_buff *skb, struct net_device *dev, const struct bn_frame *frame)
+{
+	unsigned int reserved = LL_RESERVED_SPACE(dev);
+
+	skb->data = skb->head;
+	skb_reset_tail_pointer(skb);
+	skb->len = 0;
+	skb->next = NULL;
+	skb->prev = NULL;
+	if (skb_tailroom(skb) < reserved + frame->header_length + frame->payload_length)
+		return false;
+	skb_reserve(skb, reserved);
+	skb_reset_mac_header(skb);
+	skb_put_data(skb, frame->header, frame->header_length);
+	skb_put_data(skb, frame->payload, frame->payload_length);
+	skb_set_network_header(skb, ETH_HLEN);
+	skb_set_transport_header(skb, frame->header_length - sizeof(struct udphdr));
+	skb->protocol = eth_hdr(skb)->h_proto;
+	skb->ip_summed = CHECKSUM_NONE;
+	skb->dev = dev;
+	return true;
+}
+
+/* netpoll_send_skb() takes the buffer, whatever it returns. */
+static int send_from(struct port *port, struct pool *pool, const struct bn_frame *frame)
+{
+	struct sk_buff *skb = take(pool, port->shared);
+
+	if (!skb)
+		return -ENOMEM;
+	if (!fill(skb, port->np.dev, frame)) {
+		give_back(pool, skb, port->shared);
+		return -ENOMEM;
+	}
+	if (netpoll_send_skb(&port->np, skb) != NETDEV_TX_OK)
+		return -ENETDOWN;
+	if (port->shared)
+		port->queue = skb_get_queue_mapping(skb);
+	return 0;
+}
+
+static int is_locked(struct net_device *dev, struct netdev_nested_priv *priv)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->num_tx_queues; i++)
+		if (!is_free_soon(&netdev_get_tx_queue(dev, i)->_xmit_lock))
+			return -EAGAIN;
+	return 0;
+}
+
+/*
+ * From a console: in a task, with interrupts off or on; in a panic from anywhere, NMI included.
+ * While an oops is in progress nothing is allocated and no lock waited for: what can't be sent
+ * then comes with the death.
+ */
+static int send_live(struct port *port, const struct bn_frame *frame)
+{
+	struct netpoll_info *info = info_of(port->np.dev);
+	struct sk_buff *skb;
+
+	if (!may_send(port->np.dev))
+		return -ENETDOWN;
+	if (oops_in_progress || in_nmi()) {
+		if (each_device(port, is_locked, NULL))
+			return -EAGAIN;
+		return send_from(port, &port->spare, frame);
+	}
+	skb = alloc_skb(room_of(port->np.dev), GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		return -ENOMEM;
+	if (!fill(skb, port->np.dev, frame)) {
+		kfree_skb(skb);
+		return -ENOMEM;
+	}
+	if (netpoll_send_skb(&port->np, skb) != NETDEV_TX_OK)
+		return -ENETDOWN;
+	return info && !skb_queue_empty_lockless(&info->txq) ? -EAGAIN : 0;
+}
+
+int bn_send(u32 index, const struct bn_frame *frame, bool death)
+{
+	struct port *port = &ports[index];
+
+	return death ? send_from(port, &port->death, frame) : send_live(port, frame);
+}
+
+bool bn_at_rest(u32 index)
+{
+	struct port *port = &ports[index];
+	unsigned int i;
+
+	if (!skb_queue_empty(&port->held))
+		return false;
+	for (i = 0; port->shared && i < port->death.count; i++)
+		if (refcount_read(&port->death.skbs[i]->users) != 1)
+			return false;
+	return true;
+}
+
+/* Back to the worker: also frames of others, as a device has one queue for all of netpoll. */
+static void park_again(struct sk_buff *skb)
+{
+	struct netpoll_info *info = info_of(skb->dev);
+	unsigned long flags;
+
+	if (!info || !spin_trylock_irqsave(&info->txq.lock, flags)) {
+		dev_kfree_skb_irq(skb);
+		return;
+	}
+	__skb_queue_head(&info->txq, skb);
+	spin_unlock_irqrestore(&info->txq.lock, flags);
+	if (!in_nmi())
+		schedule_delayed_work(&info->tx_work, 0);
+}
+
+/* The kernel may live on: its worker gets what is left, pools are made full. */
+void bn_end(u32 index, bool alone)
+{
+	struct port *port = &ports[index];
+	struct sk_buff *skb;
+
+	if (alone)
+		return;
+	while ((skb = __skb_dequeue_tail(&port->held)))
+		park_again(skb);
+	if (!port->shared)
+		refill_later();
+}

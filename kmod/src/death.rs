@@ -1,0 +1,290 @@
+//! The death: the tail of the kernel's log, delivered while it dies.
+//!
+//! 1. The device's locks are looked at; a port whose device can't be used is left out.
+//! 2. Records from the first of the tail, or the first that no earlier death has sent, go out to
+//!    each target: twice to those of the extended format, as networks drop datagrams and repeats
+//!    fall away by their number; once to those of the basic format, which has none.
+//! 3. A closing record tells the first and the last number and the count.
+//! 4. Until the device has given all buffers back, or the time is up, it is polled.
+//!
+//! So an oops, the panic after it and the restart after that send what is new since the last.
+
+use core::fmt::Write as _;
+
+use netconsole_wire::closing::{Closing, Reason};
+use netconsole_wire::{MAX_PRINT_CHUNK, Message, Sequence, SliceSink};
+
+use crate::live::armed;
+use crate::{Failure, MAX_PORTS, Machine, Port, Ports, Readiness, Release, Urgency, line};
+
+/// What is known of earlier deaths of this boot, and what one is put together in. Too large for a
+/// kernel's stack.
+#[derive(Debug)]
+pub struct Death {
+    /// The number after the last that was sent.
+    next: u64,
+    text: [u8; RECORD],
+    body: [u8; RECORD],
+    datagram: [u8; MAX_PRINT_CHUNK],
+}
+
+/// What the kernel calls for.
+#[derive(Clone, Copy, Debug)]
+pub struct Occasion {
+    /// What it dumps its log for.
+    pub reason: Reason,
+    /// No other CPU runs any more.
+    pub alone: bool,
+    /// How much is sent, and how long it may take.
+    pub limits: Limits,
+}
+
+/// How much is sent, and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of the log, as syslog(2) gives it.
+    pub tail: usize,
+    /// Microseconds in all.
+    pub whole_us: u64,
+    /// Microseconds for which one frame waits for its device; then the target is given up.
+    pub stall_us: u64,
+}
+
+impl Limits {
+    /// Two passes of 64 KiB take 27 to 68 ms on virtio and e1000e, and 1.2 s on a card that
+    /// empties its queue every 50 ms only. A restart that was to come after a second may come two
+    /// later, no more.
+    pub const DEFAULT: Limits = Limits { tail: 64 * 1024, whole_us: 2_000_000, stall_us: 300_000 };
+
+    /// A kernel that may go on after an oops is kept from its interrupts for less.
+    pub const WHILE_OTHERS_RUN: Limits =
+        Limits { whole_us: 500_000, stall_us: 100_000, ..Limits::DEFAULT };
+}
+
+/// What a death is made of.
+#[derive(Clone, Copy)]
+struct Extent {
+    first: u64,
+    last: u64,
+    count: u64,
+}
+
+/// One death on its way out.
+struct Delivery<'d, M> {
+    machine: &'d mut M,
+    ports: &'d Ports<'d>,
+    release: Release<'d>,
+    limits: Limits,
+    deadline_us: u64,
+    /// No other CPU runs any more.
+    alone: bool,
+    /// Targets that nothing more is sent to, and why.
+    given_up: [Option<Failure>; MAX_PORTS],
+}
+
+impl Death {
+    /// Nothing was sent yet.
+    pub const fn new() -> Death {
+        Death { next: 0, text: [0; RECORD], body: [0; RECORD], datagram: [0; MAX_PRINT_CHUNK] }
+    }
+
+    /// Sends what is new, if anything is.
+    pub fn deliver<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        ports: &Ports<'_>,
+        release: Release<'_>,
+        occasion: Occasion,
+    ) {
+        let limits = occasion.limits;
+        let deadline_us = machine.now_us().saturating_add(limits.whole_us);
+        let Some(extent) = self.extent(machine, limits.tail) else { return };
+        let (alone, given_up) = (occasion.alone, [None; MAX_PORTS]);
+        let mut out = Delivery { machine, ports, release, limits, deadline_us, alone, given_up };
+        out.begin();
+        for pass in 0..PASSES {
+            self.pass(&mut out, extent, pass);
+        }
+        self.close(&mut out, extent, occasion.reason);
+        out.end();
+        self.next = extent.last.saturating_add(1);
+    }
+
+    /// The newest records that fit into `tail` bytes and were not sent yet; nothing, if there is
+    /// none.
+    fn extent(&self, machine: &mut impl Machine, tail: usize) -> Option<Extent> {
+        let (mut bytes, mut from, mut last) = (0usize, self.next, None);
+        while let Some(record) = machine.measure(from) {
+            bytes = bytes.saturating_add(record.length);
+            last = Some(record.seq);
+            from = record.seq.checked_add(1)?;
+        }
+        let (last, mut from) = (last?, self.next);
+        let mut extent: Option<Extent> = None;
+        while let Some(record) = machine.measure(from).filter(|record| record.seq <= last) {
+            from = record.seq.checked_add(1)?;
+            if bytes <= tail || record.seq == last {
+                let begun = extent.unwrap_or(Extent { first: record.seq, last, count: 0 });
+                extent = Some(Extent { count: begun.count + 1, ..begun });
+            } else {
+                bytes = bytes.saturating_sub(record.length);
+            }
+        }
+        extent
+    }
+
+    fn pass<M: Machine>(&mut self, out: &mut Delivery<'_, M>, extent: Extent, pass: u32) {
+        let mut from = extent.first;
+        while let Some(record) = out.machine.record(from, &mut self.text) {
+            if record.seq > extent.last {
+                return;
+            }
+            out.look_at_the_clock();
+            let text = self.text.get(..record.length).unwrap_or(&self.text);
+            let message = line::message(record.seq, text, &mut self.body);
+            for (index, port) in armed(out.ports).filter(|(_, port)| port.extended) {
+                out.message(index, port, message, &mut self.datagram);
+            }
+            if pass == 0 {
+                let text = line::plain(text, &mut self.body);
+                for (index, port) in armed(out.ports).filter(|(_, port)| !port.extended) {
+                    text.chunks(MAX_PRINT_CHUNK).for_each(|piece| out.send(index, port, piece));
+                }
+            }
+            from = record.seq.saturating_add(1);
+        }
+    }
+
+    fn close<M: Machine>(&mut self, out: &mut Delivery<'_, M>, extent: Extent, reason: Reason) {
+        let Extent { first, last, count } = extent;
+        let closing = Closing { reason, first: Sequence(first), last: Sequence(last), count };
+        let mut said = Said(SliceSink::new(&mut self.datagram));
+        // 1000 bytes hold it.
+        write!(said, "{closing}").ok();
+        for _ in 0..PASSES {
+            for (index, port) in armed(out.ports).filter(|(_, port)| port.extended) {
+                out.send(index, port, said.0.as_bytes());
+            }
+        }
+    }
+}
+
+impl Default for Death {
+    fn default() -> Self {
+        Death::new()
+    }
+}
+
+impl<M: Machine> Delivery<'_, M> {
+    fn begin(&mut self) {
+        for (index, _) in armed(self.ports) {
+            match self.machine.begin(index, self.alone) {
+                Readiness::Ready => {}
+                Readiness::Stopped => self.give_up(index, Failure::Stopped),
+                Readiness::Down => self.give_up(index, Failure::Down),
+            }
+        }
+    }
+
+    fn message(&mut self, index: usize, port: &Port, message: Message<'_>, room: &mut [u8]) {
+        let release = port.release.then_some(self.release);
+        let message = Message { release, ..message };
+        // A release and a caller leave room in 1000 bytes.
+        message.emit_within(room, |datagram: &[u8]| self.send(index, port, datagram)).ok();
+    }
+
+    /// Waits until the device takes the datagram, for as long as the limits allow.
+    fn send(&mut self, index: usize, port: &Port, payload: &[u8]) {
+        let handed_over = match self.why_given_up(index) {
+            Some(failure) => Err(failure),
+            None => self.hand_over(index, port, payload),
+        };
+        port.counters.count(handed_over);
+        if let Err(failure) = handed_over {
+            self.give_up(index, failure);
+        }
+    }
+
+    fn hand_over(&mut self, index: usize, port: &Port, payload: &[u8]) -> Result<(), Failure> {
+        let until = self.patience();
+        let forced = until.saturating_sub(self.limits.stall_us / 2);
+        loop {
+            let failure = match self.machine.readiness(index) {
+                Readiness::Ready => {
+                    match port.hand_over(self.machine, index, payload, Urgency::Death) {
+                        Ok(()) => return Ok(()),
+                        Err(failure) => failure,
+                    }
+                }
+                Readiness::Stopped => Failure::Stopped,
+                Readiness::Down => Failure::Down,
+            };
+            if failure == Failure::Down || self.machine.now_us() >= until {
+                return Err(failure);
+            }
+            if self.alone && self.machine.now_us() >= forced {
+                self.machine.force(index);
+            }
+            self.machine.poll(index);
+            self.machine.pause();
+        }
+    }
+
+    /// Until when a device is waited for.
+    fn patience(&mut self) -> u64 {
+        self.machine.now_us().saturating_add(self.limits.stall_us).min(self.deadline_us)
+    }
+
+    fn give_up(&mut self, index: usize, failure: Failure) {
+        if let Some(given_up) = self.given_up.get_mut(index) {
+            *given_up = Some(failure);
+        }
+    }
+
+    fn why_given_up(&self, index: usize) -> Option<Failure> {
+        self.given_up.get(index).copied().flatten()
+    }
+
+    /// When the time is up, what is left is counted only.
+    fn look_at_the_clock(&mut self) {
+        if self.machine.now_us() >= self.deadline_us {
+            self.given_up = self.given_up.map(|failure| failure.or(Some(Failure::Stopped)));
+        }
+    }
+
+    /// What is on its way goes out before a restart can cut it off.
+    fn end(&mut self) {
+        for (index, _) in armed(self.ports) {
+            let until = self.patience();
+            while self.why_given_up(index).is_none()
+                && !self.machine.is_at_rest(index)
+                && self.machine.now_us() < until
+            {
+                self.machine.poll(index);
+                self.machine.pause();
+            }
+            self.machine.end(index, self.alone);
+        }
+    }
+}
+
+/// Lets what is formatted flow into a sink.
+struct Said<'b>(SliceSink<'b>);
+
+impl core::fmt::Write for Said<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        netconsole_wire::Sink::write(&mut self.0, text.as_bytes());
+        Ok(())
+    }
+}
+
+/// How often records are sent to targets of the extended format.
+const PASSES: u32 = 2;
+
+/// Room for a record's text, and for what its escapes make of it. printk's own records have at
+/// most 1024 bytes (`kernel/printk/printk.c`, `LOG_LINE_MAX`, `PRINTKRB_RECORD_MAX`); those of a
+/// thousand empty lines are cut here.
+const RECORD: usize = 8192;
+
+#[cfg(test)]
+mod tests;

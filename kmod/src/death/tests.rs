@@ -1,0 +1,194 @@
+//! Deaths on a device that does what devices do.
+
+use std::vec;
+use std::vec::Vec;
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use netconsole_wire::closing::Reason;
+use netconsole_wire::{Datagram, parse};
+
+use super::*;
+use crate::simulated::{Simulated, only, port, twice};
+
+const PANIC: Occasion = Occasion { reason: Reason::Panic, alone: true, limits: Limits::DEFAULT };
+const OOPS: Occasion = Occasion { reason: Reason::Oops, alone: false, limits: Limits::DEFAULT };
+
+fn extended() -> Port {
+    port("+@/eth0,6666@10.0.2.2/")
+}
+
+fn die(machine: &mut Simulated, port: &Port, occasion: Occasion) {
+    Death::new().deliver(machine, &only(port), b"6.1.0", occasion);
+}
+
+fn closing(first: u64, last: u64, reason: Reason) -> Closing {
+    let count = last - first + 1;
+    Closing { reason, first: Sequence(first), last: Sequence(last), count }
+}
+
+#[test]
+fn each_record_goes_out_twice_and_then_the_closing_record() {
+    let (mut machine, port) = (Simulated::new(100), extended());
+    die(&mut machine, &port, PANIC);
+    assert_eq!(machine.numbers(), twice(0..100));
+    assert_eq!(machine.closings(), vec![closing(0, 99, Reason::Panic); 2]);
+    assert_eq!(machine.wire[3], b"6,3,3,-;line 3\n");
+    assert_eq!(port.counters.sent.load(Relaxed), 202);
+    assert!(machine.queue.is_empty(), "it left before all was out");
+}
+
+#[test]
+fn the_release_stands_in_front_where_it_is_wanted() {
+    let (mut machine, port) = (Simulated::new(1), port("+r@/eth0,6666@10.0.2.2/"));
+    die(&mut machine, &port, PANIC);
+    assert_eq!(machine.wire[0], b"6.1.0,6,0,0,-;line 0\n");
+}
+
+#[test]
+fn only_the_tail_goes_out() {
+    let (mut machine, port) = (Simulated::new(100), extended());
+    let length = machine.log[99].1.len();
+    let limits = Limits { tail: 10 * length, ..Limits::DEFAULT };
+    die(&mut machine, &port, Occasion { limits, ..PANIC });
+    assert_eq!(machine.numbers(), twice(90..100));
+    assert_eq!(machine.closings()[0], closing(90, 99, Reason::Panic));
+
+    let mut machine = Simulated::new(100);
+    let limits = Limits { tail: 0, ..Limits::DEFAULT };
+    die(&mut machine, &port, Occasion { limits, ..PANIC });
+    assert_eq!(machine.numbers(), [99, 99], "the last record is always told");
+}
+
+#[test]
+fn a_later_death_brings_what_is_new() {
+    let (mut machine, port) = (Simulated::new(10), extended());
+    let mut death = Death::new();
+    death.deliver(&mut machine, &only(&port), b"", OOPS);
+    death.deliver(&mut machine, &only(&port), b"", PANIC);
+    assert_eq!(machine.numbers(), twice(0..10), "nothing is new");
+    machine.print("Rebooting in 1 seconds..");
+    death.deliver(&mut machine, &only(&port), b"", PANIC);
+    assert_eq!(machine.numbers()[20..], [10, 10]);
+    assert_eq!(machine.closings().last(), Some(&closing(10, 10, Reason::Panic)));
+}
+
+/// What is printed meanwhile waits for the next death, so that this one comes to an end.
+#[test]
+fn what_is_printed_meanwhile_is_no_part_of_it() {
+    let (mut machine, port) = (Simulated::new(10), extended());
+    machine.prints_at.insert(3, "meanwhile".into());
+    let mut death = Death::new();
+    death.deliver(&mut machine, &only(&port), b"", OOPS);
+    assert_eq!(machine.numbers(), twice(0..10));
+    death.deliver(&mut machine, &only(&port), b"", PANIC);
+    assert_eq!(machine.numbers()[20..], [10, 10]);
+}
+
+/// Records that the ring has let go leave a hole in the numbers, not in the count.
+#[test]
+fn the_count_is_of_what_was_there() {
+    let (mut machine, port) = (Simulated::new(10), extended());
+    machine.log.remove(4);
+    die(&mut machine, &port, PANIC);
+    let told = machine.closings()[0];
+    assert_eq!((told.first, told.last, told.count), (Sequence(0), Sequence(9), 9));
+}
+
+#[test]
+fn a_slow_device_is_waited_for() {
+    let (mut machine, port) = (Simulated::new(100), extended());
+    machine.drains_every_us = 50_000;
+    die(&mut machine, &port, PANIC);
+    assert_eq!(machine.numbers(), twice(0..100));
+}
+
+#[test]
+fn buffers_are_waited_for() {
+    let (mut machine, port) = (Simulated::new(100), extended());
+    machine.buffers = 2;
+    die(&mut machine, &port, PANIC);
+    assert_eq!(machine.numbers(), twice(0..100));
+    assert_eq!(port.counters.no_memory.load(Relaxed), 0);
+}
+
+#[test]
+fn a_device_that_never_sends_is_given_up() {
+    let (mut machine, port) = (Simulated::new(100), extended());
+    machine.drains_every_us = u64::MAX;
+    let begun = machine.clock_us;
+    die(&mut machine, &port, PANIC);
+    let took = machine.clock_us - begun;
+    assert!(took < Limits::DEFAULT.stall_us + 100_000, "{took} us");
+    assert_eq!(port.counters.sent.load(Relaxed), 8, "its queue holds as many");
+    assert_eq!(port.counters.queue_stopped.load(Relaxed), 202 - 8);
+}
+
+/// Slow enough that two passes take longer than is allowed.
+#[test]
+fn a_death_ends_when_its_time_is_up() {
+    let (mut machine, port) = (Simulated::new(1000), extended());
+    machine.drains_every_us = 100_000;
+    die(&mut machine, &port, PANIC);
+    let longest = Limits::DEFAULT.whole_us + Limits::DEFAULT.stall_us;
+    assert!(machine.clock_us < longest, "{} us", machine.clock_us);
+    let lost = port.counters.queue_stopped.load(Relaxed);
+    assert_eq!(port.counters.sent.load(Relaxed) + lost, 2002);
+    assert!(lost > 0);
+}
+
+#[test]
+fn a_device_that_is_down_costs_nothing() {
+    let (mut machine, port) = (Simulated::new(100), extended());
+    machine.down = true;
+    die(&mut machine, &port, PANIC);
+    assert!(machine.clock_us < 2_000, "{} us", machine.clock_us);
+    assert_eq!(port.counters.device_down.load(Relaxed), 202);
+}
+
+/// The simulated device fails the test when it is touched.
+#[test]
+fn a_device_whose_lock_is_held_is_left_alone() {
+    let (mut machine, port) = (Simulated::new(10), extended());
+    machine.locked = true;
+    die(&mut machine, &port, OOPS);
+    assert_eq!(port.counters.queue_stopped.load(Relaxed), 22);
+    die(&mut machine, &port, PANIC);
+    assert_eq!(machine.numbers(), twice(0..10), "alone it opens the lock");
+}
+
+/// A CPU was stopped while it polled the device.
+#[test]
+fn a_device_that_is_stuck_is_forced_when_nothing_else_helps() {
+    let (mut machine, port) = (Simulated::new(100), extended());
+    machine.stuck = true;
+    die(&mut machine, &port, OOPS);
+    assert_eq!(machine.numbers(), [], "other CPUs run: it may come free by itself");
+    machine.queue.clear();
+    die(&mut machine, &port, PANIC);
+    assert_eq!(machine.numbers(), twice(0..100));
+}
+
+#[test]
+fn a_long_record_goes_out_in_fragments() {
+    let (mut machine, port) = (Simulated::new(0), extended());
+    machine.print(&"\t".repeat(1000));
+    die(&mut machine, &port, PANIC);
+    let fragments = machine.wire.iter().filter_map(|datagram| match parse(datagram) {
+        Datagram::Extended(message) => message.fragment(),
+        _ => None,
+    });
+    let fragments: Vec<_> = fragments.collect();
+    assert_eq!(fragments.len(), 2 * 5);
+    assert!(fragments.iter().all(|fragment| fragment.total == 4001));
+}
+
+#[test]
+fn a_basic_target_gets_the_text_once() {
+    let (mut machine, port) = (Simulated::new(3), port("@/eth0,6666@10.0.2.2/"));
+    machine.print(&"x".repeat(1500));
+    die(&mut machine, &port, PANIC);
+    assert_eq!(machine.wire[1], b"[    0.000001] line 1\n");
+    assert_eq!(machine.wire.len(), 5);
+    assert_eq!(machine.wire[3].len(), 1000);
+}

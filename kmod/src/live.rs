@@ -1,0 +1,134 @@
+//! Lines as the kernel prints them.
+
+use netconsole_wire::{Datagram, MAX_PRINT_CHUNK, Message, Sink, SliceSink, parse};
+
+use crate::{Machine, Port, Ports, Release, Urgency};
+
+/// What a line is put together in. Too large for a kernel's stack.
+#[derive(Debug)]
+pub struct Live {
+    datagram: [u8; MAX_PRINT_CHUNK],
+}
+
+impl Live {
+    /// One for each console.
+    pub const fn new() -> Live {
+        Live { datagram: [0; MAX_PRINT_CHUNK] }
+    }
+
+    /// Sends what an extended console gets to the targets of that format
+    /// (`drivers/net/netconsole.c`, `send_ext_msg_udp`).
+    pub fn extended(
+        &mut self,
+        machine: &mut impl Machine,
+        ports: &Ports<'_>,
+        release: Release<'_>,
+        text: &[u8],
+    ) {
+        for (index, port) in armed(ports).filter(|(_, port)| port.extended) {
+            let release = port.release.then_some(release);
+            self.message(release, text, |datagram: &[u8]| send(machine, index, port, datagram));
+        }
+    }
+
+    /// Sends what a console gets to the targets of the basic format (`send_msg_udp`).
+    pub fn basic(&mut self, machine: &mut impl Machine, ports: &Ports<'_>, text: &[u8]) {
+        for (index, port) in armed(ports).filter(|(_, port)| !port.extended) {
+            for datagram in text.chunks(MAX_PRINT_CHUNK) {
+                send(machine, index, port, datagram);
+            }
+        }
+    }
+
+    /// As it is where it fits, in fragments where it doesn't.
+    fn message(&mut self, release: Option<Release<'_>>, text: &[u8], mut out: impl Sink) {
+        let mut whole = SliceSink::new(&mut self.datagram);
+        if let Some(release) = release {
+            whole.write(release);
+            whole.write(b",");
+        }
+        whole.write(text);
+        if !whole.overflowed() {
+            return out.write(whole.as_bytes());
+        }
+        let Datagram::Extended(read) = parse(text) else { return };
+        let header = &read.header;
+        let message = Message {
+            release,
+            prefix: header.prefix,
+            seq: header.seq,
+            time: header.time,
+            flags: header.flags,
+            caller: header.caller,
+            body: read.body,
+        };
+        // A release and a caller leave room in 1000 bytes.
+        message.emit_within(&mut self.datagram, out).ok();
+    }
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Live::new()
+    }
+}
+
+fn send(machine: &mut impl Machine, index: usize, port: &Port, datagram: &[u8]) {
+    let handed_over = port.hand_over(machine, index, datagram, Urgency::Live);
+    port.counters.count(handed_over);
+}
+
+pub(crate) fn armed<'p>(ports: &Ports<'p>) -> impl Iterator<Item = (usize, &'p Port)> {
+    ports.iter().enumerate().filter_map(|(index, port)| Some((index, (*port)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::Ordering::Relaxed;
+    use std::format;
+
+    use netconsole_wire::{Datagram, parse};
+
+    use super::*;
+    use crate::simulated::{Simulated, only, port};
+
+    fn at_once() -> Simulated {
+        Simulated { queue_length: usize::MAX, ..Simulated::new(0) }
+    }
+
+    #[test]
+    fn a_line_goes_out_as_it_is() {
+        let (mut machine, port) = (at_once(), port("+r@/eth0,6666@10.0.2.2/"));
+        let text = b"6,416,1758426,-,future=1;usb 1-1: new\n SUBSYSTEM=usb\n";
+        Live::new().extended(&mut machine, &only(&port), b"6.1.0", text);
+        Live::new().basic(&mut machine, &only(&port), b"not for this target\n");
+        assert_eq!(machine.queue[0][42..], [b"6.1.0,", &text[..]].concat());
+        assert_eq!(machine.queue.len(), 1);
+    }
+
+    #[test]
+    fn a_long_line_goes_out_in_fragments() {
+        let (mut machine, port) = (at_once(), port("+@/eth0,6666@10.0.2.2/"));
+        let text = format!("6,1,2,-,caller=T1;{}\n", "x".repeat(1800));
+        Live::new().extended(&mut machine, &only(&port), b"", text.as_bytes());
+        let first = &machine.queue[0][42..];
+        let Datagram::Extended(first) = parse(first) else { panic!("not extended") };
+        assert_eq!(first.fragment().map(|fragment| fragment.total), Some(1801));
+        assert_eq!(first.header.caller, Some(&b"T1"[..]));
+        assert_eq!(machine.queue.len(), 2);
+    }
+
+    #[test]
+    fn a_full_queue_is_not_waited_for_and_counted() {
+        let (mut machine, port) = (Simulated::new(0), port("@/eth0,6666@10.0.2.2/"));
+        for _ in 0..10 {
+            Live::new().basic(&mut machine, &only(&port), &[b'x'; 1000]);
+        }
+        machine.down = true;
+        Live::new().basic(&mut machine, &only(&port), &[b'x'; 1001]);
+        let counters = &port.counters;
+        assert_eq!(counters.sent.load(Relaxed), 8);
+        assert_eq!(counters.queue_stopped.load(Relaxed), 2);
+        assert_eq!(counters.device_down.load(Relaxed), 2);
+    }
+}

@@ -1,0 +1,99 @@
+//! A target: where it is, how it is spoken to, what became of what was said.
+
+use core::fmt;
+use core::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
+
+use netconsole_wire::frame::{FRAME_HEADER, Route};
+use netconsole_wire::parameter::Target;
+
+use crate::{Failure, Frame, MAX_PORTS, Machine, Urgency};
+
+/// A target that is armed.
+#[derive(Debug)]
+pub struct Port {
+    /// From where to where.
+    pub route: Route,
+    /// The extended format.
+    pub extended: bool,
+    /// The kernel's release in front.
+    pub release: bool,
+    /// What became of the frames.
+    pub counters: Counters,
+    /// The number of the next IPv4 datagram.
+    id: AtomicU16,
+}
+
+/// The targets; a slot that is not armed is empty.
+pub type Ports<'p> = [Option<&'p Port>; MAX_PORTS];
+
+/// `uname -r`.
+pub type Release<'r> = &'r [u8];
+
+/// What became of a target's frames.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Handed to the device.
+    pub sent: AtomicU64,
+    /// Met a full queue: live ones were left to netpoll's worker, those of a death are lost.
+    pub queue_stopped: AtomicU64,
+    /// Lost: there was no buffer.
+    pub no_memory: AtomicU64,
+    /// Lost: the device was down.
+    pub device_down: AtomicU64,
+}
+
+impl Port {
+    /// What `target` says, by the route that was found for it.
+    pub fn new(target: &Target<'_>, route: Route) -> Port {
+        Port {
+            route,
+            extended: target.extended,
+            release: target.release,
+            counters: Counters::default(),
+            id: AtomicU16::new(0),
+        }
+    }
+
+    /// Puts headers in front of a datagram and hands it over.
+    pub(crate) fn hand_over(
+        &self,
+        machine: &mut impl Machine,
+        index: usize,
+        payload: &[u8],
+        urgency: Urgency,
+    ) -> Result<(), Failure> {
+        let mut room = [0; FRAME_HEADER];
+        let id = self.id.fetch_add(1, Relaxed);
+        // Datagrams of at most 1000 bytes have headers.
+        let Some(header) = self.route.header(payload, id, &mut room) else { return Ok(()) };
+        machine.send(index, &Frame { header, payload }, urgency)
+    }
+}
+
+impl Counters {
+    /// Counts what became of a datagram.
+    pub(crate) fn count(&self, handed_over: Result<(), Failure>) {
+        let counter = match handed_over {
+            Ok(()) => &self.sent,
+            Err(Failure::Stopped) => &self.queue_stopped,
+            Err(Failure::NoMemory) => &self.no_memory,
+            Err(Failure::Down) => &self.device_down,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+}
+
+/// One line for people.
+impl fmt::Display for Counters {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counters { sent, queue_stopped, no_memory, device_down } = self;
+        write!(
+            out,
+            "sent {}, queue stopped {}, no memory {}, device down {}",
+            sent.load(Relaxed),
+            queue_stopped.load(Relaxed),
+            no_memory.load(Relaxed),
+            device_down.load(Relaxed)
+        )
+    }
+}
