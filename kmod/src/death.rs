@@ -23,6 +23,8 @@ use crate::{Failure, MAX_PORTS, Machine, Port, Ports, Readiness, Release, Urgenc
 pub struct Death {
     /// The number after the last that was sent.
     next: u64,
+    /// How long all deaths together have taken since no other CPU runs, in microseconds.
+    spent_alone_us: u64,
     text: [u8; RECORD],
     body: [u8; RECORD],
     datagram: [u8; MAX_PRINT_CHUNK],
@@ -52,8 +54,7 @@ pub struct Limits {
 
 impl Limits {
     /// Two passes of 64 KiB take 27 to 68 ms on virtio and e1000e, and 1.2 s on a card that
-    /// empties its queue every 50 ms only. A restart that was to come after a second may come two
-    /// later, no more.
+    /// empties its queue every 50 ms only. All deaths together keep a restart back no longer.
     pub const DEFAULT: Limits = Limits { tail: 64 * 1024, whole_us: 2_000_000, stall_us: 300_000 };
 
     /// A kernel that may go on after an oops is kept from its interrupts for less.
@@ -85,10 +86,12 @@ struct Delivery<'d, M> {
 impl Death {
     /// Nothing was sent yet.
     pub const fn new() -> Death {
-        Death { next: 0, text: [0; RECORD], body: [0; RECORD], datagram: [0; MAX_PRINT_CHUNK] }
+        let (text, body, datagram) = ([0; RECORD], [0; RECORD], [0; MAX_PRINT_CHUNK]);
+        Death { next: 0, spent_alone_us: 0, text, body, datagram }
     }
 
-    /// Sends what is new, if anything is.
+    /// Sends what is new, if anything is. Where no target could be told to the end, it is new the
+    /// next time as well.
     pub fn deliver<M: Machine>(
         &mut self,
         machine: &mut M,
@@ -96,10 +99,12 @@ impl Death {
         release: Release<'_>,
         occasion: Occasion,
     ) {
-        let limits = occasion.limits;
-        let deadline_us = machine.now_us().saturating_add(limits.whole_us);
+        let (limits, alone) = (occasion.limits, occasion.alone);
+        let spent_us = if alone { self.spent_alone_us } else { 0 };
+        let begun_us = machine.now_us();
+        let deadline_us = begun_us.saturating_add(limits.whole_us.saturating_sub(spent_us));
         let Some(extent) = self.extent(machine, limits.tail) else { return };
-        let (alone, given_up) = (occasion.alone, [None; MAX_PORTS]);
+        let given_up = [None; MAX_PORTS];
         let mut out = Delivery { machine, ports, release, limits, deadline_us, alone, given_up };
         out.begin();
         for pass in 0..PASSES {
@@ -107,7 +112,12 @@ impl Death {
         }
         self.close(&mut out, extent, occasion.reason);
         out.end();
-        self.next = extent.last.saturating_add(1);
+        if out.has_told_someone() {
+            self.next = extent.last.saturating_add(1);
+        }
+        if alone {
+            self.spent_alone_us += machine.now_us().saturating_sub(begun_us);
+        }
     }
 
     /// The newest records that fit into `tail` bytes and were not sent yet; nothing, if there is
@@ -243,6 +253,11 @@ impl<M: Machine> Delivery<'_, M> {
 
     fn why_given_up(&self, index: usize) -> Option<Failure> {
         self.given_up.get(index).copied().flatten()
+    }
+
+    /// Whether a target has taken all, the last datagram too.
+    fn has_told_someone(&self) -> bool {
+        armed(self.ports).any(|(index, _)| self.why_given_up(index).is_none())
     }
 
     /// When the time is up, what is left is counted only.

@@ -75,7 +75,7 @@ impl Simulated {
     }
 
     fn drain(&mut self) {
-        if !self.stuck && self.clock_us >= self.drained_us + self.drains_every_us {
+        if !self.stuck && self.clock_us - self.drained_us >= self.drains_every_us {
             self.drained_us = self.clock_us;
             while let Some(frame) = self.queue.pop_front() {
                 self.wire.push(frame[14 + 20 + 8..].to_vec());
@@ -111,7 +111,11 @@ impl Machine for Simulated {
 
     fn begin(&mut self, _port: usize, alone: bool) -> Readiness {
         self.locked &= !alone;
-        if self.locked { Readiness::Stopped } else { self.readiness(0) }
+        match self {
+            Simulated { locked: true, .. } => Readiness::Stopped,
+            Simulated { down: true, .. } => Readiness::Down,
+            _ => Readiness::Ready,
+        }
     }
 
     fn readiness(&mut self, _port: usize) -> Readiness {

@@ -157,6 +157,24 @@ fn a_device_whose_lock_is_held_is_left_alone() {
     assert_eq!(machine.numbers(), twice(0..10), "alone it opens the lock");
 }
 
+#[test]
+fn what_nobody_took_is_tried_again_until_the_time_of_all_is_up() {
+    let (mut machine, port) = (Simulated::new(100), extended());
+    machine.drains_every_us = u64::MAX;
+    let mut death = Death::new();
+    death.deliver(&mut machine, &only(&port), b"", PANIC);
+    machine.drains_every_us = 100;
+    death.deliver(&mut machine, &only(&port), b"", PANIC);
+    assert_eq!(machine.numbers()[8..], twice(0..100));
+    machine.print("more");
+    machine.drains_every_us = u64::MAX;
+    for _ in 0..20 {
+        death.deliver(&mut machine, &only(&port), b"", PANIC);
+    }
+    let longest = Limits::DEFAULT.whole_us + Limits::DEFAULT.stall_us;
+    assert!(machine.clock_us < longest, "{} us", machine.clock_us);
+}
+
 /// A CPU was stopped while it polled the device.
 #[test]
 fn a_device_that_is_stuck_is_forced_when_nothing_else_helps() {
