@@ -105,6 +105,8 @@ impl Dumps {
         let open = self.open.iter().find(|dump| dump.is(id, asker));
         match open.map(Gathered::missing) {
             None if filed.under_way.contains(&id) => Reply::Waiting,
+            // Lines that are sent now would be kept as anybody's.
+            None if self.file.is_none() || self.open.len() >= OPEN => Reply::Waiting,
             None => Reply::Missing(1),
             Some(None) => Reply::Waiting,
             Some(Some(number)) => Reply::Missing(number),

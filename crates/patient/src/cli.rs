@@ -56,6 +56,9 @@ pub struct UpArgs {
     /// Say what would be done, and do nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    /// Also after the next start of the machine; that is what is done unless told otherwise
+    #[arg(long, overrides_with = "no_permanent")]
+    pub permanent: bool,
     /// Until the next start of the machine only
     #[arg(long)]
     pub no_permanent: bool,

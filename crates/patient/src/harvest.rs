@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use bedside_host::{Dump, Machine};
@@ -26,8 +26,9 @@ pub(crate) struct Harvest {
     noted: usize,
     /// Looks at doctors that did not answer.
     in_vain: u32,
-    /// A doctor has got all, and is about to keep it.
-    under_way: bool,
+    /// When a doctor that has not kept all is asked again, and how long that is put off next.
+    again: Option<Instant>,
+    pause: Duration,
 }
 
 /// What came of one dump and one doctor.
@@ -53,13 +54,15 @@ impl Harvest {
         let noted = machine.remembered(NOTE).unwrap_or_default();
         let given: BTreeSet<String> = noted.lines().filter(is_there).map(str::to_owned).collect();
         let (noted, dumps) = (given.len(), found.dumps);
-        Self { dumps, given, noted, in_vain: 0, under_way: false }
+        Self { dumps, given, noted, in_vain: 0, again: None, pause: SOON }
     }
 
     /// Gives what is left to whom there is a way to.
     pub(crate) fn go_on(&mut self, machine: &Machine, state: &State<'_>) {
-        self.under_way = false;
-        let mut mute = false;
+        if !self.rest().is_zero() && self.again.is_some() {
+            return;
+        }
+        let (mut mute, mut not_yet) = (false, false);
         for (doctor, way) in state.doctors.iter().zip(&state.facts.ways) {
             let Some(at) = ask::address(doctor, way) else { continue };
             for dump in &self.dumps {
@@ -68,7 +71,7 @@ impl Harvest {
                     continue;
                 }
                 match give(at, dump, state).unwrap_or(Outcome::NotYet) {
-                    Outcome::NotYet => self.under_way = true,
+                    Outcome::NotYet => not_yet = true,
                     Outcome::Mute if self.in_vain < PATIENCE => mute = true,
                     Outcome::Mute => {
                         drop(send(at, dump, state, 1));
@@ -84,12 +87,15 @@ impl Harvest {
             }
         }
         self.in_vain += u32::from(mute);
+        self.again = not_yet.then(|| Instant::now() + self.pause);
+        self.pause = if not_yet { (self.pause * 2).min(LATE) } else { SOON };
         self.note(machine);
     }
 
     /// How long it may wait until it goes on.
     pub(crate) fn rest(&self) -> Duration {
-        if self.under_way { SOON } else { Duration::MAX }
+        let rest = |again: Instant| again.saturating_duration_since(Instant::now());
+        self.again.map_or(Duration::MAX, rest)
     }
 
     fn note(&mut self, machine: &Machine) {
@@ -151,8 +157,9 @@ pub(crate) const NOTE: &str = "pstore";
 /// Looks at a doctor that does not answer, ten seconds apart, before it is sent all unasked: it
 /// may only be starting.
 const PATIENCE: u32 = 30;
-/// A doctor keeps house once a second.
+/// A doctor keeps house once a second; one that can't keep it now is asked twice as late each time.
 const SOON: Duration = Duration::from_secs(1);
+const LATE: Duration = Duration::from_hours(1);
 /// Lines between two breaths.
 const BURST: u32 = 16;
 const BREATH: Duration = Duration::from_millis(1);
@@ -238,6 +245,34 @@ mod tests {
         assert_eq!(socket.recv(&mut [0; 64]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         machine.forget(NOTE).unwrap();
         assert_eq!(machine.remembered(NOTE), None);
+    }
+
+    #[test]
+    fn a_doctor_that_cannot_keep_it_is_asked_ever_later() {
+        let (_root, machine) = machine();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let doctors = Doctor::parse(&format!("127.0.0.1:{port}")).unwrap();
+        let facts = facts();
+        let sealer = Sealer::new(None);
+        let state = State { facts: &facts, doctors: &doctors, armed: true, sealer: &sealer };
+        let answers = thread::spawn(move || {
+            let mut room = [0; 2048];
+            for _ in 0..3 {
+                let (got, from) = socket.recv_from(&mut room).unwrap();
+                let question = Question::parse(&room[..got]).expect("nothing is sent");
+                let answer = Answer { nonce: question.nonce, reply: Reply::Waiting };
+                socket.send_to(answer.emit(&mut [0; QUESTION_LENGTH]), from).unwrap();
+            }
+        });
+        let mut harvest = Harvest::new(&machine);
+        for pause in [1, 2, 4] {
+            assert_eq!(harvest.pause, Duration::from_secs(pause));
+            harvest.go_on(&machine, &state);
+            assert!(harvest.rest() <= Duration::from_secs(pause));
+            harvest.again = None;
+        }
+        answers.join().unwrap();
     }
 
     #[test]

@@ -56,12 +56,11 @@ fn obstacles(facts: &Facts) -> Vec<Refusal> {
         ));
     }
     if !facts.limits.missing_capabilities.is_empty() {
-        let missing = facts.limits.missing_capabilities.join(", ");
+        let missing = &facts.limits.missing_capabilities;
+        let needs = NEEDS.iter().filter(|(name, _)| missing.iter().any(|other| other == name));
+        let needs: Vec<String> = needs.map(|(name, step)| format!("{name} {step}")).collect();
         refusals.push(Refusal::new(
-            format!(
-                "arming a kernel takes {missing} (to load a module, to write its configuration, \
-                 to set the console log level)"
-            ),
+            format!("arming a kernel takes {} ({})", missing.join(", "), needs.join("; ")),
             "`sudo bedside-patient up …`; or `--dry-run` to see what would be done",
         ));
     }
@@ -170,6 +169,14 @@ fn parameter_of(facts: &Facts, targets: &[Wanted]) -> (String, usize) {
     }
     (parameter, taken)
 }
+
+/// Which step needs which capability.
+const NEEDS: [(&str, &str); 4] = [
+    ("CAP_SYS_MODULE", "to load netconsole"),
+    ("CAP_NET_ADMIN", "to bind it to a device"),
+    ("CAP_SYS_ADMIN", "to mount configfs and to set the console log level"),
+    ("CAP_DAC_OVERRIDE", "to write the files that are root's"),
+];
 
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@
 //! bedside? 1 <dump> <address asked> dump           is that dump kept?
 //! bedside! 1 <dump> kept
 //! bedside! 1 <dump> missing <number of a line>
-//! bedside! 1 <dump> waiting                        all is there, and being kept
+//! bedside! 1 <dump> waiting                        all is there, or nothing can be taken now
 //! ```
 //!
 //! For a line it asks first, then has its kernel say `bedside-patient: test <nonce>`, and asks
@@ -66,7 +66,7 @@ pub struct Answer {
 /// What an answer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// The line was not heard yet; the dump is there, and being kept.
+    /// The line was not heard yet; the dump is there, and being kept, or is to be sent later.
     Waiting,
     /// The line was heard.
     Heard(Heard),

@@ -219,7 +219,7 @@ _bedside__patient() {
             return 0
             ;;
         bedside__subcmd__patient__subcmd__up)
-            opts="-n -h --dry-run --no-permanent --early --no-test --log-level --heartbeat --root --help"
+            opts="-n -h --dry-run --permanent --no-permanent --early --no-test --log-level --heartbeat --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -39,6 +39,7 @@ complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l l
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l heartbeat -d 'Have the agent say every so many seconds that the machine lives; or `off`' -r
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l root -d 'Take every path below this directory; for tests' -r -f -a "(__fish_complete_directories)"
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -s n -l dry-run -d 'Say what would be done, and do nothing'
+complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l permanent -d 'Also after the next start of the machine; that is what is done unless told otherwise'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l no-permanent -d 'Until the next start of the machine only'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l early -d 'Load netconsole in the initramfs already, and say what to put on the kernel\'s command line'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l no-test -d 'Don\'t prove it'

@@ -129,6 +129,7 @@ fn a_flood_of_dumps_is_lines_like_all_others_and_the_file_keeps_its_size() {
         assert!(dumps.take(&key("10.0.0.7:4"), WallTime(1), &line(id, 1, 9, "<0>a")));
     }
     assert!(!dumps.take(&key("10.0.0.7:4"), WallTime(1), &line(99, 1, 9, "<0>a")));
+    assert_eq!(dumps.reply(Nonce([99; 16]), [10, 0, 0, 7].into()), Reply::Waiting, "not now");
     assert!(!dumps.take(&key("10.0.0.7:4"), WallTime(1), &line(1, 10, 10, "<0>a")), "it had 9");
     let huge = line(98, 1, LINES as u32 + 1, "<0>a");
     assert!(!Dumps::open(dir.path(), 1).take(&key("10.0.0.7:4"), WallTime(1), &huge));
