@@ -8,7 +8,7 @@ use crate::disk::{Directory, Disk};
 use crate::error::Error;
 use crate::recovery;
 use crate::segment::{Form, Listed, SegmentFile, list};
-use crate::writer::{Lock, Retention, SEGMENTS_NAME, wall_now};
+use crate::writer::{Inventory, Lock, Retention, SEGMENTS_NAME, wall_now};
 
 /// Numbers of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub fn rebuild(dir: &Path) -> Result<Summary, Error> {
 pub fn prune(dir: &Path, retention: &Retention) -> Result<u64, Error> {
     let _lock = Lock::take(dir)?;
     let mut catalogue = Catalogue::open(&dir.join(FILE_NAME))?;
-    crate::writer::prune(&segments(dir), &mut catalogue, retention, wall_now())
+    Inventory::default().prune(&segments(dir), &mut catalogue, retention, wall_now())
 }
 
 fn segments(dir: &Path) -> Directory {

@@ -48,7 +48,7 @@ pub(crate) use engine::Now;
 pub(crate) use lines::RunLines;
 pub(crate) use lock::Lock;
 pub(crate) use numbering::Numbering;
-pub(crate) use retention::prune;
+pub(crate) use retention::Inventory;
 pub(crate) use seal::SealJob;
 pub(crate) use threads::wall_now;
 #[cfg(test)]

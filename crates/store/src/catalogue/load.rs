@@ -10,9 +10,6 @@ use super::{Catalogue, RunState, Spans, Strangers, Summary, Tally, Told, failed}
 use crate::entry::StoredRun;
 use crate::error::Error;
 
-/// Host labels with their records.
-pub(crate) type HostRecords = Vec<(Vec<u8>, u64)>;
-
 impl Catalogue {
     /// All that it knows of the segments.
     pub fn load(&self) -> Result<Summary, Error> {
@@ -84,20 +81,15 @@ impl Catalogue {
         Ok(())
     }
 
-    /// The records of each host label in each segment; those of strangers as one host's.
-    pub(crate) fn records_by_host(&self) -> Result<BTreeMap<u64, HostRecords>, Error> {
-        let sql = "SELECT spans.segment, label, sum(records) FROM spans JOIN runs ON run = id
-            GROUP BY spans.segment, label
-            UNION ALL SELECT number, x'', stranger_records FROM segments";
-        let mut statement = self.connection.prepare(sql).map_err(failed("read"))?;
-        let mut hosts = BTreeMap::<_, HostRecords>::new();
-        let mut rows = statement.query([]).map_err(failed("read"))?;
-        while let Some(row) = rows.next().map_err(failed("read"))? {
-            let read = || Ok((unsigned(row, 0)?, row.get(1)?, unsigned(row, 2)?));
-            let (segment, label, records) = read().map_err(failed("read"))?;
-            hosts.entry(segment).or_default().push((label, records));
-        }
-        Ok(hosts)
+    /// Who has how many records in a segment; those of strangers have no label.
+    pub(crate) fn records_by_host(&self, segment: u64) -> Result<Vec<(Vec<u8>, u64)>, Error> {
+        let sql = "SELECT label, sum(records) FROM spans JOIN runs ON run = id
+            WHERE spans.segment = ?1 GROUP BY label
+            UNION ALL SELECT x'', stranger_records FROM segments WHERE number = ?1";
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed("read"))?;
+        let row = |row: &Row<'_>| Ok((row.get(0)?, unsigned(row, 1)?));
+        let rows = statement.query_map([segment.cast_signed()], row).map_err(failed("read"))?;
+        rows.collect::<Result<_, _>>().map_err(failed("read"))
     }
 
     /// The runs that a restart may meet again: those of remembered streams, those that these

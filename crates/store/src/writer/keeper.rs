@@ -1,22 +1,25 @@
 //! What the keeper's thread does, without the thread: brings the catalogue up to date, seals,
 //! deletes. Nothing of it is urgent, all of it may fail and is tried again.
 
+mod target;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::catalogue::{Catalogue, MemoryRow, News, Place, Strangers, Summary, Told};
+use crate::catalogue::{Catalogue, MemoryRow, News, Place, Summary};
 use crate::disk::Disk;
 use crate::error::Error;
-use crate::segment::{BlockRef, Form, Listed, Position, SegmentFile, SegmentName, list};
+use crate::segment::{Listed, SegmentFile, SegmentName, list};
 use bedside_stream::{Monotonic, RunId};
 
 use super::engine::{Now, Outcome};
 use super::health::{Counters, Shared};
 use super::options::{Options, Retention};
-use super::retention::prune;
+use super::retention::Inventory;
 use super::seal::{SealJob, Sealed, Shape, seal};
 use super::shelf::Shelf;
+use target::{Known, Reached, Target, fold_target};
 
 /// The keeping half of the store.
 #[derive(Debug)]
@@ -35,32 +38,7 @@ pub(crate) struct Keeper {
     commit_due: Option<Monotonic>,
     seal_due: Monotonic,
     prune_due: Monotonic,
-}
-
-/// A segment on its way into the catalogue.
-#[derive(Debug, Default)]
-struct Target {
-    /// Entries that the catalogue may have: what is durable.
-    limit: u64,
-    reached: Reached,
-    /// What the catalogue has of it, as far as a fold needs it; `None`: not looked up yet.
-    known: Option<Known>,
-}
-
-/// How far a segment was read.
-#[derive(Clone, Copy, Debug, Default)]
-struct Reached {
-    /// Where to go on reading while it is live.
-    from: Option<Position>,
-    /// It was read up to the limit.
-    done: bool,
-}
-
-/// The runs that have a row for a segment, and its strangers.
-#[derive(Debug)]
-struct Known {
-    told: Told,
-    strangers: Strangers,
+    inventory: Inventory,
 }
 
 /// The keeper's part of the [`Options`]; times in microseconds.
@@ -74,12 +52,6 @@ struct Limits {
 
 /// So many blocks are read for one commit: it must not take long, whatever comes.
 const BLOCKS_AT_ONCE: usize = 1024;
-
-/// And so many runs, and those of a few blocks: each costs two rows.
-const RUNS_AT_ONCE: usize = 32_768;
-
-/// Headers in memory; each names thousands of runs where many machines speak.
-const HEADERS_AT_ONCE: usize = 8;
 
 /// So many memories don't wait for the next commit, and no more are in one.
 const MEMORIES_AT_ONCE: usize = 2_048;
@@ -115,6 +87,7 @@ impl Keeper {
             commit_due: None,
             seal_due: Monotonic(0),
             prune_due: Monotonic(0),
+            inventory: Inventory::default(),
         }
     }
 
@@ -367,56 +340,10 @@ impl Keeper {
     /// Deletes what retention does not keep.
     pub(crate) fn prune(&mut self, now: Now) {
         self.prune_due = Monotonic(now.mono.0 + PAUSE_US);
-        match prune(self.disk.as_ref(), &mut self.catalogue, &self.limits.retention, now.wall) {
+        let (disk, retention) = (self.disk.as_ref(), &self.limits.retention);
+        match self.inventory.prune(disk, &mut self.catalogue, retention, now.wall) {
             Ok(count) => Counters::add(&self.shared.counters.deleted, count),
             Err(error) => tracing::warn!(%error, "cannot delete old segments; trying again"),
-        }
-    }
-}
-
-/// Folds a segment from where the catalogue is, `applied` entries, to where it may be, `room`
-/// blocks at most; and how far that is.
-fn fold_target(
-    disk: &dyn Disk,
-    number: u64,
-    target: &Target,
-    applied: u64,
-    room: &mut usize,
-) -> Result<(Summary, Reached), Error> {
-    let mut summary = Summary::default();
-    let listed = Listed { name: SegmentName::live(number), cut: None };
-    let segment = match SegmentFile::open(disk, listed) {
-        // Deleted by retention meanwhile.
-        Err(error) if error.is_not_found() => {
-            return Ok((summary, Reached { from: None, done: true }));
-        }
-        opened => opened?,
-    };
-    let begun = summary.segments.entry(number).or_default();
-    begun.entries = applied;
-    let none = Told::default();
-    let known = target.known.as_ref();
-    begun.strangers = known.map(|known| known.strangers.clone()).unwrap_or_default();
-    let told = known.map_or(&none, |known| &known.told);
-    if segment.name().form == Form::Sealed {
-        // It is counted as a whole, as it has another order than the live one had; and whatever
-        // is in it is durable.
-        summary.fold_further(&segment, &segment.scan()?.blocks, u64::MAX, told)?;
-        return Ok((summary, Reached { from: None, done: true }));
-    }
-    let known = target.reached.from.filter(|from| from.entries == applied);
-    let mut from = known.unwrap_or(segment.start());
-    loop {
-        let blocks = segment.scan_some(from, HEADERS_AT_ONCE)?.blocks;
-        let durable = blocks.partition_point(|block| block.end().entries <= target.limit);
-        let some = &blocks[..durable];
-        summary.fold_further(&segment, some, target.limit, told)?;
-        from = some.last().map_or(from, BlockRef::end);
-        *room = room.saturating_sub(some.iter().filter(|b| b.end().entries > applied).count());
-        let done = durable < HEADERS_AT_ONCE;
-        let rows = summary.segments.get(&number).map_or(0, |segment| segment.spans.len());
-        if done || *room == 0 || rows >= RUNS_AT_ONCE {
-            return Ok((summary, Reached { from: Some(from), done }));
         }
     }
 }

@@ -18,53 +18,89 @@ pub(crate) struct Stock {
     pub(crate) bytes: u64,
     /// The last receive time in it.
     pub(crate) last: WallTime,
-    /// Records per host label.
+    /// Who fills it, once that was asked for.
+    pub(crate) filled: Option<Filled>,
+}
+
+/// The records of a segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filled {
+    pub(crate) records: u64,
+    /// Host labels and their records; of hosts with less than a sixty-fourth of all, nothing.
     pub(crate) hosts: Vec<(Vec<u8>, u64)>,
 }
 
-/// Deletes the segments that retention does not keep, and how many those were.
-pub(crate) fn prune(
-    disk: &dyn Disk,
-    catalogue: &mut Catalogue,
-    retention: &Retention,
-    now: WallTime,
-) -> Result<u64, Error> {
-    let (mut live, mut sealed) = (0, Vec::new());
-    for listed in list(disk)? {
-        let Ok(segment) = SegmentFile::open(disk, listed) else { continue };
-        match segment.name().form {
-            Form::Live => live += segment.bytes()?,
-            Form::Sealed => sealed.push((segment.bytes()?, segment)),
-        }
-    }
-    let bytes = live + sealed.iter().map(|(bytes, _)| bytes).sum::<u64>();
-    let fits = retention.max_bytes == 0 || bytes <= retention.max_bytes;
-    if fits && retention.max_age.is_none() {
-        return Ok(0);
-    }
-    let gone = plan(&take_stock(catalogue, sealed), live, retention, now);
-    for number in &gone {
-        let name = SegmentName::sealed(*number).to_string();
-        disk.remove(&name).map_err(|e| Error::io("remove", name, e))?;
-        tracing::info!("segment {number} is deleted by retention");
-    }
-    if !gone.is_empty() {
-        catalogue.forget_segments(&gone)?;
-    }
-    Ok(gone.len() as u64)
+/// The sealed segments. They never change, so each is looked at once.
+#[derive(Debug, Default)]
+pub(crate) struct Inventory {
+    sealed: BTreeMap<u64, Stock>,
 }
 
-/// Looks up how old each segment is and who fills it.
-fn take_stock(catalogue: &Catalogue, sealed: Vec<(u64, SegmentFile)>) -> Vec<Stock> {
-    // Without the catalogue's word on who fills what, the oldest go first.
-    let mut hosts = catalogue.records_by_host().unwrap_or_default();
-    let stock = sealed.into_iter().map(|(bytes, segment)| {
-        let number = segment.name().number;
-        // One that can't be read is as old as can be.
-        let last = last_received(&segment).unwrap_or_default();
-        Stock { number, bytes, last, hosts: hosts.remove(&number).unwrap_or_default() }
-    });
-    stock.collect()
+impl Inventory {
+    /// Deletes the segments that retention does not keep, and how many those were.
+    pub(crate) fn prune(
+        &mut self,
+        disk: &dyn Disk,
+        catalogue: &mut Catalogue,
+        retention: &Retention,
+        now: WallTime,
+    ) -> Result<u64, Error> {
+        let live = self.look(disk)?;
+        let bytes = live + self.sealed.values().map(|stock| stock.bytes).sum::<u64>();
+        let fits = retention.max_bytes == 0 || bytes <= retention.max_bytes;
+        if fits && retention.max_age.is_none() {
+            return Ok(0);
+        }
+        if !fits {
+            self.ask_who_fills(catalogue);
+        }
+        let stock: Vec<&Stock> = self.sealed.values().collect();
+        let gone = plan(&stock, live, retention, now);
+        for number in &gone {
+            let name = SegmentName::sealed(*number).to_string();
+            disk.remove(&name).map_err(|e| Error::io("remove", name, e))?;
+            tracing::info!("segment {number} is deleted by retention");
+        }
+        if !gone.is_empty() {
+            catalogue.forget_segments(&gone)?;
+        }
+        Ok(gone.len() as u64)
+    }
+
+    /// Takes in what was sealed since the last look, lets go of what is gone, and answers how
+    /// many bytes are in segments that are not sealed.
+    fn look(&mut self, disk: &dyn Disk) -> Result<u64, Error> {
+        let (mut live, mut sealed) = (0, BTreeMap::new());
+        for listed in list(disk)? {
+            let number = listed.name.number;
+            if let Some(stock) = self.sealed.remove(&number) {
+                sealed.insert(number, stock);
+                continue;
+            }
+            let Ok(segment) = SegmentFile::open(disk, listed) else { continue };
+            let bytes = segment.bytes()?;
+            match segment.name().form {
+                Form::Live => live += bytes,
+                Form::Sealed => {
+                    // One that can't be read is as old as can be.
+                    let last = last_received(&segment).unwrap_or_default();
+                    sealed.insert(number, Stock { number, bytes, last, filled: None });
+                }
+            }
+        }
+        self.sealed = sealed;
+        Ok(live)
+    }
+
+    /// Without the catalogue's word on who fills what, the oldest go first.
+    fn ask_who_fills(&mut self, catalogue: &Catalogue) {
+        for stock in self.sealed.values_mut().filter(|stock| stock.filled.is_none()) {
+            let hosts = catalogue.records_by_host(stock.number).unwrap_or_default();
+            let records = hosts.iter().map(|(_, records)| records).sum();
+            let many = hosts.into_iter().filter(|(_, of_it)| of_it.saturating_mul(64) >= records);
+            stock.filled = (records > 0).then(|| Filled { records, hosts: many.collect() });
+        }
+    }
 }
 
 /// The last receive time of a segment's records and gaps.
@@ -75,7 +111,7 @@ fn last_received(segment: &SegmentFile) -> Result<WallTime, Error> {
 
 /// Which of `stock`, in order of number, must go. `live` bytes are in segments that can't.
 pub(crate) fn plan(
-    stock: &[Stock],
+    stock: &[&Stock],
     live: u64,
     retention: &Retention,
     now: WallTime,
@@ -86,12 +122,13 @@ pub(crate) fn plan(
             segment.last.0.saturating_add(age) < now.0
         })
     };
-    let mut gone: BTreeSet<u64> = stock.iter().filter(too_old).map(|s| s.number).collect();
+    let mut gone: BTreeSet<u64> = stock.iter().copied().filter(too_old).map(|s| s.number).collect();
     if retention.max_bytes == 0 {
         return gone;
     }
     loop {
-        let left: Vec<&Stock> = stock.iter().filter(|s| !gone.contains(&s.number)).collect();
+        let left: Vec<&Stock> =
+            stock.iter().copied().filter(|s| !gone.contains(&s.number)).collect();
         let bytes = left.iter().map(|segment| segment.bytes).sum::<u64>() + live;
         if bytes <= retention.max_bytes {
             return gone;
@@ -105,24 +142,20 @@ pub(crate) fn plan(
 fn noisy<'a>(left: &[&'a Stock], retention: &Retention) -> Option<&'a Stock> {
     let mut shares = BTreeMap::<&[u8], f64>::new();
     for segment in left {
-        for (label, records) in &segment.hosts {
-            let share = *records as f64 / segment.records().max(1) as f64;
+        let Some(filled) = &segment.filled else { continue };
+        for (label, records) in &filled.hosts {
+            let share = *records as f64 / filled.records.max(1) as f64;
             *shares.entry(label).or_default() += share * segment.bytes as f64;
         }
     }
     let bound = retention.max_host_share * retention.max_bytes as f64;
     let (label, bytes) = shares.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
     let fills = |segment: &&&Stock| {
-        let mut hosts = segment.hosts.iter();
-        hosts.any(|(other, records)| other == label && 2 * records > segment.records())
+        let filled = segment.filled.iter();
+        let mut hosts = filled.flat_map(|f| f.hosts.iter().map(|host| (host, f.records)));
+        hosts.any(|((other, of_it), records)| other == label && 2 * of_it > records)
     };
     left.iter().find(|segment| bytes > bound && fills(segment)).copied()
-}
-
-impl Stock {
-    fn records(&self) -> u64 {
-        self.hosts.iter().map(|(_, records)| records).sum()
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use super::super::shelf::Found;
 use super::*;
 use crate::batch::Batch;
 use crate::disk::faulty::FaultyDisk;
+use crate::segment::Form;
 use crate::testing::*;
 
 #[test]

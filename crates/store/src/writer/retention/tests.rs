@@ -3,12 +3,16 @@ use std::time::Duration;
 use super::*;
 
 fn stock(number: u64, bytes: u64, hosts: &[(&str, u64)]) -> Stock {
+    let records = hosts.iter().map(|(_, records)| records).sum();
     let hosts = hosts.iter().map(|(label, records)| (label.as_bytes().to_vec(), *records));
-    Stock { number, bytes, last: WallTime(number * 1_000_000), hosts: hosts.collect() }
+    let filled = Some(Filled { records, hosts: hosts.collect() });
+    Stock { number, bytes, last: WallTime(number * 1_000_000), filled }
 }
 
 fn gone(stock: &[Stock], live: u64, retention: &Retention, now_s: u64) -> Vec<u64> {
-    plan(stock, live, retention, WallTime(now_s * 1_000_000)).into_iter().collect()
+    plan(&stock.iter().collect::<Vec<_>>(), live, retention, WallTime(now_s * 1_000_000))
+        .into_iter()
+        .collect()
 }
 
 #[test]
