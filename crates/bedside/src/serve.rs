@@ -20,7 +20,7 @@ use crate::config::{Config, Listen, Live, Network};
 use crate::confine::confine;
 use crate::doctor::{Doctor, Found};
 use crate::health::HealthFile;
-use crate::keys::Keys;
+use crate::keys::{Keys, may_be_an_agents};
 use crate::listen::{self, Allow};
 use crate::notify::{self, State};
 use crate::pstore::Dumps;
@@ -274,7 +274,8 @@ impl Ward {
                         _ => dumps.reply(of.nonce, from.source.ip()),
                     };
                     let taken = self.answers.take(now, at, &key, datagram.payload, known)
-                        || self.take_agents(&key, received, datagram.payload);
+                        || may_be_an_agents(datagram.payload)
+                            && self.take_agents(&key, received, datagram.payload);
                     if !taken {
                         self.doctor.hear(now, key, received, datagram.payload);
                     }
