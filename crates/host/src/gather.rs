@@ -15,6 +15,7 @@ impl Machine {
     pub fn facts(&self, doctors: &[Doctor]) -> Result<Facts, Error> {
         let mut facts = self.own_facts()?;
         facts.links = self.links()?;
+        facts.addresses = network::addresses()?;
         facts.ways = doctors
             .iter()
             .map(|doctor| network::way(doctor, &facts.links))

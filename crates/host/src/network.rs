@@ -50,6 +50,25 @@ impl Machine {
     }
 }
 
+/// The machine's own addresses that can be sent from, each with the number of its device.
+pub(crate) fn addresses() -> Result<Vec<(u32, IpAddr)>, Error> {
+    let messages =
+        Socket::dump(libc::RTM_GETADDR, &[0; ADDRESS]).map_err(Error::netlink("the addresses"))?;
+    Ok(messages.iter().filter_map(read_address).collect())
+}
+
+/// `struct ifaddrmsg`: family, prefix, flags, scope, index. Of a point-to-point link the local
+/// address is the machine's; IPv6 has it only where the two differ.
+fn read_address(message: &Message) -> Option<(u32, IpAddr)> {
+    let [_, _, flags, _, i0, i1, i2, i3] = message.fixed::<ADDRESS>()?;
+    if u32::from(flags) & (libc::IFA_F_TENTATIVE | libc::IFA_F_DADFAILED) != 0 {
+        return None;
+    }
+    let own = |number| message.attribute(ADDRESS, number).and_then(ip);
+    let address = own(libc::IFA_LOCAL).or(own(libc::IFA_ADDRESS))?;
+    Some((u32::from_ne_bytes([i0, i1, i2, i3]), address))
+}
+
 /// The way to a doctor. Asks the next hop for its hardware address if nobody knows it.
 pub(crate) fn way(doctor: &Doctor, links: &[Link]) -> Result<Way, Error> {
     let addresses = match resolve(&doctor.host) {
@@ -236,6 +255,7 @@ fn text(bytes: &[u8]) -> String {
 const RTA_VIA: u16 = 18;
 /// Sizes of the fixed parts.
 const LINK: usize = 16;
+const ADDRESS: usize = 8;
 const ROUTE: usize = 12;
 const NEIGHBOUR: usize = 12;
 

@@ -129,6 +129,11 @@ fn devices_are_what_they_are() -> Result<()> {
     ensure!(w0.below == Some(w1.index), "{w0:?}");
     // Its other end has a number in another network.
     ensure!(link("v0")?.below.is_none(), "{:?}", link("v0")?);
+    let v0 = link("v0")?.index;
+    for own in ["192.0.2.1", "fd00::1"] {
+        let own = (v0, own.parse()?);
+        ensure!(facts.addresses.contains(&own), "{own:?} is not in {:?}", facts.addresses);
+    }
     let lo = link("lo")?;
     ensure!(lo.loopback && !lo.ethernet && lo.kind.is_none(), "{lo:?}");
     Ok(())

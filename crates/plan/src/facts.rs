@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use netconsole_wire::parameter::Mac;
+use netconsole_wire::parameter::{self, Mac};
 
 use crate::rules::Rules;
 
@@ -32,6 +32,8 @@ pub struct Facts {
     pub consoles: Vec<Console>,
     /// The network devices.
     pub links: Vec<Link>,
+    /// The machine's own addresses, each with the number of its device.
+    pub addresses: Vec<(u32, IpAddr)>,
     /// The way to each doctor of the wish, in its order.
     pub ways: Vec<Way>,
     /// What the kernel does when it dies; those that it has.
@@ -126,6 +128,15 @@ pub struct Loaded {
     /// The numbers of the devices that it named at that time, if the kernel does not show its
     /// targets in configfs: there they can be looked at, and changed.
     pub devices: Vec<u32>,
+}
+
+impl Loaded {
+    /// The targets that its parameter names: whom each sends to, and from where.
+    pub fn targets(&self) -> impl Iterator<Item = ((IpAddr, u16), Option<IpAddr>)> {
+        let parameter = parameter::parse(&self.parameter).ok();
+        let targets = parameter.into_iter().flat_map(|parameter| parameter.targets());
+        targets.map(|target| ((target.ip, target.port), target.source_ip))
+    }
 }
 
 /// A target as configfs shows it. What an attribute's file does not show is `None`.

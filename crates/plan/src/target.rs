@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use netconsole_wire::parameter::{Device, Mac, Target};
 
 use crate::device::choose;
-use crate::facts::{Facts, Route, RouteKind, Way};
+use crate::facts::{Facts, Loaded, Route, RouteKind, Way};
 use crate::{Doctor, Format, Refusal};
 
 /// A target that is wanted, with nothing left open.
@@ -51,7 +51,8 @@ fn target(facts: &Facts, doctor: &Doctor, way: &Way) -> Result<Wanted, Refusal> 
     let route = route(doctor, way)?;
     leads_to_a_machine(route)?;
     let (link, instead) = choose(facts, route.device)?;
-    let source = doctor.source.or(route.source).ok_or_else(|| {
+    let held = || sends_from(facts, doctor, route, link.index);
+    let source = doctor.source.or_else(held).or(route.source).ok_or_else(|| {
         Refusal::new(
             format!("{} has no address to send from", link.name),
             "give it one (`ip address`), or name one: `[PORT]@SOURCE/DEVICE,[PORT]@DOCTOR/`",
@@ -76,6 +77,20 @@ fn target(facts: &Facts, doctor: &Doctor, way: &Way) -> Result<Wanted, Refusal> 
         mac,
         why: reason(doctor, route, &link.name, instead),
     })
+}
+
+/// The address that the kernel sends from already, if it is still the machine's own: IPv6 prefers
+/// another one every day, and the doctor would have to know the machine again.
+fn sends_from(facts: &Facts, doctor: &Doctor, route: &Route, device: u32) -> Option<IpAddr> {
+    let shown = facts
+        .targets
+        .iter()
+        .filter_map(|target| Some(((target.remote_ip?, target.remote_port), target.local_ip?)));
+    let loaded = facts.loaded.iter().flat_map(Loaded::targets);
+    let hidden = loaded.filter_map(|(to, source)| Some((to, source?)));
+    let mut to_it = shown.chain(hidden).filter(|(to, _)| *to == (route.address, doctor.port));
+    let (_, source) = to_it.find(|(_, source)| facts.addresses.contains(&(device, *source)))?;
+    Some(source)
 }
 
 fn route<'w>(doctor: &Doctor, way: &'w Way) -> Result<&'w Route, Refusal> {

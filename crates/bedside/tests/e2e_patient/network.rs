@@ -70,6 +70,10 @@ mended 'a VLAN on a bond'
 
 modprobe -r netconsole
 mended 'unloaded by somebody'
+# Where configfs shows it.
+shown=/sys/kernel/config/netconsole/cmdline0/enabled
+[ ! -e $shown ] || echo 0 > $shown
+mended 'disabled by somebody'
 
 grep VmHWM /proc/$agent/status
 bedside-patient up --no-permanent --no-test 10.0.2.2:9 > /dev/null; sleep 2
@@ -97,6 +101,7 @@ fn the_agent_follows_routers_names_addresses_bridges_bonds_and_vlans() -> Result
             "port of a bond",
             "a VLAN on a bond",
             "unloaded by somebody",
+            "disabled by somebody",
         ];
         for when in when {
             ensure_said(kernel, &said, &[&format!("{when}: heard")])?;

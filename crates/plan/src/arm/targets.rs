@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use netconsole_wire::parameter;
-
 use super::{load, parameter_of};
-use crate::facts::{Configfs, Facts, Module, Target};
+use crate::facts::{Configfs, Facts, Loaded, Module, Target};
 use crate::step::{Action, Plan};
 use crate::target::Wanted;
 use crate::{Format, Refusal, path};
@@ -118,19 +116,14 @@ fn stale<'f>(facts: &'f Facts, targets: &'f [Wanted]) -> impl Iterator<Item = &'
 
 /// Whether a parameter's target that configfs does not show sends to this doctor.
 fn is_hidden(facts: &Facts, wanted: &Wanted) -> bool {
-    hides(facts) && in_parameter(facts).any(|doctor| doctor == (wanted.ip, wanted.port))
+    let mut loaded = facts.loaded.iter().flat_map(Loaded::targets);
+    hides(facts) && loaded.any(|(doctor, _)| doctor == (wanted.ip, wanted.port))
 }
 
 /// Whether there are targets of our parameter which configfs does not show.
 fn hides(facts: &Facts) -> bool {
     facts.loaded.as_ref().is_some_and(|loaded| !loaded.devices.is_empty())
         && !facts.targets.iter().any(|target| target.name.starts_with(FROM_PARAMETER))
-}
-
-fn in_parameter(facts: &Facts) -> impl Iterator<Item = (std::net::IpAddr, u16)> {
-    let text = facts.loaded.as_ref().map_or("", |loaded| &loaded.parameter);
-    let parameter = parameter::parse(text).ok();
-    parameter.into_iter().flat_map(|p| p.targets().map(|target| (target.ip, target.port)))
 }
 
 /// Hidden targets are changed by loading the module again; that ends those of others too.

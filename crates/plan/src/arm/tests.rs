@@ -257,6 +257,23 @@ fn others_targets_are_neither_changed_nor_doubled() {
     assert!(steps(&facts, &["10.0.0.2"]).iter().all(|step| !step.contains("nc0")));
 }
 
+/// The routing table would rather have 10.0.0.7; the target shown, or the parameter, has 10.0.0.8.
+#[test]
+fn an_address_that_is_still_the_machines_own_is_sent_from_as_before() {
+    let other: std::net::IpAddr = "10.0.0.8".parse().unwrap();
+    let shown = Target { local_ip: Some(other), ..target("bedside0") };
+    let shown = Facts { targets: vec![shown], loaded: None, ..loaded(machine(), "") };
+    let hidden = loaded(machine(), &FROM_10.replace("10.0.0.7", "10.0.0.8"));
+    for facts in [shown, hidden] {
+        let has = |device| Facts { addresses: vec![(device, other)], ..facts.clone() };
+        assert_eq!(steps(&has(2), &["10.0.0.2"]), [""; 0]);
+        for facts in [has(3), facts.clone()] {
+            let steps = steps(&facts, &["10.0.0.2"]).join("\n");
+            assert!(steps.contains("local_ip = 10.0.0.7") || steps.contains(FROM_10), "{steps}");
+        }
+    }
+}
+
 #[test]
 fn what_stands_in_the_way_is_told_all_at_once_and_with_its_cure() {
     let limits = Limits {
