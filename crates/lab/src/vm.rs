@@ -57,7 +57,7 @@ pub fn prepare(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A kernel that was prepared in `dir`: `6.1`, `6.12` or `7`.
+/// A kernel that was prepared in `dir`: `6.1`, `6.12`, `7`, or `6.1-wifi`, which has a radio.
 pub fn kernel(dir: &Path, name: &str) -> Result<Kernel> {
     let home = dir.join(name);
     let (image, initramfs) = (home.join("vmlinuz"), home.join("initramfs"));
@@ -90,4 +90,4 @@ fn run_script(name: &str, args: &[&OsStr]) -> Result<()> {
 }
 
 /// The names under which the newest of their kind are kept.
-const KERNELS: [&str; 3] = ["6.1", "6.12", "7"];
+const KERNELS: [&str; 4] = ["6.1", "6.1-wifi", "6.12", "7"];

@@ -5,8 +5,9 @@
 #   DIR/6.1/vmlinuz, modules/, version   the newest 6.1 of bookworm
 #   DIR/6.12/…                           the newest 6.12 of trixie
 #   DIR/7/…                              the newest 7.x of trixie-backports
+#   DIR/6.1-wifi/vmlinuz, modules/       the 6.1 for all hardware, with a radio that is none
 #   DIR/busybox
-#   DIR/debian/                         systemd, kmod and nft of bookworm, unpacked
+#   DIR/debian/                          systemd, kmod and nft of bookworm, unpacked
 #
 # Needs apt, dpkg-deb and the network, no root. No kernel found is a failure.
 set -euo pipefail
@@ -18,7 +19,7 @@ flavour=cloud-amd64 # small, with virtio_net and netconsole
 
 main() {
   if [[ -x $dir/busybox && -f $dir/6.1/version && -f $dir/6.12/version && -f $dir/7/version &&
-    -d $dir/debian ]]; then
+    -d $dir/6.1-wifi && -d $dir/debian ]]; then
     return
   fi
   prepare_apt
@@ -26,6 +27,7 @@ main() {
   [[ -f $dir/6.1/version ]] || fetch_kernel 6.1 linux-image- '6\.1\.'
   [[ -f $dir/6.12/version ]] || fetch_kernel 6.12 linux-image- '6\.12\.'
   [[ -f $dir/7/version ]] || fetch_kernel 7 linux-modules- '7\.'
+  [[ -d $dir/6.1-wifi ]] || fetch_wifi
   [[ -d $dir/debian ]] || fetch_debian
 }
 
@@ -56,6 +58,23 @@ fetch_kernel() {
   mv "$dir/$name.new" "$dir/$name"
   rm -rf "$dir/unpacked" "$dir"/*.deb
   echo "kernel $name: $version"
+}
+
+# Of the large kernel for all hardware no more than a machine here takes.
+fetch_wifi() {
+  local newest new=$dir/6.1-wifi.new
+  newest=$(named '^linux-image-6\.1\.[0-9]+-[0-9]+-amd64$')
+  [[ -n $newest ]] || fail "no package linux-image-6.1.*-amd64 in Debian: has it been renamed?"
+  (cd "$dir" && quietly apt apt-get download "$newest")
+  rm -rf "$new" && mkdir "$new"
+  dpkg-deb --fsys-tarfile "$dir/$newest"_*.deb | tar -x -C "$new" --wildcards './boot/vmlinuz-*' \
+    '*/fs/configfs/*' '*/drivers/virtio/*' '*/net/virtio_net.ko' '*failover.ko' '*/netconsole.ko' \
+    '*/mac80211_hwsim.ko' '*/kernel/net/mac80211/*' '*/kernel/net/wireless/*' '*/rfkill.ko' \
+    '*/libarc4.ko'
+  mv "$new"/boot/vmlinuz-* "$new/vmlinuz"
+  mv "$new/lib/modules" "$new/modules"
+  rm -r "$dir/$newest"_*.deb "$new"/{boot,lib}
+  mv "$new" "$dir/6.1-wifi"
 }
 
 # With all that they depend on, as a machine that has nothing would get them; without what nobody

@@ -47,6 +47,24 @@ fn each_way_that_cannot_be_is_refused_and_nothing_is_done() -> Result<()> {
     Ok(())
 }
 
+const RADIO: &str = r#"
+modprobe mac80211_hwsim radios=1
+ip addr add 192.0.2.1/24 dev wlan0; ip link set wlan0 up
+left_alone bedside-patient up --no-test '@/wlan0,@192.0.2.2/02:00:00:00:00:02'
+"#;
+
+#[test]
+fn wifi_is_refused_and_nothing_is_done() -> Result<()> {
+    let ward = Ward::open()?;
+    let machine = ward.admit("6.1-wifi", Death::PowerOff, RADIO)?;
+    let words = [
+        "the way leads through wlan0: it is Wi-Fi",
+        "try: `bedside-patient relay DOCTOR` sends from user space",
+        "exit 1\nnothing done",
+    ];
+    ensure_said("6.1-wifi", &said(&machine)?, &words)
+}
+
 /// Kernels that can't or mustn't; the last of these is for good.
 const NO_KERNEL: &str = r#"
 up() { echo "== $1"; shift; left_alone bedside-patient up --no-test DOCTOR; }

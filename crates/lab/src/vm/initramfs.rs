@@ -203,7 +203,7 @@ impl Cpio {
 const EARLY: [&str; 2] = ["virtio_pci", "virtio_net"];
 
 /// What there is to load: devices that netconsole takes, and such as it refuses.
-const WANTED: [&str; 13] = [
+const WANTED: [&str; 14] = [
     "virtio_pci",
     "virtio_net",
     "netconsole",
@@ -214,6 +214,7 @@ const WANTED: [&str; 13] = [
     "veth",
     "tun",
     "wireguard",
+    "mac80211_hwsim",
     // A firewall, and a memory that outlives a panic.
     "nf_tables",
     "nft_ct",
