@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
 
 use crate::Error;
@@ -35,15 +36,28 @@ impl Machine {
     /// Waits until nobody else changes the machine, and keeps others from it. Programs that are
     /// run meanwhile hold it too: one that outlives us is waited for.
     pub fn lock(&self) -> Result<Lock, Error> {
-        let path = self.at(LOCK);
-        if let Some(dir) = path.parent() {
-            fs::create_dir_all(dir).map_err(Error::change("make", dir.to_owned()))?;
+        self.lock_as(FlockArg::LockExclusive)
+            .map_err(|errno| Error::change("lock", self.at(LOCK))(errno.into()))
+    }
+
+    /// As [`Machine::lock`], but nothing if somebody else has it.
+    pub fn try_lock(&self) -> Result<Option<Lock>, Error> {
+        match self.lock_as(FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(Errno::EWOULDBLOCK) => Ok(None),
+            Err(errno) => Err(Error::change("lock", self.at(LOCK))(errno.into())),
         }
-        let file = fs::File::create(&path).map_err(Error::change("make", path.clone()))?;
-        let file = Flock::lock(file, FlockArg::LockExclusive)
-            .map_err(|(_, errno)| Error::change("lock", path.clone())(errno.into()))?;
-        fcntl(&*file, FcntlArg::F_SETFD(FdFlag::empty()))
-            .map_err(|errno| Error::change("hand on", path)(errno.into()))?;
+    }
+
+    fn lock_as(&self, how: FlockArg) -> Result<Lock, Errno> {
+        let open = || {
+            let path = self.at(LOCK);
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            fs::File::create(path)
+        };
+        let file = open().map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+        let file = Flock::lock(file, how).map_err(|(_, errno)| errno)?;
+        fcntl(&*file, FcntlArg::F_SETFD(FdFlag::empty()))?;
         Ok(Lock { _file: file })
     }
 

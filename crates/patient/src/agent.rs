@@ -12,7 +12,7 @@ use bedside_plan::Facts;
 
 use crate::harvest::Harvest;
 use crate::heart::{Heart, State};
-use crate::reach::{Goal, Reached, reach};
+use crate::reach::{Goal, Reached, Turn, reach};
 use crate::seal::Sealer;
 use crate::signals::{Signals, Woken};
 use crate::tell::say;
@@ -30,7 +30,8 @@ pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
     let heart = goal.wish.heartbeat_s.map(Heart::new);
     let (harvest, told) = (Harvest::new(machine), String::new());
     let (facts, sealer) = (Facts::default(), Sealer::new(None));
-    let mut agent = Agent { machine, goal, told, armed: false, facts, heart, harvest, sealer };
+    let (armed, yielded) = (false, false);
+    let mut agent = Agent { machine, goal, told, armed, yielded, facts, heart, harvest, sealer };
     while agent.look() {
         agent.beat();
         agent.harvest();
@@ -50,6 +51,8 @@ struct Agent<'m> {
     told: String,
     /// Whether the kernel is as wished.
     armed: bool,
+    /// Whether somebody else was at the machine.
+    yielded: bool,
     /// What the last look saw.
     facts: Facts,
     heart: Option<Heart>,
@@ -61,7 +64,14 @@ impl Agent<'_> {
     /// Mends what differs from the wish, which `up` may have changed. Trouble is tried again with
     /// the next news. False, if nothing is wished any more.
     fn look(&mut self) -> bool {
-        let mut trouble = match reach(self.machine, &|| Goal::now(self.machine), &mut tell_step) {
+        let goal = || Goal::now(self.machine);
+        let reached = reach(self.machine, Turn::Yield, &goal, &mut tell_step);
+        self.yielded = matches!(reached, Ok(Reached::Yielded));
+        let mut trouble = match reached {
+            Ok(Reached::Yielded) => {
+                self.see();
+                return true;
+            }
             Ok(Reached::NothingWished) => {
                 say!("nothing is wished of this machine any more");
                 return false;
@@ -127,8 +137,9 @@ impl Agent<'_> {
 
     /// How long it may wait for news.
     fn rest(&self) -> Duration {
-        let rest = self.heart.as_ref().map(Heart::rest);
-        rest.unwrap_or(BETWEEN_LOOKS).min(BETWEEN_LOOKS).min(self.harvest.rest())
+        let rest = self.heart.as_ref().map_or(BETWEEN_LOOKS, Heart::rest);
+        let looks = if self.yielded { BETWEEN_TURNS } else { BETWEEN_LOOKS };
+        rest.min(looks).min(self.harvest.rest())
     }
 }
 
@@ -149,5 +160,7 @@ fn await_news(changes: &Changes, signals: &Signals, patience: Duration) -> anyho
 
 /// A router that is replaced without a word is noticed by looking.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
+/// Until somebody else has done at the machine.
+const BETWEEN_TURNS: Duration = Duration::from_millis(500);
 /// After the first news of a burst, the facts are gathered this much later.
 const BURST: Duration = Duration::from_millis(100);

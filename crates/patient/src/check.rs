@@ -5,7 +5,7 @@ use bedside_plan::{Doctor, Facts, State, Verdict, check};
 use serde_json::json;
 
 use crate::cli::CheckArgs;
-use crate::reach::{Goal, Reached, reach};
+use crate::reach::{Goal, Reached, Turn, reach};
 use crate::tell::say;
 use crate::up::{refuse, tell_step};
 use crate::{Exit, exit};
@@ -45,9 +45,9 @@ fn set_panic(machine: &Machine, settings: &[String]) -> anyhow::Result<Exit> {
         }
     }
     let goal = Goal::of(wish)?;
-    match reach(machine, &|| Ok(Some(goal.clone())), &mut tell_step)? {
+    match reach(machine, Turn::Wait, &|| Ok(Some(goal.clone())), &mut tell_step)? {
         Reached::Refused(refusals) => Ok(refuse(&refusals)),
-        Reached::Done(_) | Reached::NothingWished => Ok(Exit::Well),
+        Reached::Done(_) | Reached::Yielded | Reached::NothingWished => Ok(Exit::Well),
     }
 }
 

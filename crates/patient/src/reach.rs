@@ -14,11 +14,22 @@ pub(crate) struct Goal {
     pub(crate) doctors: Vec<Doctor>,
 }
 
+/// What to do while somebody else changes the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Wait until they have done.
+    Wait,
+    /// Leave it to them: `down` and `up` end the agent, and wait for that.
+    Yield,
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub(crate) enum Reached {
     /// The machine is as wished, after so many steps.
     Done(usize),
+    /// Somebody else is at it.
+    Yielded,
     /// It can't be.
     Refused(Vec<Refusal>),
     /// Nothing is wished of it, or not any more.
@@ -43,6 +54,7 @@ impl Goal {
 /// `goal` is asked again once nobody else is at the machine: until then it may have changed.
 pub(crate) fn reach(
     machine: &Machine,
+    turn: Turn,
     goal: &dyn Fn() -> anyhow::Result<Option<Goal>>,
     tell: &mut dyn FnMut(&Step),
 ) -> anyhow::Result<Reached> {
@@ -58,7 +70,13 @@ pub(crate) fn reach(
             return Ok(Reached::Done(done));
         }
         if lock.is_none() {
-            lock = Some(machine.lock()?);
+            lock = match turn {
+                Turn::Wait => Some(machine.lock()?),
+                Turn::Yield => machine.try_lock()?,
+            };
+            if lock.is_none() {
+                return Ok(Reached::Yielded);
+            }
             mark = machine.undoable()?;
             continue;
         }

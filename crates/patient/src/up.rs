@@ -6,7 +6,7 @@ use bedside_host::Machine;
 use bedside_plan::{Doctor, Plan, Refusal, Step, Wish, arm};
 
 use crate::cli::UpArgs;
-use crate::reach::{Goal, Reached, reach};
+use crate::reach::{Goal, Reached, Turn, reach};
 use crate::tell::{indented, say};
 use crate::test::{self, Proof};
 use crate::{Exit, exit};
@@ -34,10 +34,10 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
     }
     let begun = Instant::now();
     let goal = Goal { wish, doctors };
-    match reach(machine, &|| Ok(Some(goal.clone())), &mut tell_step)? {
+    match reach(machine, Turn::Wait, &|| Ok(Some(goal.clone())), &mut tell_step)? {
         Reached::Refused(refusals) => return Ok(refuse(&refusals)),
         Reached::Done(0) => say!("nothing to do: the kernel is armed as wished"),
-        Reached::Done(_) | Reached::NothingWished => {}
+        Reached::Done(_) | Reached::Yielded | Reached::NothingWished => {}
     }
     if args.no_test {
         return Ok(Exit::Well);
