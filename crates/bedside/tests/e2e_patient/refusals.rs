@@ -47,11 +47,11 @@ fn each_way_that_cannot_be_is_refused_and_nothing_is_done() -> Result<()> {
     Ok(())
 }
 
-const RADIO: &str = r#"
+const RADIO: &str = "
 modprobe mac80211_hwsim radios=1
 ip addr add 192.0.2.1/24 dev wlan0; ip link set wlan0 up
 left_alone bedside-patient up --no-test '@/wlan0,@192.0.2.2/02:00:00:00:00:02'
-"#;
+";
 
 #[test]
 fn wifi_is_refused_and_nothing_is_done() -> Result<()> {
