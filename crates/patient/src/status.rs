@@ -90,7 +90,7 @@ impl<'f> Status<'f> {
     }
 
     fn tell(&self) {
-        say!("netconsole {}", module(&self.facts.module));
+        say!("netconsole {}", module(&self.facts.module).1);
         for console in &self.consoles {
             let kind = if console.is_threaded() { "; its lines leave from a thread" } else { "" };
             say!("the kernel writes to the console {}{kind}", console.name);
@@ -164,7 +164,7 @@ impl<'f> Status<'f> {
             "sends": !self.consoles.is_empty(),
             "as_wished": self.as_wished,
             "wish": self.wish.as_ref().map(|wish| &wish.words),
-            "module": module(&self.facts.module),
+            "module": module(&self.facts.module).0,
             "consoles": self.consoles.iter().map(consoles).collect::<Vec<_>>(),
             "sealed": self.facts.key == Some(Ok(())),
             "console_level": self.facts.console_level,
@@ -204,11 +204,12 @@ impl Last {
     }
 }
 
-fn module(module: &Module) -> &'static str {
+/// For JSON, and for people.
+fn module(module: &Module) -> (&'static str, &'static str) {
     match module {
-        Module::Loaded => "is loaded",
-        Module::BuiltIn => "is part of the kernel",
-        Module::Loadable | Module::Forbidden { .. } | Module::Absent => "is not loaded",
+        Module::Loaded => ("loaded", "is loaded"),
+        Module::BuiltIn => ("built_in", "is part of the kernel"),
+        Module::Loadable | Module::Forbidden { .. } | Module::Absent => ("none", "is not loaded"),
     }
 }
 
@@ -277,6 +278,7 @@ mod tests {
     fn targets_that_others_made_are_told_with_their_maker() {
         let (told, well) = object(&machine());
         assert!(well, "it sends");
+        assert_eq!(told["module"], "loaded");
         assert_eq!(told["targets"][0]["made_by"], "configfs");
         assert_eq!(told["targets"][0]["to"], "10.0.0.2:6666");
         assert_eq!(told["hidden_target"], Value::Null);
