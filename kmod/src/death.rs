@@ -23,6 +23,8 @@ use crate::{Failure, MAX_PORTS, Machine, Port, Ports, Readiness, Release, Urgenc
 pub struct Death {
     /// The number after the last that was sent.
     next: u64,
+    /// The first record that was sent since no other CPU runs.
+    first_alone: Option<u64>,
     /// How long all deaths together have taken since no other CPU runs, in microseconds.
     spent_alone_us: u64,
     text: [u8; RECORD],
@@ -87,7 +89,7 @@ impl Death {
     /// Nothing was sent yet.
     pub const fn new() -> Death {
         let (text, body, datagram) = ([0; RECORD], [0; RECORD], [0; MAX_PRINT_CHUNK]);
-        Death { next: 0, spent_alone_us: 0, text, body, datagram }
+        Death { next: 0, first_alone: None, spent_alone_us: 0, text, body, datagram }
     }
 
     /// Sends what is new, if anything is. Where no target could be told to the end, it is new the
@@ -110,7 +112,8 @@ impl Death {
         for pass in 0..PASSES {
             self.pass(&mut out, extent, pass);
         }
-        self.close(&mut out, extent, occasion.reason);
+        let whole = self.whole(&mut out, extent);
+        self.close(&mut out, whole, occasion.reason);
         out.end();
         if out.has_told_someone() {
             self.next = extent.last.saturating_add(1);
@@ -141,6 +144,20 @@ impl Death {
             }
         }
         extent
+    }
+
+    /// What a panic sends in several deliveries is one death: the last closing record tells of all.
+    fn whole<M: Machine>(&mut self, out: &mut Delivery<'_, M>, extent: Extent) -> Extent {
+        if !out.alone {
+            return extent;
+        }
+        let first = *self.first_alone.get_or_insert(extent.first);
+        let (mut from, mut count) = (first, 0);
+        while let Some(record) = out.machine.measure(from).filter(|it| it.seq <= extent.last) {
+            from = record.seq.saturating_add(1);
+            count += 1;
+        }
+        Extent { first, count, ..extent }
     }
 
     fn pass<M: Machine>(&mut self, out: &mut Delivery<'_, M>, extent: Extent, pass: u32) {

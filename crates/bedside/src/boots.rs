@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 
-use bedside_store::read::{BootCounts, BootSummary, End};
+use bedside_store::read::{BootCounts, BootSummary, End, Error};
 use bedside_stream::WallTime;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::cli::ListArgs;
+use crate::closing::Delivery;
 use crate::fate::{Beside, nexts};
 use crate::pstore::{Death, Joined};
 use crate::pulse::{self, Found, Pulse};
@@ -28,9 +29,11 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     let counted =
         boots.iter().zip(counts).zip(nexts(boots.iter())).map(|((boot, counts), next)| {
             let (pulse, fate) = (beside.pulse(boot, next), beside.fate(boot, next));
-            Row { boot, counts, pulse, fate, deaths: beside.deaths.of(boot).collect() }
+            let deaths = beside.deaths.of(boot).collect();
+            let delivery = Delivery::of(&reader, boot)?;
+            Ok(Row { boot, counts, pulse, fate, delivery, deaths })
         });
-    let counted: Vec<Row<'_>> = counted.collect();
+    let counted = counted.collect::<Result<Vec<Row<'_>>, Error>>()?;
     reading::tell_damage(&reader)?;
     reading::tell_homeless(&beside.deaths, &boots, &asked)?;
     reading::tell_strangers(&reader, &asked, args.strangers.all)?;
@@ -49,6 +52,7 @@ struct Row<'a> {
     counts: BootCounts,
     pulse: Option<&'a Pulse>,
     fate: Option<Fate>,
+    delivery: Option<Delivery>,
     deaths: Vec<&'a Death>,
 }
 
@@ -71,7 +75,7 @@ fn write_table(boots: &[Row<'_>], now: WallTime, out: &mut dyn Write) -> io::Res
         ["HOST", "BOOT", "RELEASE", "FIRST HEARD", "LAST HEARD", "RECORDS", "MISSING", "END"];
     let mut table = Table::new(headings);
     let zone = TimeZone::system();
-    for Row { boot, counts, fate, .. } in boots {
+    for Row { boot, counts, fate, delivery, .. } in boots {
         table.push([
             Escaped(boot.host.as_bytes()).to_string(),
             boot.number.to_string(),
@@ -80,18 +84,26 @@ fn write_table(boots: &[Row<'_>], now: WallTime, out: &mut dyn Write) -> io::Res
             time::local(boot.last_received, &zone, 0),
             counts.records.to_string(),
             render::losses(&counts.losses),
-            end(boot, *fate, now),
+            end(boot, *fate, *delivery, now),
         ]);
     }
     table.write(Palette::new(render::colours_on_stdout()), out)
 }
 
 /// How it ended, claiming no more than was heard.
-fn end(boot: &BootSummary, fate: Option<Fate>, now: WallTime) -> String {
+fn end(
+    boot: &BootSummary,
+    fate: Option<Fate>,
+    delivery: Option<Delivery>,
+    now: WallTime,
+) -> String {
     let silent = now.0.saturating_sub(boot.last_received.0);
     match boot.end {
         Some(End::Clean) => "shutdown".to_owned(),
-        Some(End::Panic) => "panic".to_owned(),
+        Some(End::Panic) => match delivery {
+            Some(delivery) => format!("panic; {delivery}"),
+            None => "panic".to_owned(),
+        },
         None if fate == Some(Fate::Flatline) => Fate::Flatline.words().to_owned(),
         Some(End::Silence) if fate.is_some() => fate.map_or("", Fate::words).to_owned(),
         Some(End::Silence) if boot.superseded => "fell silent; no last word heard".to_owned(),
@@ -123,6 +135,7 @@ struct BootObject<'a> {
     formats: Vec<&'static str>,
     heartbeat: Option<pulse::Told>,
     fate: Option<&'static str>,
+    death: Option<Delivery>,
     pstore: Vec<DeathObject<'a>>,
 }
 
@@ -157,7 +170,7 @@ impl DeathObject<'_> {
 
 impl<'a> BootObject<'a> {
     fn new(row: &'a Row<'a>, pulses: &Found) -> BootObject<'a> {
-        let Row { boot, counts, pulse, fate, deaths } = row;
+        let Row { boot, counts, pulse, fate, delivery, deaths } = row;
         let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
         BootObject {
             host: &boot.host,
@@ -174,6 +187,7 @@ impl<'a> BootObject<'a> {
             ports: &boot.ports,
             heartbeat: pulse.map(|pulse| pulses.tell(pulse)),
             fate: fate.map(Fate::as_str),
+            death: *delivery,
             pstore: deaths.iter().map(|death| DeathObject::new(death)).collect(),
             formats: counts.formats.iter().map(|format| format.as_str()).collect(),
         }

@@ -8,6 +8,7 @@ pub mod boots;
 pub mod capture;
 pub mod check;
 pub mod cli;
+mod closing;
 pub mod config;
 mod confine;
 pub mod demo;

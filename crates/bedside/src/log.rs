@@ -21,6 +21,7 @@ use self::choose::Chosen;
 use self::filter::Filter;
 use self::pieces::{Log, Piece};
 use crate::cli::{LogArgs, Output};
+use crate::closing::Delivery;
 use crate::fate::Beside;
 use crate::reading::{self, Hosts};
 use crate::render::{self, BootEvent, BootMark, Look, Palette, Render, Shown};
@@ -155,7 +156,9 @@ impl<'a> Printer<'a> {
         let (boot, before, now) = (one.boot, one.before, self.now);
         let ends = matches!(event, BootEvent::End(_));
         let fate = self.beside.fate(boot, one.next).filter(|_| ends);
-        self.render.show(Shown::Boot(&BootMark { event, boot, records, before, fate, now }), out)
+        let delivery = if ends { Delivery::of(self.reader, boot).ok().flatten() } else { None };
+        let mark = BootMark { event, boot, records, before, fate, delivery, now };
+        self.render.show(Shown::Boot(&mark), out)
     }
 }
 

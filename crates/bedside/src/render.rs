@@ -25,6 +25,7 @@ use bedside_stream::WallTime;
 use jiff::tz::TimeZone;
 
 use crate::cli::Output;
+pub use crate::closing::Delivery;
 
 pub use self::colour::{Palette, colours_on_stderr, colours_on_stdout};
 pub(crate) use self::json::{LossCounts, Source, Stamp, VERSION, write_line};
@@ -60,6 +61,8 @@ pub struct BootMark<'a> {
     pub before: Option<&'a BootSummary>,
     /// What is known beside its lines, if no last word was heard.
     pub fate: Option<Fate>,
+    /// How much of its death is here, where its kernel has told what that was.
+    pub delivery: Option<Delivery>,
     /// The time at which this is said.
     pub now: WallTime,
 }

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bedside_lab::answer::Item;
+use bedside_lab::answer::{Delivery, Item};
 use bedside_lab::doctor::{Bedside, Doctor};
 use bedside_lab::serial::{self, Console};
 use bedside_lab::vm::{self, Arms, Death, Machine, Order};
@@ -131,6 +131,8 @@ fn a_machine_that_restarts_itself_is_heard_to_its_last_word() -> Result<()> {
         let said = closings(&items);
         let first = said.first().is_some_and(|said| said.starts_with("reason=panic first=0 "));
         ensure!(first, "{kernel}: closing records {said:?}");
+        let boots = String::from_utf8(ward.bedside.run("boots", &[])?.stdout)?;
+        ensure!(boots.contains("panic; its death is here whole, "), "{kernel}: {boots}");
     }
     Ok(())
 }
@@ -167,26 +169,20 @@ done
         let items = ward.heard_to_the_end()?;
         let said = closings(&items).join("; ");
         ensure!(said.starts_with("reason=panic"), "{kernel}: closing records {said}");
-        ensure_dead_complete(kernel, &items)?;
+        ensure_dead_complete(kernel, &items, 400)?;
     }
     Ok(())
 }
 
-/// Every record that a closing record speaks of is held.
-fn ensure_dead_complete(kernel: &str, items: &[Item]) -> Result<()> {
-    let number = |item: &Item| match item {
-        Item::Record(record) => record.seq,
+/// The doctor says that it holds every record of the death, and of how many.
+fn ensure_dead_complete(kernel: &str, items: &[Item], at_least: u64) -> Result<()> {
+    let deaths = items.iter().filter_map(|item| match item {
+        Item::Boot(boot) => boot.death,
         _ => None,
-    };
-    for said in closings(items) {
-        let value = |key: &str| {
-            let word = said.split(' ').find_map(|word| word.strip_prefix(key));
-            word.context("a key is missing")?.parse::<u64>().context("no number")
-        };
-        let (first, last, count) = (value("first=")?, value("last=")?, value("count=")?);
-        let held = items.iter().filter_map(number).filter(|n| (first..=last).contains(n)).count();
-        ensure!(held as u64 == count, "{kernel}: {held} of {said}");
-    }
+    });
+    let deaths: Vec<Delivery> = deaths.collect();
+    let whole = |death: &Delivery| death.missing == 0 && death.records >= at_least;
+    ensure!(deaths.len() == 1 && deaths.iter().all(whole), "{kernel}: {deaths:?}");
     Ok(())
 }
 

@@ -76,10 +76,19 @@ pub struct Boot {
     pub event: String,
     pub end: Option<String>,
     pub fate: Option<String>,
+    pub death: Option<Delivery>,
     pub release: Option<String>,
     pub first_received: Option<String>,
     pub last_received: Option<String>,
     pub records: u64,
+}
+
+/// How much of a death is held.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the contract's own")]
+pub struct Delivery {
+    pub records: u64,
+    pub missing: u64,
 }
 
 impl Record {
@@ -155,7 +164,7 @@ const RECORD_KEYS: &[&str] = &[
 ];
 const GAP_KEYS: &[&str] = &["cause", "count", "from_seq", "to_seq"];
 const BOOT_KEYS: &[&str] =
-    &["event", "end", "fate", "release", "first_received", "last_received", "records"];
+    &["event", "end", "fate", "death", "release", "first_received", "last_received", "records"];
 
 #[cfg(test)]
 mod tests {

@@ -73,6 +73,17 @@ fn a_later_death_brings_what_is_new() {
     assert_eq!(machine.closings().last(), Some(&closing(10, 10, Reason::Panic)));
 }
 
+#[test]
+fn the_last_closing_record_tells_of_all_that_a_panic_sent() {
+    let (mut machine, port) = (Simulated::new(10), extended());
+    let mut death = Death::new();
+    death.deliver(&mut machine, &only(&port), b"", PANIC);
+    machine.print("Rebooting in 1 seconds..");
+    death.deliver(&mut machine, &only(&port), b"", PANIC);
+    assert_eq!(machine.numbers()[20..], [10, 10], "only what is new is sent");
+    assert_eq!(machine.closings().last(), Some(&closing(0, 10, Reason::Panic)));
+}
+
 /// What is printed meanwhile waits for the next death, so that this one comes to an end.
 #[test]
 fn what_is_printed_meanwhile_is_no_part_of_it() {

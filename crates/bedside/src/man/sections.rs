@@ -145,6 +145,7 @@ const BOOT: &[(&str, &str)] = &[
     ("event", "\"begin\" before its records, \"end\" after them if it has ended."),
     ("end", "How it ended: \"clean\", \"panic\" or \"silence\"; null in \"begin\"."),
     FATE,
+    DEATH,
     ("release", "The kernel's release."),
     ("first_received, last_received", "When its first and its last record were received."),
     ("records", "How many records of it are held, whatever is left out here."),
@@ -181,6 +182,13 @@ const FATE: (&str, &str) = (
     "fate",
     "What is known beside its lines of a boot that ended without a last word, else null: \"panic\" \
      (its pstore tells), \"flatline\", \"left\", \"alive\" (its heartbeats tell).",
+);
+
+const DEATH: (&str, &str) = (
+    "death",
+    "Of a boot that panicked where its kernel has sent its death and said what it was made of (the \
+     module of kmod/), else null. An object: `records`, how many it was, and `missing`, how many \
+     of them are not held.",
 );
 
 const CHECK_JSON: &[&str] =
@@ -234,6 +242,7 @@ const BOOTS_KEYS: &[(&str, &str)] = &[
     ("formats", "An array of the formats of its records."),
     HEARTBEAT,
     FATE,
+    DEATH,
     (
         "pstore",
         "An array of what an agent found of its death: objects with `from` (\"ramoops\", \"efi\"), \

@@ -13,7 +13,7 @@ use bedside_stream::WallTime;
 use serde::{Serialize, Serializer};
 
 use self::fields::Fields;
-use super::{BootEvent, BootMark, Fate, Render, Shown, escape};
+use super::{BootEvent, BootMark, Delivery, Fate, Render, Shown, escape};
 use crate::time;
 
 /// Writes JSON.
@@ -140,6 +140,7 @@ struct BootObject<'a> {
     event: &'static str,
     end: Option<&'static str>,
     fate: Option<&'static str>,
+    death: Option<Delivery>,
     release: Option<Cow<'a, str>>,
     first_received: Stamp,
     last_received: Stamp,
@@ -172,6 +173,7 @@ impl BootObject<'_> {
             event,
             end,
             fate: mark.fate.map(Fate::as_str),
+            death: mark.delivery,
             release: boot.release.as_deref().map(String::from_utf8_lossy),
             first_received: Stamp(boot.first_received),
             last_received: Stamp(boot.last_received),

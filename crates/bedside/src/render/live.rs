@@ -71,7 +71,8 @@ impl Live {
         };
         let last = self.last_boots.get_mut(&boot.host);
         let before = last.filter(|last| last.number < boot.number).map(|last| &*last);
-        let mark = BootMark { event, boot, records, before, fate: None, now: time::now() };
+        let (fate, delivery, now) = (None, None, time::now());
+        let mark = BootMark { event, boot, records, before, fate, delivery, now };
         self.render.show(Shown::Boot(&mark), out)?;
         self.knows(boot);
         Ok(())

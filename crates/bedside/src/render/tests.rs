@@ -94,7 +94,7 @@ fn boot(number: u32, first_s_ago: u64, last_s_ago: u64, end: Option<End>) -> Boo
 }
 
 fn mark(event: BootEvent, boot: &BootSummary) -> BootMark<'_> {
-    BootMark { event, boot, records: Some(41), before: None, fate: None, now: NOW }
+    BootMark { event, boot, records: Some(41), before: None, fate: None, delivery: None, now: NOW }
 }
 
 fn shown_with(output: Output, look: Look, all: &[Shown<'_>]) -> String {
@@ -209,7 +209,7 @@ fn json_of_a_boot_says_its_end_at_its_end() {
         shown(Output::Json, &[Shown::Boot(&mark(BootEvent::Begin, &boot))]),
         concat!(
             r#"{"v":1,"type":"boot","host":"web1","source":"10.0.0.7:6665","port":6666,"boot":3,"#,
-            r#""received":"2026-11-20T13:43:37.545145Z","event":"begin","end":null,"fate":null,"#,
+            r#""received":"2026-11-20T13:43:37.545145Z","event":"begin","end":null,"fate":null,"death":null,"#,
             r#""release":"6.12.94","first_received":"2026-11-20T13:43:37.545145Z","#,
             r#""last_received":"2026-11-20T13:44:35.545145Z","records":41}"#,
             "\n"
@@ -219,7 +219,7 @@ fn json_of_a_boot_says_its_end_at_its_end() {
         shown(Output::Json, &[Shown::Boot(&mark(BootEvent::End(End::Panic), &boot))]),
         concat!(
             r#"{"v":1,"type":"boot","host":"web1","source":"10.0.0.7:6665","port":6666,"boot":3,"#,
-            r#""received":"2026-11-20T13:44:35.545145Z","event":"end","end":"panic","fate":null,"#,
+            r#""received":"2026-11-20T13:44:35.545145Z","event":"end","end":"panic","fate":null,"death":null,"#,
             r#""release":"6.12.94","first_received":"2026-11-20T13:43:37.545145Z","#,
             r#""last_received":"2026-11-20T13:44:35.545145Z","records":41}"#,
             "\n"

@@ -33,7 +33,10 @@ pub(super) fn boot(mark: &BootMark<'_>) -> String {
             format!("boot {number} {}", mark.fate.map_or("", Fate::words))
         }
         BootEvent::End(End::Clean) => format!("boot {number} shut down"),
-        BootEvent::End(End::Panic) => format!("boot {number} panicked"),
+        BootEvent::End(End::Panic) => match mark.delivery {
+            Some(delivery) => format!("boot {number} panicked; {delivery}"),
+            None => format!("boot {number} panicked"),
+        },
         BootEvent::End(End::Silence) if mark.boot.superseded => {
             format!("boot {number} fell silent; no last word heard")
         }

@@ -1,0 +1,183 @@
+//! Whether a death is here whole: what its sender says it was made of, held against what the store
+//! holds.
+
+use std::fmt;
+
+use bedside_store::read::{BootSummary, End, Error, Item, OwnedRecord, Reader, Window};
+use netconsole_wire::Format;
+use netconsole_wire::closing::{Closing, MESSAGE_ID, PROGRAM};
+use serde::Serialize;
+
+/// A death that was delivered, as far as it is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Delivery {
+    /// How many records it was made of.
+    pub records: u64,
+    /// How many of them are not held.
+    pub missing: u64,
+}
+
+/// `its death is here whole, 405 records`.
+impl fmt::Display for Delivery {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Delivery { records, missing } = self;
+        match missing {
+            0 => write!(out, "its death is here whole, {records} records"),
+            _ => write!(out, "{missing} of the {records} records of its death are missing"),
+        }
+    }
+}
+
+impl Delivery {
+    /// What the last closing record of a boot tells that panicked. Reads the boot's end.
+    pub(crate) fn of(reader: &Reader, boot: &BootSummary) -> Result<Option<Delivery>, Error> {
+        if boot.end != Some(End::Panic) {
+            return Ok(None);
+        }
+        let mut tail = Tail::default();
+        for item in reader.items_rev(boot, Window::default())? {
+            if let Item::Record(record) = item?
+                && !tail.take(&record)
+            {
+                break;
+            }
+        }
+        Ok(tail.delivery())
+    }
+}
+
+/// The end of a boot, from its last record on.
+#[derive(Default)]
+struct Tail {
+    closing: Option<Closing>,
+    /// Of the records taken, newest first.
+    numbers: Vec<u64>,
+    taken: usize,
+}
+
+impl Tail {
+    /// Whether an earlier record may tell more.
+    fn take(&mut self, record: &OwnedRecord) -> bool {
+        self.taken += 1;
+        if let Some(closing) = closing(record)
+            && self.closing.is_none_or(|known| known.last < closing.last)
+        {
+            self.closing = Some(closing);
+        }
+        self.numbers.extend(record.seq);
+        match self.closing {
+            None => self.taken < LATE,
+            Some(closing) => {
+                self.taken < LONGEST && record.seq.is_none_or(|seq| seq > closing.first.0)
+            }
+        }
+    }
+
+    fn delivery(self) -> Option<Delivery> {
+        let Closing { first, last, count, .. } = self.closing?;
+        let of_it = |seq: &&u64| (first.0..=last.0).contains(seq);
+        let held = self.numbers.iter().filter(of_it).count() as u64;
+        Some(Delivery { records: count, missing: count.saturating_sub(held) })
+    }
+}
+
+fn closing(record: &OwnedRecord) -> Option<Closing> {
+    let is = |name: &str, value: &str| {
+        record.fields.iter().any(|(key, held)| key == name.as_bytes() && held == value.as_bytes())
+    };
+    if record.format != Format::Rfc5424 || !is("app_name", PROGRAM) || !is("msgid", MESSAGE_ID) {
+        return None;
+    }
+    Closing::read(std::str::from_utf8(&record.text).ok()?)
+}
+
+/// So many records may stand behind a closing record.
+const LATE: usize = 64;
+
+/// No death has more records: anybody can claim any.
+const LONGEST: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::sync::Arc;
+
+    use bedside_stream::{RunId, WallTime};
+
+    use super::*;
+
+    fn record(seq: Option<u64>, said: &str) -> OwnedRecord {
+        let fields = match seq {
+            Some(_) => vec![],
+            None => vec![("app_name", PROGRAM), ("msgid", MESSAGE_ID)],
+        };
+        let bytes = |(key, value): (&str, &str)| (key.as_bytes().to_vec(), value.into());
+        OwnedRecord {
+            host: Arc::from("web1"),
+            boot: 1,
+            run: RunId(1),
+            source: SocketAddr::from((Ipv4Addr::LOCALHOST, 6665)),
+            port: 6666,
+            received: WallTime(0),
+            format: if seq.is_some() { Format::Extended } else { Format::Rfc5424 },
+            incomplete: false,
+            release: None,
+            prefix: Some(6),
+            seq,
+            time_us: None,
+            continued: false,
+            caller: None,
+            text: said.into(),
+            fields: fields.into_iter().map(bytes).collect(),
+        }
+    }
+
+    /// What is told of a boot with these records, oldest first.
+    fn told(records: &[OwnedRecord]) -> Option<Delivery> {
+        let mut tail = Tail::default();
+        let _more = records.iter().rev().all(|record| tail.take(record));
+        tail.delivery()
+    }
+
+    fn numbered(numbers: impl IntoIterator<Item = u64>) -> Vec<OwnedRecord> {
+        numbers.into_iter().map(|seq| record(Some(seq), "text")).collect()
+    }
+
+    #[test]
+    fn a_death_is_whole_when_all_its_numbers_are_held() {
+        let mut boot = numbered(0..100);
+        boot.push(record(None, "reason=panic first=90 last=99 count=10"));
+        assert_eq!(told(&boot), Some(Delivery { records: 10, missing: 0 }));
+        boot.retain(|record| !matches!(record.seq, Some(92 | 95 | 3)));
+        assert_eq!(told(&boot), Some(Delivery { records: 10, missing: 2 }));
+    }
+
+    #[test]
+    fn the_last_closing_record_counts() {
+        let mut boot = numbered(0..100);
+        boot.push(record(None, "reason=panic first=90 last=99 count=10"));
+        boot.extend(numbered([100]));
+        boot.push(record(None, "reason=panic first=90 last=100 count=11"));
+        boot.push(record(None, "reason=panic first=90 last=100 count=11"));
+        assert_eq!(told(&boot), Some(Delivery { records: 11, missing: 0 }));
+    }
+
+    /// What the ring buffer had let go before was never part of it.
+    #[test]
+    fn a_count_below_the_numbers_is_enough() {
+        let mut boot = numbered((0..10).chain(12..20));
+        boot.push(record(None, "reason=oops first=5 last=19 count=13"));
+        assert_eq!(told(&boot), Some(Delivery { records: 13, missing: 0 }));
+    }
+
+    #[test]
+    fn without_a_closing_record_near_the_end_nothing_is_told() {
+        let mut boot = numbered(0..10);
+        assert_eq!(told(&boot), None);
+        boot.push(record(None, "reason=oops first=5 last=9 count=5"));
+        boot.extend(numbered(10..200));
+        assert_eq!(told(&boot), None);
+        boot.push(record(None, "reason=panic first=5 last=9 count=6"));
+        assert_eq!(told(&boot), None, "no such count can be");
+    }
+}
