@@ -60,10 +60,20 @@ impl Ward {
     /// Waits until `log` tells a record with these words.
     fn heard(&self, words: &[u8], args: &[&str]) -> Result<Vec<Item>> {
         let told = |item: &Item| matches!(item, Item::Record(r) if r.text.as_bytes() == words);
-        wait::until(&format!("{:?} to be told", String::from_utf8_lossy(words)), || {
+        let told = wait::until(&format!("{:?} to be told", String::from_utf8_lossy(words)), || {
             let items = self.bedside.log(args)?;
             Ok(items.iter().any(told).then_some(items))
-        })
+        });
+        told.with_context(|| self.last_told())
+    }
+
+    /// The boots and the last lines that the doctor tells, for who waited in vain.
+    fn last_told(&self) -> String {
+        let said = |command, args| {
+            let output = self.bedside.run(command, args).map(|output| output.stdout);
+            String::from_utf8_lossy(&output.unwrap_or_default()).into_owned()
+        };
+        format!("told is\n{}{}", said("boots", &[]), said("log", &["-n", "20"]))
     }
 }
 

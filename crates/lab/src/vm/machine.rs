@@ -114,7 +114,8 @@ impl Machine {
     pub fn wait_for_end(&mut self) -> Result<()> {
         let status = wait::until_within(LIFETIME, "the machine to end", || {
             self.qemu.try_wait().context("QEMU can't be waited for")
-        })?;
+        });
+        let status = status.with_context(|| self.last_lines())?;
         if !status.success() {
             bail!("QEMU ended with {status}");
         }
@@ -129,6 +130,15 @@ impl Machine {
             let lines = console.split_inclusive('\n').filter(|line| line.ends_with('\n'));
             Ok((lines.filter(|line| line.contains(words)).count() >= times).then_some(()))
         })
+    }
+
+    /// The end of its console, for who waited in vain.
+    fn last_lines(&self) -> String {
+        const LINES: usize = 40;
+        let console = self.console().unwrap_or_default();
+        let lines: Vec<&[u8]> = console.split(|byte| *byte == b'\n').collect();
+        let last = lines[lines.len().saturating_sub(LINES)..].join(&b'\n');
+        format!("its console ends with:\n{}", String::from_utf8_lossy(&last))
     }
 
     /// What its script said so far.
@@ -207,8 +217,10 @@ fn said(serial: &std::path::Path) -> PathBuf {
 
 const QEMU: &str = "qemu-system-x86_64";
 
-/// Software emulation: hardware help is rarely there where tests run.
-const MACHINE: &str = "-accel tcg -m 512 -nodefaults -display none";
+/// Software emulation: hardware help is rarely there where tests run. All processors in one thread,
+/// for side by side they see too little of each other while a kernel changes its own code as it
+/// boots.
+const MACHINE: &str = "-accel tcg,thread=single -m 512 -nodefaults -display none";
 
 const CABLE: &str = "-netdev hubport,id=one,hubid=1 -device virtio-net-pci,netdev=one \
     -netdev hubport,id=other,hubid=1 -device virtio-net-pci,netdev=other";
