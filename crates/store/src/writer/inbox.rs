@@ -125,7 +125,9 @@ impl StoreInbox {
             if left.is_zero() {
                 break;
             }
-            inbox.spares.truncate(SPARES_AT_REST);
+            if left > AT_REST {
+                inbox.spares.truncate(SPARES_AT_REST);
+            }
             inbox = wait(&self.news, inbox, left);
         }
         let batches = if room { take_some(&mut inbox) } else { VecDeque::new() };
@@ -163,6 +165,8 @@ fn take_some(inbox: &mut Inbox) -> VecDeque<Batch> {
     taken
 }
 
+/// Nothing is to be done for so long: nothing is on its way, then.
+const AT_REST: Duration = Duration::from_secs(1);
 /// Batches that are kept warm: while many are on their way, and while none is.
 const SPARES_MAX: usize = 8;
 const SPARES_AT_REST: usize = 1;
