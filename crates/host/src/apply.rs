@@ -211,9 +211,10 @@ impl Machine {
         self.put(path, content, executable)
     }
 
-    /// Writes a regular file: the old one is there until the new one is whole.
+    /// Writes a regular file: the old one is there until the new one is whole. Who is killed
+    /// meanwhile leaves a [`half_written`] one beside it.
     pub(crate) fn put(&self, path: &str, content: &str, executable: bool) -> Result<(), Error> {
-        let (at, new) = (self.at(path), self.at(&format!("{path}.new")));
+        let (at, new) = (self.at(path), self.at(&half_written(path)));
         let write = || -> io::Result<()> {
             let mut file = fs::File::create(&new)?;
             let mode = if executable { 0o755 } else { 0o644 };
@@ -223,6 +224,18 @@ impl Machine {
             fs::rename(&new, &at)
         };
         write().map_err(Error::change("write", PathBuf::from(&at)))
+    }
+
+    /// Removes a regular file, and what is left of one that was being written; says whether it was
+    /// there.
+    pub(crate) fn remove(&self, path: &str) -> Result<bool, Error> {
+        let unlink = |path: PathBuf| match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::change("remove", path)(error)),
+            Ok(()) => Ok(true),
+        };
+        unlink(self.at(&half_written(path)))?;
+        unlink(self.at(path))
     }
 
     /// What netconsole said last to the kernel's log.
@@ -238,4 +251,8 @@ impl Machine {
 
 pub(crate) fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
+}
+
+fn half_written(path: &str) -> String {
+    format!("{path}.new")
 }

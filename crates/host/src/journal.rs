@@ -61,7 +61,7 @@ impl<'m> Journal<'m> {
             if lines.is_empty() {
                 self.remove(&path)?;
             } else {
-                self.replace(&path, &lines.concat())?;
+                self.machine.put(&path, &lines.concat(), false)?;
             }
         }
         Ok(())
@@ -92,30 +92,11 @@ impl<'m> Journal<'m> {
         write().map_err(Error::change("write", path.clone()))
     }
 
-    fn replace(&self, path: &str, text: &str) -> Result<(), Error> {
-        let new = self.machine.at(&format!("{path}.new"));
-        let path = self.machine.at(path);
-        let write = || -> io::Result<()> {
-            let mut file = File::create(&new)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, &path)
-        };
-        write().map_err(Error::change("write", path.clone()))
-    }
-
     fn remove(&self, path: &str) -> Result<(), Error> {
-        let path = self.machine.at(path);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Error::change("remove", path)(error))
-            }
-            _ => {
-                // With others in it, it stays.
-                drop(path.parent().map(fs::remove_dir));
-                Ok(())
-            }
-        }
+        self.machine.remove(path)?;
+        // With others in it, it stays.
+        drop(self.machine.at(path).parent().map(fs::remove_dir));
+        Ok(())
     }
 }
 

@@ -87,15 +87,9 @@ impl Machine {
 
     /// Remembers nothing under that name any more.
     pub fn forget(&self, name: &str) -> Result<(), Error> {
-        let (dir, path) = (self.at(LASTING), self.at(&format!("{LASTING}/{name}")));
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::change("remove", path)(error));
-            }
-            _ => {}
-        }
+        self.remove(&format!("{LASTING}/{name}"))?;
         // With others in it, it stays.
-        drop(fs::remove_dir(dir));
+        drop(fs::remove_dir(self.at(LASTING)));
         Ok(())
     }
 

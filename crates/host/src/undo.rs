@@ -68,7 +68,9 @@ impl Machine {
                 Ok(Undone::Done)
             }
             Undo::SetKernel { path, old, new } => self.set_back(path, old, new),
-            Undo::RemoveFile(path) if self.is_there(path) => self.remove_file(path),
+            Undo::RemoveFile(path) => {
+                Ok(if self.remove(path)? { Undone::Done } else { Undone::Nothing })
+            }
             Undo::RemoveDir(path) if self.is_dir(path) => match fs::remove_dir(self.at(path)) {
                 Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
                     Ok(Undone::Left("something else is in it"))
@@ -110,11 +112,6 @@ impl Machine {
             }
             _ => Ok(Undone::Left("somebody has changed it meanwhile")),
         }
-    }
-
-    fn remove_file(&self, path: &str) -> Result<Undone, Error> {
-        fs::remove_file(self.at(path)).map_err(Error::change("remove", self.at(path)))?;
-        Ok(Undone::Done)
     }
 }
 

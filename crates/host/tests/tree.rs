@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bedside_host::{Machine, Undone};
 use bedside_plan::facts::{Facts, Link, Route, RouteKind, Way};
-use bedside_plan::{Plan, Wish, arm};
+use bedside_plan::{Action, Plan, Wish, arm};
 use netconsole_wire::parameter::Mac;
 
 /// A kernel's files, as far as they matter; its modprobe is a script.
@@ -156,6 +156,22 @@ fn a_crash_between_any_two_steps_is_undone_or_gone_on_with() {
         if crash > steps.len() {
             break;
         }
+    }
+}
+
+#[test]
+fn a_file_that_was_being_written_is_taken_back_too() {
+    let (root, machine) = machine();
+    let before = everything(root.path());
+    for step in plan(&machine).steps {
+        machine.apply(&step.action).unwrap();
+        let Action::WriteFile { path, .. } = &step.action else { continue };
+        let whole = machine.at(path);
+        let mut half = whole.clone().into_os_string();
+        half.push(".new");
+        fs::rename(&whole, &half).unwrap();
+        undo(&machine);
+        assert_eq!(everything(root.path()), before, "{path}");
     }
 }
 
