@@ -49,6 +49,9 @@ _bedside() {
             bedside,store)
                 cmd="bedside__subcmd__store"
                 ;;
+            bedside,triage)
+                cmd="bedside__subcmd__triage"
+                ;;
             bedside__subcmd__store,prune)
                 cmd="bedside__subcmd__store__subcmd__prune"
                 ;;
@@ -68,7 +71,7 @@ _bedside() {
 
     case "${cmd}" in
         bedside)
-            opts="-h -V --help --version serve log hosts boots replay demo check store config completions man"
+            opts="-h -V --help --version serve log hosts boots triage replay demo check store config completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -508,6 +511,28 @@ _bedside() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bedside__subcmd__triage)
+            opts="-o -h --json --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "page markdown syz json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "page markdown syz json" -- "${cur}"))
                     return 0
                     ;;
                 *)

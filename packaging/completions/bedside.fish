@@ -30,6 +30,7 @@ complete -c bedside -n "__fish_bedside_needs_command" -f -a "serve" -d 'Hear ker
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "log" -d 'Show what was heard'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "hosts" -d 'List the machines that were heard'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "boots" -d 'List the boots of machines, how each began and how it ended'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "triage" -d 'Find the incidents in any file with a kernel\'s lines: crashes, warnings, lockups'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "replay" -d 'Take a capture into a store, as if it were heard now'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "demo" -d 'Show a recorded death of a kernel, heard over loopback'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "check" -d 'Look for what keeps lines from being heard or kept'
@@ -66,6 +67,12 @@ complete -c bedside -n "__fish_bedside_using_subcommand boots" -l data -d 'The s
 complete -c bedside -n "__fish_bedside_using_subcommand boots" -l json -d 'Print one JSON object; the man page names its keys'
 complete -c bedside -n "__fish_bedside_using_subcommand boots" -l all -d 'Strangers too: new senders in a flood, heard no more than a few times (reads the store)'
 complete -c bedside -n "__fish_bedside_using_subcommand boots" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand triage" -s o -l output -d 'How to show it' -r -f -a "page\t'A page for people'
+markdown\t'Markdown, to be pasted into a bug report'
+syz\t'A plain report, as syzkaller writes them'
+json\t'A JSON object a line; the man page names its keys'"
+complete -c bedside -n "__fish_bedside_using_subcommand triage" -l json -d 'Print one JSON object a line for each incident; the man page names its keys'
+complete -c bedside -n "__fish_bedside_using_subcommand triage" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bedside -n "__fish_bedside_using_subcommand replay" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
 complete -c bedside -n "__fish_bedside_using_subcommand replay" -s p -l port -d 'Take datagrams to this UDP port only; give it several times for several ports' -r
 complete -c bedside -n "__fish_bedside_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -4,6 +4,7 @@
 
 mod boot_words;
 pub(crate) mod epilogue;
+mod incidents;
 mod log;
 mod store;
 pub(crate) mod values;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
 use ipnet::IpNet;
 
+pub use self::incidents::{Report, TriageArgs};
 pub(crate) use self::log::LEVELS;
 pub use self::log::{BootChoice, Levels, LogArgs, Output};
 pub use self::store::{PruneArgs, StatsArgs, StoreArgs, StoreCommand};
@@ -49,6 +51,9 @@ pub enum Command {
     /// List the boots of machines, how each began and how it ended
     #[command(after_help = epilogue::of("boots").text())]
     Boots(ListArgs),
+    /// Find the incidents in any file with a kernel's lines: crashes, warnings, lockups
+    #[command(after_help = epilogue::of("triage").text())]
+    Triage(TriageArgs),
     /// Take a capture into a store, as if it were heard now
     #[command(after_help = epilogue::of("replay").text())]
     Replay(ReplayArgs),

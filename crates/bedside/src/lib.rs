@@ -32,5 +32,6 @@ mod scribe;
 pub mod serve;
 pub mod store;
 pub mod time;
+pub mod triage;
 
 pub use exit::{Exit, conclude};

@@ -7,6 +7,7 @@ pub mod escape;
 
 mod colour;
 mod entries;
+pub(crate) mod incident;
 mod json;
 mod live;
 mod raw;

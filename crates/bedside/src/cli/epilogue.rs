@@ -42,6 +42,7 @@ pub(crate) fn of(words: &str) -> &'static Epilogue {
         "log" => &LOG,
         "hosts" => &HOSTS,
         "boots" => &BOOTS,
+        "triage" => &TRIAGE,
         "replay" => &REPLAY,
         "demo" => &DEMO,
         "check" => &CHECK,
@@ -156,6 +157,25 @@ static BOOTS: Epilogue = Epilogue {
     ],
     notes: &["A boot that ended in silence may have crashed or not: no last word of it was heard."],
     exit: &[(0, "listed"), (1, "no machine is the one asked for"), USAGE, UNREADABLE],
+};
+
+static TRIAGE: Epilogue = Epilogue {
+    examples: &[
+        ("bedside triage serial.log", ""),
+        ("dmesg | bedside triage", ""),
+        ("journalctl -k -b -1 | bedside triage -o markdown", "ready for a bug report"),
+        ("bedside triage --json console.txt | jq -r .title", "for programs"),
+    ],
+    notes: &[
+        "An incident is told once its lines are all there, in the order of the first lines. What \
+         follows from one, such as the panic after an oops, belongs to it. Titles are those of \
+         syzkaller, so that the same bug can be looked up where others have reported it.",
+    ],
+    exit: &[
+        (0, "the file was read to its end, whatever was found in it"),
+        USAGE,
+        (3, "the file could not be read"),
+    ],
 };
 
 static REPLAY: Epilogue = Epilogue {

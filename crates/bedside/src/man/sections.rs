@@ -1,5 +1,6 @@
 //! What a man page says beyond the help: the JSON contract, files, environment.
 
+use bedside_triage::Kind;
 use clap_mangen::roff::Roff;
 
 use super::{entry, paragraphs};
@@ -22,6 +23,10 @@ pub(super) fn add(roff: &mut Roff, words: &str) {
         "check" => section(roff, "JSON", CHECK_JSON, CHECK_KEYS),
         "store stats" => section(roff, "JSON", STATS_JSON, STATS_KEYS),
         "boots" => section(roff, "JSON", BOOTS_JSON, BOOTS_KEYS),
+        "triage" => {
+            section(roff, "KINDS", &[], &kinds());
+            section(roff, "JSON", TRIAGE_JSON, INCIDENT_KEYS);
+        }
         _ => {}
     }
 }
@@ -32,6 +37,11 @@ fn section(roff: &mut Roff, title: &str, texts: &[&str], entries: &[(&str, &str)
     for (key, meaning) in entries {
         entry(roff, key, meaning);
     }
+}
+
+/// Every kind of an incident, and what it means.
+fn kinds() -> Vec<(&'static str, &'static str)> {
+    Kind::ALL.iter().map(|kind| (kind.as_str(), kind.meaning())).collect()
 }
 
 const FILES: &[(&str, &str)] = &[
@@ -218,6 +228,37 @@ const STATS_KEYS: &[(&str, &str)] = &[
         "sealed, live, blocks",
         "How many segments are sealed and live, and how many blocks they have.",
     ),
+];
+
+const TRIAGE_JSON: &[&str] = &[
+    "--json writes one object a line for each incident, in the order of their first lines. Later \
+     versions add keys and never change one. Each has:",
+];
+
+const INCIDENT_KEYS: &[(&str, &str)] = &[
+    ("v", "1."),
+    ("kind", "One of the kinds above."),
+    (
+        "title",
+        "One line that is the same for the same bug on every machine, as syzkaller writes them.",
+    ),
+    ("alternatives", "An array of titles that are as good."),
+    ("type", "The class that syzkaller gives it (\"KASAN-READ\", \"LOCKDEP\" …), or null."),
+    (
+        "corrupted",
+        "True if the lines are too broken to be sure of title and function: cut off, garbled, \
+         mixed with others, or without a trace.",
+    ),
+    ("function, file", "The guilty function and its source file, or null where no line tells."),
+    (
+        "trace",
+        "An array of frames, the guilty one first, then outwards; in front of it called ones stand \
+         at the end. Objects with `function`, `offset` and `size` in bytes, `module`, `source` \
+         (\"file.c:123\"), `inline`, `reliable` (false of a frame with `?`), and `section`: \
+         \"task\", \"irq\", \"softirq\", \"nmi\" or \"exception\".",
+    ),
+    ("fingerprint", "16 hexadecimal digits that are the same for the same bug."),
+    ("first_line, last_line", "Its lines, counted from 1."),
 ];
 
 const BOOTS_JSON: &[&str] =
