@@ -1,12 +1,15 @@
 //! Following a store as it grows, by arrival.
 
 mod arrival;
+mod lines;
 mod news;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+pub use self::lines::Lines;
 
 use self::arrival::Arrival;
 use self::news::News;

@@ -45,11 +45,6 @@ type Buffered = (Vec<BlockRef>, Arc<SegmentFile>);
 impl Arrival {
     /// Begins behind the last entry that the view shows.
     pub(super) fn new(view: &Arc<View>) -> Result<Arrival, Error> {
-        let path = view.dir().join("segments");
-        let watch = |source| Error::Watch { path: path.clone(), source };
-        let inotify = Inotify::init().map_err(watch)?;
-        let mask = WatchMask::CREATE | WatchMask::MODIFY | WatchMask::MOVED_TO;
-        inotify.watches().add(&path, mask).map_err(watch)?;
         let (number, current) = view.segments().end();
         let current = current.map(|segment| Current {
             end: segment.end,
@@ -57,8 +52,18 @@ impl Arrival {
             blocks: VecDeque::new(),
             read: Vec::new(),
         });
+        Ok(Arrival { number, current, ..Arrival::behind(0, view)? })
+    }
+
+    /// Begins behind the segment of this number.
+    pub(super) fn behind(number: u64, view: &Arc<View>) -> Result<Arrival, Error> {
+        let path = view.dir().join("segments");
+        let watch = |source| Error::Watch { path: path.clone(), source };
+        let inotify = Inotify::init().map_err(watch)?;
+        let mask = WatchMask::CREATE | WatchMask::MODIFY | WatchMask::MOVED_TO;
+        inotify.watches().add(&path, mask).map_err(watch)?;
         let view = Arc::clone(view);
-        Ok(Arrival { view, inotify, number, current, given: 0, passed: 0 })
+        Ok(Arrival { view, inotify, number, current: None, given: 0, passed: 0 })
     }
 
     /// Waits until something may have changed, at most for `timeout`.

@@ -38,6 +38,13 @@ impl View {
         View::with_runs(dir, open_segments(dir)?, asked)
     }
 
+    /// The segments of the store in `dir`, and nothing of what they hold.
+    pub(crate) fn of_segments(dir: &Path) -> Result<View, Error> {
+        let segments = open_segments(dir)?;
+        let (runs, blocks, examined) = (Runs::default(), Blocks::default(), Examined::default());
+        Ok(View { dir: dir.to_owned(), segments, runs, blocks, examined })
+    }
+
     /// The same with segments that were looked at.
     pub(super) fn with_runs(
         dir: &Path,

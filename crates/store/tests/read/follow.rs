@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bedside_store::follow::{BootChange, FollowItem, Follower};
+use bedside_store::follow::{BootChange, FollowItem, Follower, Lines};
 use bedside_store::read::{End, Reader};
 use bedside_store::segment::Replaced;
 use bedside_stream::{Cause, LastWord, Verdict};
@@ -280,5 +280,36 @@ fn seeded_stores_are_followed_line_by_line() {
         came.extend(drain(&mut follower));
         came.retain(|came| matches!(came, Came::Said(_)));
         assert_eq!(came, expected, "seed {seed}");
+    }
+}
+
+/// All lines that are there now, with their segments.
+fn all(lines: &mut Lines) -> Vec<(u64, String)> {
+    let mut all = Vec::new();
+    let line = |all: &mut Vec<_>, segment, line: &[u8]| {
+        all.push((segment, String::from_utf8_lossy(line).into_owned()));
+    };
+    while lines.next(Duration::ZERO, |segment, text| line(&mut all, segment, text)).unwrap() {}
+    all
+}
+
+#[test]
+fn entry_lines_begin_where_a_segment_does_and_go_on() {
+    let store = TestStore::new();
+    let mut first = store.segment(1);
+    first.block(&[run(1, 1).into(), numbered(1, 1, 0, 0, "one")]);
+    let mut second = store.segment(2);
+    second.block(&[run(1, 1).into(), numbered(1, 2, 1, 1, "two")]);
+    let mut of_all = Lines::from(store.path(), 0).unwrap();
+    let mut of_second = Lines::from(store.path(), 2).unwrap();
+    let [both, later] = [all(&mut of_all), all(&mut of_second)];
+    assert_eq!(both.iter().map(|(segment, _)| *segment).collect::<Vec<_>>(), [1, 1, 2, 2]);
+    assert_eq!(later, both[2..]);
+    assert!(both[1].1.ends_with(";one") && both[2].1.starts_with("R 1\t"), "{both:?}");
+    assert_eq!(all(&mut of_all), []);
+    second.block(&[numbered(1, 3, 2, 2, "three")]);
+    for lines in [&mut of_all, &mut of_second] {
+        let [(2, line)] = &all(lines)[..] else { panic!("not one line") };
+        assert!(line.ends_with(";three"), "{line}");
     }
 }
