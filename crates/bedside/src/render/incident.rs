@@ -70,22 +70,16 @@ fn process(incident: &Incident) -> Option<String> {
 
 /// `function+0x12/0x34 [module]`, as the kernel prints it, and where its source is.
 pub(super) fn frame(frame: &Frame) -> String {
-    let mut text = if frame.reliable || frame.inline { String::new() } else { "? ".to_owned() };
-    text.push_str(&harmless(&frame.function));
-    if let Some(offset) = frame.offset {
-        text.push_str(&format!("+{offset:#x}"));
-        text.push_str(&frame.size.map(|size| format!("/{size:#x}")).unwrap_or_default());
-    }
-    if let Some(module) = &frame.module {
-        text.push_str(&format!(" [{}]", harmless(module)));
-    }
-    if let Some(source) = &frame.source {
-        text.push_str(&format!(" {}", harmless(source)));
-    }
-    if frame.inline {
-        text.push_str(" [inline]");
-    }
-    text
+    let size = frame.size.map(|size| format!("/{size:#x}")).unwrap_or_default();
+    let parts = [
+        (!frame.reliable && !frame.inline).then(|| "? ".to_owned()),
+        Some(harmless(&frame.function)),
+        frame.offset.map(|offset| format!("+{offset:#x}{size}")),
+        frame.module.as_deref().map(|module| format!(" [{}]", harmless(module))),
+        frame.source.as_deref().map(|source| format!(" {}", harmless(source))),
+        frame.inline.then(|| " [inline]".to_owned()),
+    ];
+    parts.into_iter().flatten().collect()
 }
 
 /// The name of a stretch of a trace, where it is not a task's.
