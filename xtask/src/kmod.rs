@@ -144,7 +144,7 @@ fn rustc() -> Command {
     rustc
 }
 
-fn run(command: &mut Command) -> Result<String> {
+pub(crate) fn run(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("{command:?} did not start"))?;
     if !output.status.success() {
         bail!(
@@ -188,7 +188,7 @@ fn home() -> PathBuf {
     root().join("kmod/shim")
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap_or_default()
 }
 

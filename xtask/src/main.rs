@@ -1,5 +1,7 @@
 //! `cargo xtask kmod [--check]`: the logic of the kernel module as objects for any kernel.
+//! `cargo xtask deb`: the module as a package for DKMS.
 
+mod deb;
 mod kmod;
 
 use std::process::ExitCode;
@@ -10,8 +12,9 @@ fn main() -> ExitCode {
     let done = match args[..] {
         ["kmod"] => kmod::make(),
         ["kmod", "--check"] => kmod::check(),
+        ["deb"] => deb::make().map(|package| say(&package)),
         _ => {
-            eprintln!("usage: cargo xtask kmod [--check]");
+            eprintln!("usage: cargo xtask kmod [--check] | deb");
             return ExitCode::from(2);
         }
     };
@@ -22,4 +25,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+#[allow(clippy::print_stdout, reason = "where the package is")]
+fn say(package: &std::path::Path) {
+    println!("{}", package.display());
 }

@@ -72,10 +72,16 @@ pub fn kernel(dir: &Path, name: &str) -> Result<Kernel> {
 /// `dir`; [`Kernel::module`] says where it is then. Needs Debian's apt and the network the first
 /// time, and a kernel that lets the user be root in a namespace.
 pub fn build_module(dir: &Path, source: &Path, name: &str) -> Result<()> {
-    run_script("vm/kbuild.sh", &[dir.as_ref(), source.as_ref(), name.as_ref()])
+    run_script("vm/kbuild.sh", &[dir.as_ref(), source.as_ref(), name.as_ref()]).map(drop)
 }
 
-fn run_script(name: &str, args: &[&OsStr]) -> Result<()> {
+/// What becomes of a package for DKMS, of the kernel module `name`, where it is installed,
+/// replaced and removed: the lines that `vm/dkms.sh` says. Needs what [`build_module`] needs.
+pub fn install_package(dir: &Path, package: &Path, name: &str) -> Result<String> {
+    run_script("vm/dkms.sh", &[dir.as_ref(), package.as_ref(), name.as_ref()])
+}
+
+fn run_script(name: &str, args: &[&OsStr]) -> Result<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let output = Command::new(&script).args(args).output();
     let output = output.with_context(|| format!("{} did not start", script.display()))?;
@@ -86,7 +92,7 @@ fn run_script(name: &str, args: &[&OsStr]) -> Result<()> {
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The names under which the newest of their kind are kept.
