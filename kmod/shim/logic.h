@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Between the shim (module.c, open.c, send.c) and the logic (Rust, src/kernel.rs). No structure
+ * Between the shim (module.c, targets.c, open.c, send.c) and the logic (Rust, src/kernel.rs). No structure
  * of the kernel's passes here: only numbers, bytes, and the three structures below.
  *
  * A port is a target's place: 0 to BN_PORTS - 1. It is used only between bn_enter(), which says
@@ -40,18 +40,24 @@ struct bn_frame {
 };
 
 /* The logic offers. */
-int bn_configure(const u8 *text, size_t length);
+int bn_configure(const u8 *text, size_t length, u32 *fresh);
+size_t bn_show(bool wish, char *room, size_t size);
+void bn_backfill(bool extended, u32 fresh);
 void bn_set_tail(size_t bytes);
 void bn_live(bool extended, const u8 *text, size_t length);
 void bn_dump(int reason);
-u64 bn_counter(u32 port, u32 which);
 bool bn_any(bool extended);
 
 /* The shim offers. What returns int returns 0 or a negative error. */
 u64 bn_now_us(void);
 void bn_pause(void);
+void bn_rest(void);
 bool bn_record(u64 from, char *room, size_t size, size_t *length, u64 *seq);
 int bn_open(u32 port, const struct bn_wish *wish, struct bn_found *found);
+void bn_arm(u32 port);
+void bn_disarm(u32 port);
+bool bn_is_armed(u32 port);
+void bn_close(u32 port);
 bool bn_enter(u32 port);
 void bn_leave(u32 port);
 int bn_begin(u32 port, bool alone);

@@ -6,7 +6,6 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/console.h>
 #include <linux/delay.h>
 #include <linux/kmsg_dump.h>
 #include <linux/module.h>
@@ -17,17 +16,18 @@
 
 #include "port.h"
 
-static char netconsole[256];
-module_param_string(netconsole, netconsole, sizeof(netconsole), 0444);
-MODULE_PARM_DESC(netconsole,
-	" netconsole=[+][r][src-port]@[src-ip]/[dev|src-mac],[tgt-port]@<tgt-ip>/[tgt-mac][;...]");
+static int set_tail(const char *text, const struct kernel_param *param)
+{
+	int err = param_set_uint(text, param);
 
-static bool live = true;
-module_param(live, bool, 0444);
-MODULE_PARM_DESC(live, "send lines as they are printed (default y); n: the death only");
+	if (!err)
+		bn_set_tail((size_t)*(unsigned int *)param->arg * 1024);
+	return err;
+}
 
 static unsigned int tail_kib = 64;
-module_param(tail_kib, uint, 0444);
+static const struct kernel_param_ops tail_ops = { .set = set_tail, .get = param_get_uint };
+module_param_cb(tail_kib, &tail_ops, &tail_kib, 0644);
 MODULE_PARM_DESC(tail_kib, "KiB of the log that a death brings (default 64)");
 
 unsigned int carrier_timeout = 4;
@@ -43,6 +43,11 @@ void bn_pause(void)
 {
 	touch_nmi_watchdog();
 	udelay(20);
+}
+
+void bn_rest(void)
+{
+	usleep_range(1000, 2000);
 }
 
 /* kmsg_dump_get_line() leaves the number after the record in cur_seq. */
@@ -77,33 +82,6 @@ const u8 *bn_release(size_t *length)
 	*length = strnlen(release, __NEW_UTS_LEN);
 	return release;
 }
-
-static void write_extended(struct console *console, const char *text, unsigned int length)
-{
-	bn_live(true, text, length);
-}
-
-static void write_basic(struct console *console, const char *text, unsigned int length)
-{
-	bn_live(false, text, length);
-}
-
-/* With CON_PRINTBUFFER the ring buffer comes first, then what is printed. */
-static struct console extended_console = {
-	.name = "bedside_ext",
-	.flags = CON_ENABLED | CON_EXTENDED | CON_PRINTBUFFER,
-	.write = write_extended,
-	.index = -1,
-};
-
-static struct console basic_console = {
-	.name = "bedside",
-	.flags = CON_ENABLED | CON_PRINTBUFFER,
-	.write = write_basic,
-	.index = -1,
-};
-
-static bool speaks_extended, speaks_basic;
 
 static long (*blinks_after_us)(int state);
 
@@ -151,50 +129,34 @@ static struct kmsg_dumper dumper = { .dump = on_dump, .max_reason = KMSG_DUMP_EM
 
 static int __init bn_init(void)
 {
-	int err, count, i;
+	int err;
 
 	BUILD_BUG_ON((int)KMSG_DUMP_PANIC != 1 || (int)KMSG_DUMP_OOPS != 2);
 	open_init();
-	bn_set_tail((size_t)tail_kib * 1024);
-	count = bn_configure(netconsole, strlen(netconsole));
-	if (count < 0) {
-		err = count;
-		goto close;
-	}
 	err = watch_devices();
 	if (err)
-		goto close;
-	for (i = 0; i < count; i++)
-		arm(i);
+		return err;
 	err = kmsg_dump_register(&dumper);
 	if (err)
 		goto unwatch;
-	speaks_extended = live && bn_any(true);
-	speaks_basic = live && bn_any(false);
-	if (speaks_extended)
-		register_console(&extended_console);
-	if (speaks_basic)
-		register_console(&basic_console);
+	err = targets_init();
+	if (err)
+		goto unregister;
 	pr_info("network logging started\n");
 	return 0;
 
+unregister:
+	kmsg_dump_unregister(&dumper);
 unwatch:
 	unwatch_devices();
-close:
-	pr_err("cleaning up\n");
-	close_ports();
 	return err;
 }
 
 static void __exit bn_exit(void)
 {
-	if (speaks_extended)
-		unregister_console(&extended_console);
-	if (speaks_basic)
-		unregister_console(&basic_console);
 	kmsg_dump_unregister(&dumper);
+	targets_exit();
 	unwatch_devices();
-	close_ports();
 	open_exit();
 }
 

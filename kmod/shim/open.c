@@ -91,8 +91,10 @@ void bn_leave(u32 index)
 }
 
 /* Waits until nobody uses the port. A death on another CPU has its limit. */
-static void disarm(struct port *port)
+void bn_disarm(u32 index)
 {
+	struct port *port = &ports[index];
+
 	atomic_set(&port->armed, 0);
 	smp_mb();
 	while (atomic_read(&port->users))
@@ -106,12 +108,26 @@ static void empty_port(struct port *port)
 	empty_pool(&port->spare);
 }
 
-static void close_port(struct port *port)
+/* With rtnl held: netpoll_cleanup() would take it again. */
+static void detach(struct port *port)
 {
-	disarm(port);
-	if (port->np.dev)
-		netpoll_cleanup(&port->np);
+#ifdef HAVE_DO_NETPOLL_CLEANUP
+	do_netpoll_cleanup(&port->np);
+#else
+	__netpoll_cleanup(&port->np);
+	netdev_put(port->np.dev, &port->np.dev_tracker);
+	port->np.dev = NULL;
+#endif
 	empty_port(port);
+}
+
+void bn_close(u32 index)
+{
+	bn_disarm(index);
+	rtnl_lock();
+	if (ports[index].np.dev)
+		detach(&ports[index]);
+	rtnl_unlock();
 }
 
 static struct net_device *find_device(const struct bn_wish *wish)
@@ -158,7 +174,7 @@ static int bring_up(struct net_device *dev)
 	while (!netif_carrier_ok(dev) && time_before(jiffies, until))
 		msleep(1);
 	rtnl_lock();
-	return 0;
+	return dev->reg_state == NETREG_REGISTERED ? 0 : -ENODEV;
 }
 
 static int find_v4(struct net_device *dev, u8 *source)
@@ -209,9 +225,8 @@ static int find_source(struct net_device *dev, const struct bn_wish *wish, struc
 	return find_v4(dev, found->source);
 }
 
-static int fill_pools(struct port *port)
+static int fill_pools(struct port *port, struct net_device *dev)
 {
-	struct net_device *dev = port->np.dev;
 	int err;
 
 	port->shared = dev->priv_flags & IFF_TX_SKB_SHARING;
@@ -232,6 +247,9 @@ static int attach(struct port *port, struct net_device *dev, const struct bn_wis
 		err = bring_up(dev);
 	if (!err)
 		err = find_source(dev, wish, found);
+	if (err)
+		return err;
+	err = fill_pools(port, dev);
 	if (err)
 		return err;
 	port->np.name = KBUILD_MODNAME;
@@ -261,42 +279,42 @@ int bn_open(u32 index, const struct bn_wish *wish, struct bn_found *found)
 	}
 	netdev_hold(dev, &port->np.dev_tracker, GFP_KERNEL);
 	err = attach(port, dev, wish, found);
-	if (err)
-		netdev_put(dev, &port->np.dev_tracker);
-	rtnl_unlock();
 	if (err) {
 		port->np.dev = NULL;
-		return err;
+		netdev_put(dev, &port->np.dev_tracker);
+		empty_port(port);
 	}
-	return fill_pools(port);
+	rtnl_unlock();
+	return err;
 }
 
-/* With rtnl held: netpoll_cleanup() would take it again. */
-static void detach(struct port *port)
+/* Unless its device went meanwhile. */
+void bn_arm(u32 index)
 {
-#ifdef HAVE_DO_NETPOLL_CLEANUP
-	do_netpoll_cleanup(&port->np);
-#else
-	__netpoll_cleanup(&port->np);
-	netdev_put(port->np.dev, &port->np.dev_tracker);
-	port->np.dev = NULL;
-#endif
+	rtnl_lock();
+	if (ports[index].np.dev)
+		atomic_set_release(&ports[index].armed, 1);
+	rtnl_unlock();
+}
+
+bool bn_is_armed(u32 index)
+{
+	return atomic_read(&ports[index].armed);
 }
 
 /* A device that goes, or gets a master, is let go, as netconsole does. */
 static int on_device(struct notifier_block *this, unsigned long event, void *data)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(data);
-	struct port *port;
+	u32 i;
 
 	if (event != NETDEV_UNREGISTER && event != NETDEV_RELEASE && event != NETDEV_JOIN)
 		return NOTIFY_DONE;
-	for (port = ports; port < ports + BN_PORTS; port++) {
-		if (port->np.dev != dev || !atomic_read(&port->armed))
+	for (i = 0; i < BN_PORTS; i++) {
+		if (ports[i].np.dev != dev)
 			continue;
-		disarm(port);
-		detach(port);
-		empty_port(port);
+		bn_disarm(i);
+		detach(&ports[i]);
 		pr_info("network logging stopped on interface %s as it %s\n", dev->name,
 			event == NETDEV_UNREGISTER ? "unregistered" :
 			event == NETDEV_JOIN ? "is joining a master device" : "released its slaves");
@@ -308,7 +326,7 @@ static struct notifier_block device_notifier = { .notifier_call = on_device };
 
 void open_init(void)
 {
-	int i;
+	u32 i;
 
 	init_irq_work(&refill_irq, refill_soon);
 	for (i = 0; i < BN_PORTS; i++)
@@ -323,19 +341,6 @@ int watch_devices(void)
 void unwatch_devices(void)
 {
 	unregister_netdevice_notifier(&device_notifier);
-}
-
-void arm(u32 index)
-{
-	atomic_set_release(&ports[index].armed, 1);
-}
-
-void close_ports(void)
-{
-	u32 i;
-
-	for (i = 0; i < BN_PORTS; i++)
-		close_port(&ports[i]);
 }
 
 /* After the ports were closed, when nobody asks for a refill any more. */

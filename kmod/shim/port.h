@@ -63,8 +63,8 @@ void open_init(void);
 void open_exit(void);
 int watch_devices(void);
 void unwatch_devices(void);
-void arm(u32 port);
-void close_ports(void);
 void refill_later(void);
+int targets_init(void);
+void targets_exit(void);
 
 #endif

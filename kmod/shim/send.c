@@ -252,6 +252,8 @@ static bool fill(struct sk_buff *skb, struct net_device *dev, const struct bn_fr
 	skb_reset_mac_header(skb);
 	skb_put_data(skb, frame->header, frame->header_length);
 	skb_put_data(skb, frame->payload, frame->payload_length);
+	/* Whichever it has now. */
+	ether_addr_copy(eth_hdr(skb)->h_source, dev->dev_addr);
 	skb_set_network_header(skb, ETH_HLEN);
 	skb_set_transport_header(skb, frame->header_length - sizeof(struct udphdr));
 	skb->protocol = eth_hdr(skb)->h_proto;

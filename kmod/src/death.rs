@@ -186,12 +186,12 @@ impl Death {
     fn close<M: Machine>(&mut self, out: &mut Delivery<'_, M>, extent: Extent, reason: Reason) {
         let Extent { first, last, count } = extent;
         let closing = Closing { reason, first: Sequence(first), last: Sequence(last), count };
-        let mut said = Said(SliceSink::new(&mut self.datagram));
+        let mut said = SliceSink::new(&mut self.datagram);
         // 1000 bytes hold it.
         write!(said, "{closing}").ok();
         for _ in 0..PASSES {
             for (index, port) in armed(out.ports).filter(|(_, port)| port.extended) {
-                out.send(index, port, said.0.as_bytes());
+                out.send(index, port, said.as_bytes());
             }
         }
     }
@@ -301,23 +301,13 @@ impl<M: Machine> Delivery<'_, M> {
     }
 }
 
-/// Lets what is formatted flow into a sink.
-struct Said<'b>(SliceSink<'b>);
-
-impl core::fmt::Write for Said<'_> {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        netconsole_wire::Sink::write(&mut self.0, text.as_bytes());
-        Ok(())
-    }
-}
-
 /// How often records are sent to targets of the extended format.
 const PASSES: u32 = 2;
 
 /// Room for a record's text, and for what its escapes make of it. printk's own records have at
 /// most 1024 bytes (`kernel/printk/printk.c`, `LOG_LINE_MAX`, `PRINTKRB_RECORD_MAX`); those of a
 /// thousand empty lines are cut here.
-const RECORD: usize = 8192;
+pub(crate) const RECORD: usize = 8192;
 
 #[cfg(test)]
 mod tests;

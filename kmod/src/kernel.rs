@@ -6,47 +6,19 @@
 
 use core::cell::UnsafeCell;
 use core::fmt::Write as _;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use core::{ffi::c_int, slice, str};
+use core::{ffi::c_int, slice};
 
+use netconsole_wire::SliceSink;
 use netconsole_wire::closing::Reason;
-use netconsole_wire::frame::{Addresses, Route};
-use netconsole_wire::parameter::{self, Device, Mac, Target};
-use netconsole_wire::{Sink, SliceSink};
+use netconsole_wire::parameter::{Mac, Target};
 
+use crate::abi::{self, Found, FrameBytes, Wish};
 use crate::death::{Death, Limits, Occasion};
 use crate::live::Live;
-use crate::{Failure, Frame, MAX_PORTS, Machine, Port, Readiness, RingRecord, Urgency};
-
-/// `shim/logic.h`, `struct bn_wish`.
-#[repr(C)]
-struct Wish {
-    device: [u8; 16],
-    mac: [u8; 6],
-    by_mac: bool,
-    v6: bool,
-    has_source: bool,
-    target: [u8; 16],
-    source: [u8; 16],
-}
-
-/// `shim/logic.h`, `struct bn_found`.
-#[repr(C)]
-struct Found {
-    device: [u8; 16],
-    mac: [u8; 6],
-    source: [u8; 16],
-}
-
-/// `shim/logic.h`, `struct bn_frame`.
-#[repr(C)]
-struct FrameBytes {
-    header: *const u8,
-    header_length: usize,
-    payload: *const u8,
-    payload_length: usize,
-}
+use crate::targets::{Devices, Level, Opened, Targets};
+use crate::{Backfill, Failure, Frame, MAX_PORTS, Machine, Port, Readiness, Refusal};
+use crate::{RingRecord, Urgency};
 
 mod shim {
     use super::{Found, FrameBytes, Wish, c_int};
@@ -72,6 +44,11 @@ mod shim {
         pub(super) fn bn_leave(port: u32);
         pub(super) fn bn_say(level: c_int, text: *const u8, length: usize);
         pub(super) fn bn_open(port: u32, wish: *const Wish, found: *mut Found) -> c_int;
+        pub(super) fn bn_arm(port: u32);
+        pub(super) fn bn_disarm(port: u32);
+        pub(super) fn bn_is_armed(port: u32) -> bool;
+        pub(super) fn bn_close(port: u32);
+        pub(super) fn bn_rest();
         pub(super) fn bn_release(length: *mut usize) -> *const u8;
     }
 }
@@ -99,6 +76,11 @@ impl Machine for Kernel {
         unsafe { shim::bn_pause() }
     }
 
+    fn rest(&mut self) {
+        // SAFETY: only a backfill asks for it, which runs in a task.
+        unsafe { shim::bn_rest() }
+    }
+
     fn record(&mut self, from: u64, room: &mut [u8]) -> Option<RingRecord> {
         Kernel::record(from, room.as_mut_ptr(), room.len())
     }
@@ -109,12 +91,12 @@ impl Machine for Kernel {
 
     fn begin(&mut self, port: usize, alone: bool) -> Readiness {
         // SAFETY: the port was entered, see `Entered`.
-        readiness(unsafe { shim::bn_begin(port as u32, alone) })
+        abi::readiness(unsafe { shim::bn_begin(port as u32, alone) })
     }
 
     fn readiness(&mut self, port: usize) -> Readiness {
         // SAFETY: as above.
-        readiness(unsafe { shim::bn_ready(port as u32) })
+        abi::readiness(unsafe { shim::bn_ready(port as u32) })
     }
 
     fn poll(&mut self, port: usize) {
@@ -128,22 +110,9 @@ impl Machine for Kernel {
     }
 
     fn send(&mut self, port: usize, frame: &Frame<'_>, urgency: Urgency) -> Result<(), Failure> {
-        let Frame { header, payload } = frame;
-        let death = urgency == Urgency::Death;
-        let frame = FrameBytes {
-            header: header.as_ptr(),
-            header_length: header.len(),
-            payload: payload.as_ptr(),
-            payload_length: payload.len(),
-        };
+        let (frame, death) = (FrameBytes::of(frame), urgency == Urgency::Death);
         // SAFETY: as above; the bytes are copied before the call returns.
-        let sent = unsafe { shim::bn_send(port as u32, &raw const frame, death) };
-        match -sent {
-            0 => Ok(()),
-            EAGAIN => Err(Failure::Stopped),
-            ENOMEM => Err(Failure::NoMemory),
-            _ => Err(Failure::Down),
-        }
+        abi::sent(unsafe { shim::bn_send(port as u32, &raw const frame, death) })
     }
 
     fn is_at_rest(&mut self, port: usize) -> bool {
@@ -154,14 +123,6 @@ impl Machine for Kernel {
     fn end(&mut self, port: usize, alone: bool) {
         // SAFETY: as above.
         unsafe { shim::bn_end(port as u32, alone) }
-    }
-}
-
-fn readiness(code: c_int) -> Readiness {
-    match -code {
-        0 => Readiness::Ready,
-        EAGAIN => Readiness::Stopped,
-        _ => Readiness::Down,
     }
 }
 
@@ -180,13 +141,22 @@ struct Entered {
 }
 
 impl Entered {
+    /// All that are armed.
     fn all() -> Entered {
+        Entered::those(|_, _| true)
+    }
+
+    fn those(wanted: impl Fn(usize, &Port) -> bool) -> Entered {
         let mut ports = [None; MAX_PORTS];
         for (index, (port, slot)) in ports.iter_mut().zip(&SLOTS).enumerate() {
             // SAFETY: any number below MAX_PORTS is a port's.
             if unsafe { shim::bn_enter(index as u32) } {
                 // SAFETY: the port was entered, so nobody writes the slot.
-                *port = unsafe { (*slot.0.get()).as_ref() };
+                *port = unsafe { (*slot.0.get()).as_ref() }.filter(|port| wanted(index, port));
+                if port.is_none() {
+                    // SAFETY: it was entered.
+                    unsafe { shim::bn_leave(index as u32) }
+                }
             }
         }
         Entered { ports }
@@ -258,11 +228,7 @@ extern "C" fn bn_set_tail(bytes: usize) {
 /// The kernel dumps its log; `reason` as in `enum kmsg_dump_reason`.
 #[unsafe(no_mangle)]
 extern "C" fn bn_dump(reason: c_int) {
-    let reason = match reason {
-        1 => Reason::Panic,
-        2 => Reason::Oops,
-        _ => Reason::Emergency,
-    };
+    let reason = abi::reason(reason);
     if reason == Reason::Panic {
         PANICKED.store(true, Ordering::Relaxed);
     }
@@ -305,154 +271,108 @@ fn release() -> &'static [u8] {
     }
 }
 
-/// Opens a port for each target of the parameter and says so in the log. The number of targets,
-/// or what is wrong as a negative number.
+/// What of the administrator's wishes came true. Under the lock of the module's parameters.
+static TARGETS: Tried<Targets> = Tried::new(Targets::new());
+static BACKFILL: Tried<Backfill> = Tried::new(Backfill::new());
+
+/// Makes the targets those of the parameter, or says in the log why not: 0, or -EINVAL. `fresh`
+/// says which ports are new, as bits.
 ///
 /// # Safety
 ///
-/// `text` has `length` bytes; one task at a time, and no port is open.
+/// `text` has `length` bytes; one task at a time.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn bn_configure(text: *const u8, length: usize) -> c_int {
+unsafe extern "C" fn bn_configure(text: *const u8, length: usize, fresh: *mut u32) -> c_int {
     // SAFETY: the caller's promise.
-    let text = unsafe { slice::from_raw_parts(text, length) };
-    let parameter = match str::from_utf8(text).map(parameter::parse) {
-        Ok(Ok(parameter)) => parameter,
-        Ok(Err(error)) => {
-            say!(ERR, "{error}");
-            return -EINVAL;
-        }
-        Err(_) => return -EINVAL,
-    };
-    if parameter.targets().count() > MAX_PORTS {
-        say!(ERR, "more than {MAX_PORTS} targets: leave some out");
-        return -E2BIG;
-    }
-    let mut opened = 0;
-    for (index, target) in parameter.targets().enumerate() {
-        match open(index, &target) {
-            Ok(()) => opened += 1,
-            Err(error) => return error,
-        }
-    }
-    opened
+    let (text, fresh) = unsafe { (slice::from_raw_parts(text, length), &mut *fresh) };
+    let mut done = -abi::EINVAL;
+    TARGETS.with(|targets| match targets.set(&mut Kernel, text) {
+        Ok(slots) => (*fresh, done) = (slots, 0),
+        Err(error) => tell(Level::Error, format_args!("{error}")),
+    });
+    done
 }
 
-/// The lines are those of netconsole (`drivers/net/netconsole.c`, `net/core/netpoll.c`).
-fn open(index: usize, target: &Target<'_>) -> Result<(), c_int> {
-    say!(INFO, "local port {}", target.source_port);
-    if let Some(source) = target.source_ip {
-        say!(INFO, "local {}", Address(source));
-    }
-    match target.device {
-        Device::Name(name) => say!(INFO, "interface name '{name}'"),
-        Device::Mac(mac) => say!(INFO, "interface mac '{mac}'"),
-    }
-    say!(INFO, "remote port {}", target.port);
-    say!(INFO, "remote {}", Address(target.ip));
-    say!(INFO, "remote ethernet address {}", target.mac);
-    let wish = wish(target);
-    let mut found = Found { device: [0; 16], mac: [0; 6], source: [0; 16] };
-    // SAFETY: both outlive the call.
-    let opened = unsafe { shim::bn_open(index as u32, &raw const wish, &raw mut found) };
-    if opened < 0 {
-        refused(target, -opened);
-        return Err(opened);
-    }
-    let source = address(wish.v6, found.source);
-    if target.source_ip.is_none() {
-        say!(INFO, "local {}", Address(source));
-    }
-    // Of one family, as the shim looks for an address of the target's.
-    let addresses = Addresses::pair(source, target.ip).ok_or(-EINVAL)?;
-    let route = Route {
-        source_mac: Mac(found.mac),
-        mac: target.mac,
-        addresses,
-        source_port: target.source_port,
-        port: target.port,
-    };
-    if let Some(slot) = SLOTS.get(index) {
-        // SAFETY: the port is not armed yet, so nobody reads the slot; one task writes.
-        unsafe { *slot.0.get() = Some(Port::new(target, route)) }
-    }
-    Ok(())
-}
-
-fn refused(target: &Target<'_>, error: c_int) {
-    let device = target.device;
-    match error {
-        ENODEV => say!(ERR, "{device} doesn't exist, aborting"),
-        EBUSY => {
-            say!(ERR, "{device} is a slave device, aborting: name its bridge or bond instead");
-        }
-        ENOTSUPP => say!(ERR, "{device} doesn't support polling, aborting: name another device"),
-        EOPNOTSUPP => {
-            say!(ERR, "{device} is Wi-Fi, which can't send while the kernel dies, aborting");
-        }
-        EADDRNOTAVAIL => say!(ERR, "no IP address for {device}, aborting: give it one first"),
-        ENETDOWN => say!(ERR, "failed to open {device}"),
-        ENOMEM => say!(ERR, "no memory for {device}'s buffers"),
-        EPFNOSUPPORT => say!(ERR, "{device} is no Ethernet device, aborting"),
-        _ => say!(ERR, "{device} can't be used: error {error}"),
-    }
-}
-
-struct Address(IpAddr);
-
-impl core::fmt::Display for Address {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let family = if self.0.is_ipv4() { "IPv4" } else { "IPv6" };
-        write!(out, "{family} address {}", self.0)
-    }
-}
-
-fn wish(target: &Target<'_>) -> Wish {
-    let (mut device, mut mac) = ([0; 16], [0; 6]);
-    match target.device {
-        Device::Name(name) => {
-            device.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
-        }
-        Device::Mac(address) => mac = address.0,
-    }
-    Wish {
-        device,
-        mac,
-        by_mac: matches!(target.device, Device::Mac(_)),
-        v6: target.ip.is_ipv6(),
-        has_source: target.source_ip.is_some(),
-        target: octets(target.ip),
-        source: target.source_ip.map_or([0; 16], octets),
-    }
-}
-
-fn octets(ip: IpAddr) -> [u8; 16] {
-    match ip {
-        IpAddr::V4(ip) => {
-            let [a, b, c, d] = ip.octets();
-            [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-        }
-        IpAddr::V6(ip) => ip.octets(),
-    }
-}
-
-fn address(v6: bool, octets: [u8; 16]) -> IpAddr {
-    let [a, b, c, d, ..] = octets;
-    if v6 { Ipv6Addr::from(octets).into() } else { Ipv4Addr::new(a, b, c, d).into() }
-}
-
-/// A port's counter: sent, queue stopped, no memory, device down.
+/// Writes the parameter, and a line for each target: how many bytes.
+///
+/// # Safety
+///
+/// `room` has `size` bytes; one task at a time.
 #[unsafe(no_mangle)]
-extern "C" fn bn_counter(port: u32, which: u32) -> u64 {
-    let entered = Entered::all();
-    let Some(Some(port)) = entered.ports.get(port as usize) else { return 0 };
-    let counters = &port.counters;
-    let counter = match which {
-        0 => &counters.sent,
-        1 => &counters.queue_stopped,
-        2 => &counters.no_memory,
-        _ => &counters.device_down,
-    };
-    counter.load(Ordering::Relaxed)
+unsafe extern "C" fn bn_show(wish: bool, room: *mut u8, size: usize) -> usize {
+    // SAFETY: the caller's promise.
+    let mut text = SliceSink::new(unsafe { slice::from_raw_parts_mut(room, size) });
+    // A page holds all.
+    TARGETS.with(|targets| {
+        if wish {
+            writeln!(text, "{targets}").ok();
+        } else {
+            targets.show(&Kernel, &mut text).ok();
+        }
+    });
+    text.as_bytes().len()
+}
+
+/// Sends the log so far to those of the ports `fresh` that are of that format.
+#[unsafe(no_mangle)]
+extern "C" fn bn_backfill(extended: bool, fresh: u32) {
+    let wanted = |slot: usize, port: &Port| fresh & (1 << slot) != 0 && port.extended == extended;
+    let entered = Entered::those(wanted);
+    if entered.ports.iter().any(Option::is_some) {
+        BACKFILL.with(|backfill| backfill.send(&mut Kernel, &entered.ports, release()));
+    }
+}
+
+/// Under the lock of the module's parameters: one task at a time.
+impl Devices for Kernel {
+    fn open(&mut self, slot: usize, target: &Target<'_>) -> Result<Opened, Refusal> {
+        let (wish, mut found) = (Wish::of(target), Found::default());
+        // SAFETY: both outlive the call.
+        let opened = unsafe { shim::bn_open(slot as u32, &raw const wish, &raw mut found) };
+        if opened < 0 {
+            return Err(Refusal::from_errno(-opened));
+        }
+        Ok(found.opened(target.ip.is_ipv6()))
+    }
+
+    fn arm(&mut self, slot: usize, port: Port) {
+        if let Some(slot) = SLOTS.get(slot) {
+            // SAFETY: the port is not armed yet, so nobody reads the slot; one task writes.
+            unsafe { *slot.0.get() = Some(port) }
+        }
+        // SAFETY: the port was opened.
+        unsafe { shim::bn_arm(slot as u32) }
+    }
+
+    fn redirect(&mut self, slot: usize, mac: Mac) {
+        // SAFETY: any number below MAX_PORTS is a port's.
+        unsafe { shim::bn_disarm(slot as u32) }
+        // SAFETY: nobody reads the slot, as the port is not armed; one task writes.
+        if let Some(port) = SLOTS.get(slot).and_then(|slot| unsafe { (*slot.0.get()).as_mut() }) {
+            port.route.mac = mac;
+        }
+        // SAFETY: the port was opened; one whose device went meanwhile is not armed.
+        unsafe { shim::bn_arm(slot as u32) }
+    }
+
+    fn close(&mut self, slot: usize) {
+        // SAFETY: any number below MAX_PORTS is a port's.
+        unsafe { shim::bn_close(slot as u32) }
+    }
+
+    fn is_armed(&self, slot: usize) -> bool {
+        // SAFETY: any number below MAX_PORTS is a port's.
+        unsafe { shim::bn_is_armed(slot as u32) }
+    }
+
+    fn port(&self, slot: usize) -> Option<&Port> {
+        // SAFETY: only the task that has the lock of the parameters writes slots: this one.
+        SLOTS.get(slot).and_then(|slot| unsafe { (*slot.0.get()).as_ref() })
+    }
+
+    fn say(&mut self, level: Level, line: core::fmt::Arguments<'_>) {
+        tell(level, line);
+    }
 }
 
 /// Whether any open port is of that format.
@@ -461,52 +381,20 @@ extern "C" fn bn_any(extended: bool) -> bool {
     Entered::all().ports.iter().flatten().any(|port| port.extended == extended)
 }
 
-macro_rules! say {
-    ($level:expr, $($what:tt)*) => { tell($level, format_args!($($what)*)) };
-}
-use say;
-
-fn tell(level: c_int, what: core::fmt::Arguments<'_>) {
+fn tell(level: Level, what: core::fmt::Arguments<'_>) {
     let mut room = [0; 200];
-    let mut text = Text(SliceSink::new(&mut room));
+    let mut text = SliceSink::new(&mut room);
     // What is longer is cut.
     text.write_fmt(what).ok();
-    let text = text.0.as_bytes();
+    let text = text.as_bytes();
     // SAFETY: the text outlives the call.
-    unsafe { shim::bn_say(level, text.as_ptr(), text.len()) }
-}
-
-struct Text<'b>(SliceSink<'b>);
-
-impl core::fmt::Write for Text<'_> {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        self.0.write(text.as_bytes());
-        Ok(())
-    }
+    unsafe { shim::bn_say(abi::level(level), text.as_ptr(), text.len()) }
 }
 
 /// Says what went wrong; what follows is an oops of the kernel's.
 #[panic_handler]
 fn panicked(info: &core::panic::PanicInfo<'_>) -> ! {
-    say!(EMERG, "bug: {info}");
+    tell(Level::Emergency, format_args!("bug: {info}"));
     // SAFETY: an invalid instruction, as the kernel's own BUG() has it.
     unsafe { core::arch::asm!("ud2", options(noreturn)) }
 }
-
-/// printk's levels.
-const EMERG: c_int = 0;
-const ERR: c_int = 3;
-const INFO: c_int = 6;
-
-/// The kernel's own numbers (`include/uapi/asm-generic/errno*.h`, `include/linux/errno.h`).
-const E2BIG: c_int = 7;
-const EAGAIN: c_int = 11;
-const ENOMEM: c_int = 12;
-const EBUSY: c_int = 16;
-const ENODEV: c_int = 19;
-const EINVAL: c_int = 22;
-const EOPNOTSUPP: c_int = 95;
-const EPFNOSUPPORT: c_int = 96;
-const EADDRNOTAVAIL: c_int = 99;
-const ENETDOWN: c_int = 100;
-const ENOTSUPP: c_int = 524;

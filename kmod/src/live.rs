@@ -73,7 +73,7 @@ impl Default for Live {
     }
 }
 
-fn send(machine: &mut impl Machine, index: usize, port: &Port, datagram: &[u8]) {
+pub(crate) fn send(machine: &mut impl Machine, index: usize, port: &Port, datagram: &[u8]) {
     let handed_over = port.hand_over(machine, index, datagram, Urgency::Live);
     port.counters.count(handed_over);
 }

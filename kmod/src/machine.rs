@@ -8,6 +8,9 @@ pub trait Machine {
     /// Lets some 20 µs pass; watchdogs are told that all is well.
     fn pause(&mut self);
 
+    /// Lets others run for a millisecond. Not in a death.
+    fn rest(&mut self);
+
     /// The record of printk's ring with the number `from`, or the next that is still there: its
     /// text as syslog(2) gives it goes into `room`, cut where that ends.
     fn record(&mut self, from: u64, room: &mut [u8]) -> Option<RingRecord>;

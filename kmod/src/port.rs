@@ -11,6 +11,8 @@ use crate::{Failure, Frame, MAX_PORTS, Machine, Urgency};
 /// A target that is armed.
 #[derive(Debug)]
 pub struct Port {
+    /// Its device's name when it was opened, zeros behind it.
+    device: [u8; 16],
     /// From where to where.
     pub route: Route,
     /// The extended format.
@@ -43,15 +45,22 @@ pub struct Counters {
 }
 
 impl Port {
-    /// What `target` says, by the route that was found for it.
-    pub fn new(target: &Target<'_>, route: Route) -> Port {
+    /// What `target` says, by the device and the route that were found for it.
+    pub fn new(target: &Target<'_>, device: [u8; 16], route: Route) -> Port {
         Port {
+            device,
             route,
             extended: target.extended,
             release: target.release,
             counters: Counters::default(),
             id: AtomicU16::new(0),
         }
+    }
+
+    /// The name that its device had when it was opened.
+    pub fn device(&self) -> &str {
+        let name = self.device.split(|byte| *byte == 0).next().unwrap_or_default();
+        str::from_utf8(name).unwrap_or_default()
     }
 
     /// Puts headers in front of a datagram and hands it over.
@@ -83,17 +92,13 @@ impl Counters {
     }
 }
 
-/// One line for people.
+/// `sent=3 queue_stopped=0 no_memory=0 device_down=0`
 impl fmt::Display for Counters {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counters { sent, queue_stopped, no_memory, device_down } = self;
-        write!(
-            out,
-            "sent {}, queue stopped {}, no memory {}, device down {}",
-            sent.load(Relaxed),
-            queue_stopped.load(Relaxed),
-            no_memory.load(Relaxed),
-            device_down.load(Relaxed)
-        )
+        let [sent, queue_stopped, no_memory, device_down] =
+            [&self.sent, &self.queue_stopped, &self.no_memory, &self.device_down]
+                .map(|counter| counter.load(Relaxed));
+        write!(out, "sent={sent} queue_stopped={queue_stopped} ")?;
+        write!(out, "no_memory={no_memory} device_down={device_down}")
     }
 }

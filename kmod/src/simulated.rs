@@ -97,6 +97,11 @@ impl Machine for Simulated {
         self.clock_us += 20;
     }
 
+    fn rest(&mut self) {
+        self.clock_us += 1000;
+        self.drain();
+    }
+
     fn record(&mut self, from: u64, room: &mut [u8]) -> Option<RingRecord> {
         let (seq, text) = self.log.iter().find(|(seq, _)| *seq >= from)?;
         let length = text.len().min(room.len());
@@ -166,7 +171,7 @@ pub(crate) fn port(text: &str) -> Port {
     let source_mac = Mac([2, 0, 0, 0, 0, 1]);
     let (mac, port) = (target.mac, target.port);
     let route = Route { source_mac, mac, addresses, source_port: target.source_port, port };
-    Port::new(&target, route)
+    Port::new(&target, *b"eth0\0\0\0\0\0\0\0\0\0\0\0\0", route)
 }
 
 pub(crate) fn only(port: &Port) -> Ports<'_> {

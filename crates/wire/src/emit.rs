@@ -1,5 +1,7 @@
 //! Records written as datagrams.
 
+use core::fmt;
+
 use crate::{Datagram, Extended, Flags, MAX_PRINT_CHUNK, Prefix, PrintkTime, Sequence};
 
 /// Where bytes are written to.
@@ -58,6 +60,14 @@ impl Sink for SliceSink<'_> {
         }
         self.written += fits;
         self.overflowed |= fits < bytes.len();
+    }
+}
+
+/// What is formatted; what has no room is cut, which is no error here.
+impl fmt::Write for SliceSink<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write(text.as_bytes());
+        Ok(())
     }
 }
 

@@ -70,6 +70,14 @@ impl Addresses {
         }
     }
 
+    /// The sender's.
+    pub fn source(self) -> IpAddr {
+        match self {
+            Addresses::V4 { source, .. } => source.into(),
+            Addresses::V6 { source, .. } => source.into(),
+        }
+    }
+
     /// What UDP's checksum covers of them: both, and the protocol's number.
     fn sum(self) -> Sum {
         let sum = Sum::default().word(UDP as u16);
