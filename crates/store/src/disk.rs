@@ -4,7 +4,7 @@
 pub(crate) mod faulty;
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +32,10 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
 pub trait DiskFile: Send + Sync + std::fmt::Debug {
     /// Writes all of `bytes` at the end. After an error the end may hold any part of them.
     fn append(&self, bytes: &[u8]) -> io::Result<()>;
+    /// Likewise, one after the other.
+    fn append_all(&self, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        parts.iter().try_for_each(|part| self.append(part))
+    }
     /// Makes sure that what was appended so far stays; an error when the file has no name any
     /// more.
     fn sync(&self) -> io::Result<()>;
@@ -119,6 +123,19 @@ impl Disk for Directory {
 impl DiskFile for File {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
         io::Write::write_all(&mut &*self, bytes)
+    }
+
+    fn append_all(&self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        IoSlice::advance_slices(&mut parts, 0);
+        while !parts.is_empty() {
+            match io::Write::write_vectored(&mut &*self, parts) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => IoSlice::advance_slices(&mut parts, count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// A file that was removed takes all that is written to it, and keeps nothing.

@@ -12,6 +12,7 @@ mod lines;
 mod lock;
 mod numbering;
 mod options;
+mod pieces;
 mod retention;
 mod seal;
 mod shelf;
@@ -235,7 +236,7 @@ impl Writer {
     }
 
     fn lose(&mut self, batch: &mut Batch) {
-        let lost = self.shortfall.add(&batch.header, &batch.text);
+        let lost = self.shortfall.add(&batch.header, [&*batch.text]);
         Counters::add(&self.shared.counters.lost_queue, lost);
         for line in &batch.lines {
             if let Some(Entry::Run(stored)) = Entry::decode(&batch.text[line.line.clone()]) {

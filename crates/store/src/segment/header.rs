@@ -102,18 +102,18 @@ impl SegmentHeader {
     /// Appends its bytes.
     pub fn emit(&self, out: &mut Vec<u8>) {
         let flags = if self.sealed { SEALED } else { 0 };
-        let mut payload = Vec::with_capacity(64);
-        payload.extend_from_slice(TAG);
-        payload.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-        payload.extend_from_slice(&flags.to_le_bytes());
-        payload.extend_from_slice(&(self.replaced.len() as u32).to_le_bytes());
-        payload.extend_from_slice(&self.number.to_le_bytes());
-        payload.extend_from_slice(&self.created.0.to_le_bytes());
-        for replaced in &self.replaced {
-            payload.extend_from_slice(&replaced.segment.to_le_bytes());
-            payload.extend_from_slice(&replaced.from.to_le_bytes());
-        }
-        emit_checked(SEGMENT_MAGIC, &payload, out);
+        emit_checked(SEGMENT_MAGIC, out, |out| {
+            out.extend_from_slice(TAG);
+            out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+            out.extend_from_slice(&flags.to_le_bytes());
+            out.extend_from_slice(&(self.replaced.len() as u32).to_le_bytes());
+            out.extend_from_slice(&self.number.to_le_bytes());
+            out.extend_from_slice(&self.created.0.to_le_bytes());
+            for replaced in &self.replaced {
+                out.extend_from_slice(&replaced.segment.to_le_bytes());
+                out.extend_from_slice(&replaced.from.to_le_bytes());
+            }
+        });
     }
 }
 
@@ -161,11 +161,12 @@ fn parse_segment(payload: &[u8], name: SegmentName) -> Result<SegmentHeader, Err
 impl BlockHeader {
     /// Appends its bytes.
     pub fn emit(&self, out: &mut Vec<u8>) {
-        let mut payload = Vec::with_capacity(BLOCK_FIXED + 16 * self.runs.len());
-        self.emit_outline(&mut payload);
-        payload.extend_from_slice(&(self.runs.len() as u32).to_le_bytes());
-        span::emit(&self.runs, self.first, &mut payload);
-        emit_checked(BLOCK_MAGIC, &payload, out);
+        out.reserve(BLOCK_FIXED + 16 * self.runs.len());
+        emit_checked(BLOCK_MAGIC, out, |out| {
+            self.emit_outline(out);
+            out.extend_from_slice(&(self.runs.len() as u32).to_le_bytes());
+            span::emit(&self.runs, self.first, out);
+        });
     }
 
     /// Appends what is known without the runs.
@@ -236,11 +237,16 @@ impl BlockHeader {
 }
 
 /// A skippable frame with the CRC of its payload at its end.
-pub(super) fn emit_checked(magic: u32, payload: &[u8], out: &mut Vec<u8>) {
+pub(super) fn emit_checked(magic: u32, out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
     out.extend_from_slice(&magic.to_le_bytes());
-    out.extend_from_slice(&(payload.len() as u32 + 4).to_le_bytes());
-    out.extend_from_slice(payload);
-    out.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
+    let length_at = out.len();
+    out.extend_from_slice(&[0; 4]);
+    let start = out.len();
+    payload(out);
+    let crc = crc32fast::hash(&out[start..]);
+    out.extend_from_slice(&crc.to_le_bytes());
+    let length = (out.len() - start) as u32;
+    out[length_at..start].copy_from_slice(&length.to_le_bytes());
 }
 
 /// The length of the payload of the skippable frame that begins `bytes`.

@@ -56,7 +56,7 @@ impl Index {
     /// Its bytes, filters, numbers and footer included.
     pub fn emit(&self, filters: &Filters, numbers: Option<&Numbers>) -> Vec<u8> {
         let mut out = Vec::new();
-        emit_checked(FILTERS_MAGIC, &filters.bytes, &mut out);
+        emit_checked(FILTERS_MAGIC, &mut out, |out| out.extend_from_slice(&filters.bytes));
         if let Some(numbers) = numbers {
             numbers.emit(&mut out);
         }

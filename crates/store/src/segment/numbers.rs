@@ -276,7 +276,7 @@ impl Numbers {
         }
         let length = 8 + payload.len() + END;
         payload.extend_from_slice(&(length as u32).to_le_bytes());
-        emit_checked(MAGIC, &payload, out);
+        emit_checked(MAGIC, out, |out| out.extend_from_slice(&payload));
     }
 }
 

@@ -51,7 +51,8 @@ pub fn emit(
         expected = entry.wrapping_add(1);
     }
     let start = out.len();
-    emit_checked(MAGIC, &compressor.compress(&steps)?, out);
+    let steps = compressor.compress(&steps)?;
+    emit_checked(MAGIC, out, |out| out.extend_from_slice(&steps));
     Ok(Some(Order { first, last, len: (out.len() - start) as u32 }))
 }
 

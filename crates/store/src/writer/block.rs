@@ -5,7 +5,6 @@ use std::io;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
-use super::engine::BLOCK_TEXT;
 use crate::segment::{BlockHeader, emit_order};
 
 /// Collects lines and makes a block of them.
@@ -13,7 +12,6 @@ pub(crate) struct BlockMaker {
     pub(crate) text: Vec<u8>,
     pub(crate) header: BlockHeader,
     compressor: Compressor<'static>,
-    level: i32,
     frame: Vec<u8>,
 }
 
@@ -22,7 +20,7 @@ impl BlockMaker {
     pub(crate) fn new(level: i32) -> io::Result<BlockMaker> {
         let compressor = Compressor::new(level)?;
         let (text, header) = (Vec::new(), BlockHeader::default());
-        Ok(BlockMaker { text, header, compressor, level, frame: Vec::new() })
+        Ok(BlockMaker { text, header, compressor, frame: Vec::new() })
     }
 
     /// For sealing: with a content checksum in each frame, so that any zstd decoder can tell that
@@ -32,30 +30,6 @@ impl BlockMaker {
         self.compressor.set_parameter(CParameter::ChecksumFlag(true))?;
         self.compressor.set_parameter(CParameter::HashLog(13))?;
         Ok(self)
-    }
-
-    /// Changes zstd's level from the block in the making on.
-    pub(crate) fn set_level(&mut self, level: i32) -> io::Result<()> {
-        if level != self.level {
-            self.compressor.set_compression_level(level)?;
-            self.level = level;
-        }
-        Ok(())
-    }
-
-    /// Appends lines, with room for a whole block where one is likely to come together: room that
-    /// doubles would be twice as much as is ever used.
-    pub(crate) fn append(&mut self, lines: &[u8]) {
-        let room = self.text.capacity() - self.text.len();
-        if room < lines.len() && self.text.len() + lines.len() > BLOCK_TEXT / 4 {
-            let whole = BLOCK_TEXT + BLOCK_TEXT / 8;
-            self.text.reserve_exact(lines.len().max(whole.saturating_sub(self.text.len())));
-        }
-        self.text.extend_from_slice(lines);
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.text.is_empty()
     }
 
     /// Appends the block's header and frame to `out`, and begins the next block. Answers the

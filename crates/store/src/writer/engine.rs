@@ -22,6 +22,7 @@ use super::block::BlockMaker;
 use super::health::{Counters, Shared};
 use super::lines::RunLines;
 use super::options::Options;
+use super::pieces::{Block, Pieces};
 use super::seal::SealJob;
 use super::shortfall::Shortfall;
 use super::unsynced::{Luggage, Settled, Unsynced, Waiting};
@@ -50,7 +51,12 @@ pub(crate) struct Engine {
     /// Not before this is a segment opened after a failure, or a new one begun after that failed.
     retry_at: Monotonic,
     rotate_at: Monotonic,
-    maker: BlockMaker,
+    /// The block in the making.
+    text: Pieces,
+    header: BlockHeader,
+    /// Rooms for text that are empty again.
+    spares: Vec<Vec<u8>>,
+    compressor: BlockMaker,
     /// What goes along with the block in the making.
     luggage: Luggage,
     lines: RunLines,
@@ -92,8 +98,6 @@ struct Limits {
     segment_age: u64,
     unsynced_bytes: usize,
     retry_after: u64,
-    live_level: i32,
-    pressed_level: i32,
 }
 
 impl Limits {
@@ -106,8 +110,6 @@ impl Limits {
             segment_age: micros(options.segment_max_age),
             unsynced_bytes: options.unsynced_bytes,
             retry_after: micros(options.retry_after),
-            live_level: options.live_level,
-            pressed_level: options.pressed_level,
         }
     }
 }
@@ -130,8 +132,8 @@ impl Engine {
         lines: RunLines,
         next_segment: u64,
     ) -> Result<Engine, Error> {
-        let maker = BlockMaker::new(options.live_level);
-        let maker = maker.map_err(|e| Error::io("set up", "zstd compression", e))?;
+        let compressor = BlockMaker::new(options.pressed_level);
+        let compressor = compressor.map_err(|e| Error::io("set up", "zstd compression", e))?;
         Ok(Engine {
             disk,
             limits: Limits::new(options),
@@ -141,7 +143,10 @@ impl Engine {
             replaced: Vec::new(),
             retry_at: Monotonic(0),
             rotate_at: Monotonic(0),
-            maker,
+            text: Pieces::default(),
+            header: BlockHeader::default(),
+            spares: Vec::new(),
+            compressor,
             luggage: Luggage::default(),
             lines,
             unsynced: Unsynced::default(),
@@ -159,7 +164,7 @@ impl Engine {
     pub(crate) fn write<'b>(&mut self, now: Now, batches: impl IntoIterator<Item = &'b mut Batch>) {
         self.tick(now);
         for batch in batches {
-            if self.maker.text.len() + batch.text.len() > BLOCK_TEXT {
+            if self.text.len() + batch.text.len() > BLOCK_TEXT {
                 self.flush(now);
             }
             if batch.urgent {
@@ -224,16 +229,16 @@ impl Engine {
     fn take(&mut self, batch: &mut Batch) {
         let segment = self.files.last().map_or(0, |live| live.number);
         if segment != 0 {
-            let (text, header) = (&mut self.maker.text, &mut self.maker.header);
+            let (text, header) = (self.text.end(&mut self.spares), &mut self.header);
             let unknown = self.lines.introduce(segment, batch, text, header);
             Counters::add(&self.shared.counters.unintroduced, unknown);
             self.lines.introduce_all(segment, self.shortfall.runs(), text, header);
             self.shortfall.tell(text, header);
         }
         self.lines.learn(segment, batch);
-        self.maker.header.absorb(&batch.header);
-        self.maker.append(&batch.text);
-        self.luggage.pack(self.maker.header.entries, batch);
+        self.header.absorb(&batch.header);
+        self.text.take(&mut batch.text, &mut self.spares);
+        self.luggage.pack(self.header.entries, batch);
     }
 
     /// Makes a block of what was taken, and writes it.
@@ -241,40 +246,41 @@ impl Engine {
         if self.files.is_empty() && self.unsynced.bytes() >= self.limits.unsynced_bytes {
             return self.lose();
         }
-        let mut bytes = self.unsynced.spare();
-        let mut header = BlockHeader::default();
-        if !self.maker.is_empty() {
-            let level = self.level();
-            let finished = self.maker.set_level(level).and_then(|()| self.maker.finish(&mut bytes));
-            match finished {
-                Ok(finished) => header = finished,
-                // zstd has no reason to fail; if it does, that is a loss like any other.
-                Err(_) => return self.lose(),
-            }
-        }
+        // zstd has no reason to fail; if it does, that is a loss like any other.
+        let Ok((header, block)) = self.finish() else { return self.lose() };
         let luggage = std::mem::take(&mut self.luggage);
-        if !bytes.is_empty() || !luggage.is_empty() {
-            self.keep(now, Waiting { bytes, header, luggage, at: None });
+        if !block.is_empty() || !luggage.is_empty() {
+            self.keep(now, Waiting { block, header, luggage, at: None });
         }
     }
 
-    /// How hard the next block is compressed: hardly, for sealing does it better and later; but
-    /// harder while the disk or the sealing can't keep up, or memory is all there is.
-    fn level(&self) -> i32 {
+    /// Makes a block of the text, and begins the next; no block of no text.
+    fn finish(&mut self) -> std::io::Result<(BlockHeader, Block)> {
+        if self.text.is_empty() {
+            return Ok(Default::default());
+        }
+        let finished = if self.is_pressed() {
+            self.text.compress(&self.header, &mut self.compressor, &mut self.spares)?
+        } else {
+            self.text.store(&self.header, &mut self.spares)
+        };
+        self.header.clear();
+        Ok(finished)
+    }
+
+    /// Whether the next block is compressed: no, for sealing does it better and later; unless the
+    /// disk or the sealing can't keep up, or memory is all there is.
+    fn is_pressed(&self) -> bool {
         let crowded = self.unsynced.bytes() >= self.limits.unsynced_bytes / 4;
         let behind = self.shared.backlog() >= BACKLOG_MAX;
-        if crowded || behind || self.files.is_empty() {
-            self.limits.pressed_level
-        } else {
-            self.limits.live_level
-        }
+        crowded || behind || self.files.is_empty()
     }
 
     /// Writes a block and keeps it until it is synced.
     fn keep(&mut self, now: Now, mut block: Waiting) {
         self.count(&block);
         let written = self.files.last_mut().map(|live| {
-            live.append(&block.bytes, &block.header)?;
+            live.append(&block.block, &block.header)?;
             block.at = Some((live.number, live.end));
             Ok(())
         });
@@ -298,18 +304,23 @@ impl Engine {
         let counters = &self.shared.counters;
         Counters::add(&counters.records, block.header.records());
         Counters::add(&counters.text_bytes, u64::from(block.header.text_len));
-        Counters::add(&counters.bytes, block.bytes.len() as u64);
-        Counters::add(&counters.blocks, u64::from(!block.bytes.is_empty()));
+        Counters::add(&counters.bytes, block.block.len() as u64);
+        Counters::add(&counters.blocks, u64::from(!block.block.is_empty()));
     }
 
     fn is_full(&self, live: &LiveFile) -> bool {
         live.end.entries > 0 && live.end.offset >= self.limits.segment_bytes
     }
 
+    fn give_up(&mut self) {
+        self.header.clear();
+        self.text.clear(&mut self.spares);
+    }
+
     /// Lets go of the block in the making, but for its memories: they go with the next.
     fn lose(&mut self) {
-        let lost = self.shortfall.add(&self.maker.header, &self.maker.text);
-        self.maker.clear();
+        let lost = self.shortfall.add(&self.header, self.text.iter());
+        self.give_up();
         let surplus = self.luggage.rescue(RESCUED_MAX);
         Counters::add(&self.shared.counters.lost_disk, lost);
         Counters::add(&self.shared.counters.memories_dropped, surplus as u64);

@@ -15,6 +15,7 @@ pub(crate) struct RunLines {
     max: usize,
     /// Those of strangers, which come in any number: the latest, and those before them.
     strangers: [Lines; 2],
+    told: Told,
 }
 
 type Lines = HashMap<RunId, Held, RandomState>;
@@ -28,12 +29,48 @@ struct Held {
     used_in: u32,
 }
 
+/// Runs of which a segment is known to have a line, as far as they are remembered: most need no
+/// look at [`Held`], which is far away where runs are many.
+#[derive(Debug)]
+struct Told {
+    segment: u64,
+    /// Each in the one place that it may have.
+    runs: Box<[RunId]>,
+}
+
+impl Told {
+    const PLACES: usize = 1 << 14;
+    /// No run has this number.
+    const NOBODY: RunId = RunId(u64::MAX);
+
+    fn begin(&mut self, segment: u64) {
+        if self.segment != segment {
+            *self = Told { segment, ..Told::default() };
+        }
+    }
+
+    fn place(&mut self, run: RunId) -> &mut RunId {
+        &mut self.runs[run.0 as usize % Told::PLACES]
+    }
+}
+
+impl Default for Told {
+    fn default() -> Told {
+        Told { segment: 0, runs: vec![Told::NOBODY; Told::PLACES].into() }
+    }
+}
+
 /// Twice as many as the stream core holds.
 const STRANGERS_MAX: usize = 32_768;
 
 impl RunLines {
     pub(crate) fn new(max: usize) -> RunLines {
-        RunLines { runs: Lines::default(), max, strangers: Default::default() }
+        RunLines {
+            runs: Lines::default(),
+            max,
+            strangers: Default::default(),
+            told: Told::default(),
+        }
     }
 
     /// Takes a line over that an earlier life wrote.
@@ -57,17 +94,20 @@ impl RunLines {
         header: &mut BlockHeader,
     ) -> u64 {
         let mut unknown = 0;
+        self.told.begin(segment);
         let mut leads =
             batch.lines.iter().filter(|line| line.leads).map(|line| line.run).collect::<Vec<_>>();
         leads.sort_unstable();
         for span in &batch.header.runs {
-            if leads.binary_search(&span.run).is_ok() {
+            if *self.told.place(span.run) == span.run || leads.binary_search(&span.run).is_ok() {
                 continue;
             }
-            match self.get_mut(span.run) {
-                Some(held) => held.introduce(segment, text, header),
-                None => unknown += 1,
-            }
+            let Some(held) = self.get_mut(span.run) else {
+                unknown += 1;
+                continue;
+            };
+            held.introduce(segment, text, header);
+            *self.told.place(span.run) = span.run;
         }
         unknown
     }

@@ -36,10 +36,8 @@ pub struct Options {
     pub commit_every: Duration,
     /// What is kept.
     pub retention: Retention,
-    /// zstd level of a live segment while the disk and the sealing keep up (-131,072, zstd's
-    /// lowest: text is stored nearly as it is, at the speed of copying).
-    pub live_level: i32,
-    /// zstd level of a live segment while they don't (1).
+    /// zstd level of a live segment while the disk or the sealing can't keep up (1); while they
+    /// can, text is stored as it is.
     pub pressed_level: i32,
     /// zstd level of a sealed segment (1).
     pub sealed_level: i32,
@@ -77,7 +75,6 @@ impl Default for Options {
             close_within: Duration::from_secs(30),
             commit_every: Duration::from_secs(30),
             retention: Retention::default(),
-            live_level: -131_072,
             pressed_level: 1,
             sealed_level: 1,
             chapter_text: 8 << 20,

@@ -15,12 +15,17 @@ pub(crate) struct Shortfall {
 
 impl Shortfall {
     /// Counts what a block or a batch held; answers how many records.
-    pub(crate) fn add(&mut self, header: &BlockHeader, text: &[u8]) -> u64 {
+    pub(crate) fn add<'t>(
+        &mut self,
+        header: &BlockHeader,
+        text: impl IntoIterator<Item = &'t [u8]>,
+    ) -> u64 {
         for span in &header.runs {
             self.count(Some(span.run), Cause::Limit, u64::from(span.records), span.last);
         }
         if header.notes {
-            for line in text.split(|&b| b == b'\n').filter(|line| line.starts_with(b"G")) {
+            let lines = text.into_iter().flat_map(|piece| piece.split(|&b| b == b'\n'));
+            for line in lines.filter(|line| line.starts_with(b"G")) {
                 if let Some(Head::Gap(gap)) = decode_head(line) {
                     self.count(gap.run, gap.cause, gap.count, gap.received);
                 }
@@ -72,13 +77,13 @@ mod tests {
         }
         batch.push_gap(Some(RunId(7)), WallTime(13), Cause::DroppedBySender, 40);
         batch.push_gap(None, WallTime(14), Cause::Socket, 5);
-        assert_eq!(shortfall.add(&batch.header, &batch.text), 3);
+        assert_eq!(shortfall.add(&batch.header, [&*batch.text]), 3);
         // Told in a batch that is lost in its turn.
         let (mut text, mut header) = (Vec::new(), BlockHeader::default());
         shortfall.tell(&mut text, &mut header);
         assert!(shortfall.is_empty());
-        assert_eq!(shortfall.add(&header, &text), 0);
-        shortfall.add(&batch.header, &batch.text);
+        assert_eq!(shortfall.add(&header, [&*text]), 0);
+        shortfall.add(&batch.header, [&*batch.text]);
         text.clear();
         shortfall.tell(&mut text, &mut header);
         let text = String::from_utf8(text).unwrap();
@@ -92,7 +97,7 @@ mod tests {
         for run in 0..5000 {
             batch.push_record(RunId(run), WallTime(1), &record(1, b"x"));
         }
-        shortfall.add(&batch.header, &batch.text);
+        shortfall.add(&batch.header, [&*batch.text]);
         let (mut text, mut header) = (Vec::new(), BlockHeader::default());
         shortfall.tell(&mut text, &mut header);
         let lines = text.split(|&b| b == b'\n').filter_map(decode_head);

@@ -10,25 +10,21 @@ use crate::batch::Batch;
 use crate::catalogue::{MemoryRow, Place};
 use crate::segment::{BlockHeader, Position};
 
+use super::pieces::Block;
+
 /// What waits for a sync, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Unsynced {
     blocks: VecDeque<Waiting>,
     bytes: usize,
-    /// Room of blocks that are gone, as long as others wait.
-    spares: Vec<Vec<u8>>,
     /// Where a checkpoint begins that has not ended yet.
     begun: Option<Place>,
 }
 
-/// More rooms than these are given back to the system: what a tenth of a second at full speed takes.
-const SPARES_MAX: usize = 32;
-
 /// A block, and what must not become durable before it.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    /// Header and frame.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) block: Block,
     pub(crate) header: BlockHeader,
     pub(crate) luggage: Luggage,
     /// Where it was written: the segment and the place behind it. `None`: nowhere yet.
@@ -57,11 +53,6 @@ impl Unsynced {
         self.blocks.push_back(block);
     }
 
-    /// Room for the next block's bytes.
-    pub(crate) fn spare(&mut self) -> Vec<u8> {
-        self.spares.pop().unwrap_or_default()
-    }
-
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -79,25 +70,24 @@ impl Unsynced {
         self.blocks.iter().flat_map(|block| &block.header.runs).map(|span| span.run)
     }
 
-    /// Nothing is being written: gives back what is only for speed.
-    pub(crate) fn rest(&mut self) {
-        self.spares = Vec::new();
-    }
-
-    /// Lets go of what stands in front of `position` in `segment`, or in an earlier segment.
-    pub(crate) fn settle(&mut self, segment: u64, position: Position, settled: &mut Settled) {
+    /// Lets go of what stands in front of `position` in `segment`, or in an earlier segment; its
+    /// rooms are `spares` then.
+    pub(crate) fn settle(
+        &mut self,
+        segment: u64,
+        position: Position,
+        settled: &mut Settled,
+        spares: &mut Vec<Vec<u8>>,
+    ) {
         let reached = (segment, position.offset);
         while let Some(block) = self.blocks.front() {
             let Some((number, end)) = block.at.filter(|(n, end)| (*n, end.offset) <= reached)
             else {
                 return;
             };
-            let Some(mut block) = self.blocks.pop_front() else { return };
+            let Some(block) = self.blocks.pop_front() else { return };
             self.bytes -= block.weight();
-            if self.spares.len() < SPARES_MAX {
-                block.bytes.clear();
-                self.spares.push(block.bytes);
-            }
+            block.block.clear(spares);
             let start = end.entries.saturating_sub(u64::from(block.header.entries));
             let place = |known| Place { segment: number, entries: start + u64::from(known) };
             let Luggage { memories, begins, ends } = block.luggage;
@@ -140,6 +130,6 @@ impl Luggage {
 
 impl Waiting {
     fn weight(&self) -> usize {
-        self.bytes.len() + self.luggage.memories.len() * 512 + 256
+        self.block.len() + self.luggage.memories.len() * 512 + 256
     }
 }

@@ -85,7 +85,7 @@ impl Engine {
                 self.tell_shortfall(now);
             }
             Err(error) => {
-                self.maker.clear();
+                self.give_up();
                 for block in self.unsynced.blocks_mut() {
                     block.at = None;
                 }
@@ -130,15 +130,12 @@ impl Engine {
     }
 
     fn write_again(&mut self, live: &mut LiveFile) -> io::Result<()> {
-        let (text, header) = (&mut self.maker.text, &mut self.maker.header);
+        let (text, header) = (self.text.end(&mut self.spares), &mut self.header);
         self.lines.introduce_all(live.number, self.unsynced.runs(), text, header);
-        if !self.maker.is_empty() {
-            let mut bytes = Vec::new();
-            let header = self.maker.finish(&mut bytes)?;
-            live.append(&bytes, &header)?;
-        }
+        let (header, block) = self.finish()?;
+        live.append(&block, &header)?;
         for block in self.unsynced.blocks_mut() {
-            live.append(&block.bytes, &block.header)?;
+            live.append(&block.block, &block.header)?;
             block.at = Some((live.number, live.end));
         }
         Ok(())
@@ -150,7 +147,7 @@ impl Engine {
         if self.shortfall.is_empty() {
             return;
         }
-        let (text, header) = (&mut self.maker.text, &mut self.maker.header);
+        let (text, header) = (self.text.end(&mut self.spares), &mut self.header);
         self.lines.introduce_all(live.number, self.shortfall.runs(), text, header);
         self.shortfall.tell(text, header);
         self.flush(now);

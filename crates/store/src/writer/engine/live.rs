@@ -7,6 +7,7 @@ use bedside_stream::Monotonic;
 
 use crate::disk::DiskFile;
 use crate::segment::{BlockHeader, Position};
+use crate::writer::pieces::Block;
 
 /// A file that grows, and how far it is synced.
 #[derive(Debug)]
@@ -20,11 +21,11 @@ pub(crate) struct LiveFile {
 
 impl LiveFile {
     /// Writes one block at the end.
-    pub(crate) fn append(&mut self, bytes: &[u8], header: &BlockHeader) -> io::Result<()> {
-        if !bytes.is_empty() {
-            self.file.append(bytes)?;
+    pub(crate) fn append(&mut self, block: &Block, header: &BlockHeader) -> io::Result<()> {
+        if !block.is_empty() {
+            block.write(&*self.file)?;
         }
-        self.end.offset += bytes.len() as u64;
+        self.end.offset += block.len() as u64;
         self.end.entries += u64::from(header.entries);
         Ok(())
     }

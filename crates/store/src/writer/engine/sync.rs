@@ -97,7 +97,8 @@ impl Engine {
     /// Lets go of what is durable.
     fn settle(&mut self) {
         for live in &self.files {
-            self.unsynced.settle(live.number, live.synced, &mut self.outcome.settled);
+            let (settled, spares) = (&mut self.outcome.settled, &mut self.spares);
+            self.unsynced.settle(live.number, live.synced, settled, spares);
             if !live.is_synced() {
                 break;
             }
@@ -108,8 +109,9 @@ impl Engine {
             self.outcome.synced = Some(Place { segment, entries });
         }
         if self.unsynced.is_empty() {
-            self.unsynced.rest();
-            self.maker.rest();
+            // Nothing is being written: what is only for speed goes back.
+            self.spares = Vec::new();
+            self.compressor.rest();
         }
     }
 
