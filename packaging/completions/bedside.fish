@@ -30,6 +30,8 @@ complete -c bedside -n "__fish_bedside_needs_command" -f -a "serve" -d 'Hear ker
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "log" -d 'Show what was heard'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "hosts" -d 'List the machines that were heard'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "boots" -d 'List the boots of machines, how each began and how it ended'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "incidents" -d 'List what went wrong in kernels: crashes, warnings, lockups, each with how often and where'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "incident" -d 'Show one of them with its trace, or say what has become of it'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "triage" -d 'Find the incidents in any file with a kernel\'s lines: crashes, warnings, lockups'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "replay" -d 'Take a capture into a store, as if it were heard now'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "demo" -d 'Show a recorded death of a kernel, heard over loopback'
@@ -67,6 +69,24 @@ complete -c bedside -n "__fish_bedside_using_subcommand boots" -l data -d 'The s
 complete -c bedside -n "__fish_bedside_using_subcommand boots" -l json -d 'Print one JSON object; the man page names its keys'
 complete -c bedside -n "__fish_bedside_using_subcommand boots" -l all -d 'Strangers too: new senders in a flood, heard no more than a few times (reads the store)'
 complete -c bedside -n "__fish_bedside_using_subcommand boots" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand incidents" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
+complete -c bedside -n "__fish_bedside_using_subcommand incidents" -s S -l since -d 'Count what happened at this time or later' -r
+complete -c bedside -n "__fish_bedside_using_subcommand incidents" -s U -l until -d 'Count what happened at this time or earlier' -r
+complete -c bedside -n "__fish_bedside_using_subcommand incidents" -l state -d 'List those that stand so; without it open and regressed ones. Give it several times for several' -r -f -a "open\t'Nobody has said anything'
+regressed\t'It came back after it was resolved'
+resolved\t'Somebody has said that it will not come again'
+ignored\t'Somebody has said that nobody wants to hear of it'"
+complete -c bedside -n "__fish_bedside_using_subcommand incidents" -l kind -d 'List those of this kind; give it several times for several. bedside-triage(1) lists the kinds' -r
+complete -c bedside -n "__fish_bedside_using_subcommand incidents" -l json -d 'Print one JSON object; the man page names its keys'
+complete -c bedside -n "__fish_bedside_using_subcommand incidents" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand incident" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
+complete -c bedside -n "__fish_bedside_using_subcommand incident" -l host -d 'Show the last time that it happened to this machine' -r -f -a "(__fish_print_hostnames)"
+complete -c bedside -n "__fish_bedside_using_subcommand incident" -s o -l output -d 'How to show it' -r -f -a "page\t'A page for people'
+markdown\t'Markdown, to be pasted into a bug report'
+syz\t'A plain report, as syzkaller writes them'
+json\t'A JSON object a line; the man page names its keys'"
+complete -c bedside -n "__fish_bedside_using_subcommand incident" -l json -d 'Print one JSON object; the man page names its keys'
+complete -c bedside -n "__fish_bedside_using_subcommand incident" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bedside -n "__fish_bedside_using_subcommand triage" -s o -l output -d 'How to show it' -r -f -a "page\t'A page for people'
 markdown\t'Markdown, to be pasted into a bug report'
 syz\t'A plain report, as syzkaller writes them'

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
 use ipnet::IpNet;
 
-pub use self::incidents::{Report, TriageArgs};
+pub use self::incidents::{IncidentArgs, IncidentsArgs, Report, TriageArgs, Word};
 pub(crate) use self::log::LEVELS;
 pub use self::log::{BootChoice, Levels, LogArgs, Output};
 pub use self::store::{PruneArgs, StatsArgs, StoreArgs, StoreCommand};
@@ -51,6 +51,12 @@ pub enum Command {
     /// List the boots of machines, how each began and how it ended
     #[command(after_help = epilogue::of("boots").text())]
     Boots(ListArgs),
+    /// List what went wrong in kernels: crashes, warnings, lockups, each with how often and where
+    #[command(after_help = epilogue::of("incidents").text())]
+    Incidents(IncidentsArgs),
+    /// Show one of them with its trace, or say what has become of it
+    #[command(after_help = epilogue::of("incident").text())]
+    Incident(IncidentArgs),
     /// Find the incidents in any file with a kernel's lines: crashes, warnings, lockups
     #[command(after_help = epilogue::of("triage").text())]
     Triage(TriageArgs),

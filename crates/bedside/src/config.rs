@@ -75,6 +75,8 @@ pub struct Store {
     pub queue: Size,
     /// The most that dumps of dead kernels take up.
     pub pstore: Size,
+    /// The most that the book of incidents takes up.
+    pub incidents: Size,
 }
 
 /// How long things are kept. The oldest segments go first, whole.
@@ -194,6 +196,7 @@ impl Default for Store {
             segment_age: Length(Duration::from_hours(24)),
             queue: Size(64 << 20),
             pstore: Size(64 << 20),
+            incidents: Size(256 << 20),
         }
     }
 }

@@ -18,6 +18,7 @@ mod fate;
 mod health;
 mod hint;
 pub mod hosts;
+pub mod incidents;
 mod keys;
 pub mod listen;
 pub mod log;

@@ -5,7 +5,9 @@ use std::io::{self, Write as _};
 use bedside::cli::{self, Cli, Command};
 use bedside::config::Config;
 use bedside::render;
-use bedside::{Exit, boots, check, conclude, demo, hosts, log, man, replay, serve, store, triage};
+use bedside::{
+    Exit, boots, check, conclude, demo, hosts, incidents, log, man, replay, serve, store, triage,
+};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> Exit {
@@ -26,6 +28,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Config(_) => print(Config::print_default()),
         Command::Completions(args) => man::completions(args),
         Command::Man(args) => man::run(&args),
+        Command::Incidents(args) => incidents::list(&args),
+        Command::Incident(args) => incidents::one(&args),
         Command::Triage(args) => triage::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Replay(args) => replay::run(&args),

@@ -107,7 +107,14 @@ fn end(roff: &mut Roff, words: &str) {
         roff.text([roman(*what)]);
     }
     roff.control("SH", ["SEE ALSO"]);
-    let others = ["bedside", "bedside-serve", "bedside-log", "bedside-boots", "bedside-check"];
+    let others = [
+        "bedside",
+        "bedside-serve",
+        "bedside-log",
+        "bedside-boots",
+        "bedside-incidents",
+        "bedside-check",
+    ];
     let own = format!("bedside-{words}");
     let others =
         others.iter().filter(|name| **name != own && (!words.is_empty() || **name != "bedside"));

@@ -323,6 +323,11 @@ impl Found {
         if heard.is_over(self.watch.until) { Life::Flatline } else { Life::Alive }
     }
 
+    /// Those of hearts that stopped.
+    pub(crate) fn flatlines(&self) -> impl Iterator<Item = &Pulse> {
+        self.pulses.iter().filter(|pulse| self.life(pulse) == Life::Flatline)
+    }
+
     /// For JSON.
     pub(crate) fn tell(&self, pulse: &Pulse) -> Told {
         Told {

@@ -6,17 +6,18 @@ use std::time::Duration;
 use bedside_stream::{Monotonic, StreamKey, WallTime};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::Exit;
 use crate::capture::{Capture, Captured};
 use crate::cli::ReplayArgs;
 use crate::config::Config;
 use crate::doctor::Doctor;
+use crate::{Exit, incidents};
 
 /// Takes a capture into a store.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let mut capture = Capture::open(&args.file)?.ports(&args.port);
     let config = Config { data: args.data.data.clone(), ..Config::default() };
-    let (mut doctor, _) = Doctor::open(&config.data()?, &config, None, true)?;
+    let data = config.data()?;
+    let (mut doctor, _) = Doctor::open(&data, &config, None, true)?;
     let progress = progress_bar(capture.len());
     let mut failed = None;
     while let Some(captured) = capture.next() {
@@ -29,6 +30,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     progress.finish_and_clear();
     let counters = *doctor.core().counters();
     doctor.close()?;
+    incidents::catch_up(&data)?;
     tell(&capture, counters.datagrams, counters.records)?;
     match failed {
         Some(error) => Err(error.into()),

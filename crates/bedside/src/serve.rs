@@ -20,6 +20,7 @@ use crate::config::{Config, Listen, Live, Network};
 use crate::confine::confine;
 use crate::doctor::{Doctor, Found};
 use crate::health::HealthFile;
+use crate::incidents::Watch;
 use crate::keys::{Keys, may_be_an_agents};
 use crate::listen::{self, Allow};
 use crate::notify::{self, State};
@@ -79,6 +80,7 @@ pub(crate) fn serve(
     let health = HealthFile::make(&data, doctor.writer()).inspect_err(not_told).ok();
     let began = Instant::now();
     let answers = Answers::new(config.answer);
+    let watch = Watch::start(&data, config.store.incidents.0).inspect_err(not_watched).ok();
     let dumps = Dumps::open(&data, config.store.pstore.0);
     let pulses = Pulses::open(&data, config.limits.heartbeats, time::now());
     let mut ward = Ward {
@@ -103,6 +105,9 @@ pub(crate) fn serve(
     ward.pulses.keep(time::now());
     ward.dumps.keep(time::now());
     ward.doctor.close()?;
+    if let Some(watch) = watch {
+        watch.finish();
+    }
     if let Some(screen) = screen {
         screen.finish(SCREEN_PATIENCE);
     }
@@ -150,6 +155,11 @@ fn told(result: io::Result<()>) {
 /// `bedside check` sees less then.
 fn not_told(error: &io::Error) {
     tracing::warn!(%error, "cannot write the file `health` of the store");
+}
+
+/// Incidents are found later then, by the next doctor.
+fn not_watched(error: &io::Error) {
+    tracing::warn!(%error, "cannot look for incidents");
 }
 
 /// A doctor on duty.

@@ -10,7 +10,7 @@ use indicatif::HumanBytes;
 use serde::Serialize;
 
 use crate::cli::{DataArg, PruneArgs, StatsArgs, StoreArgs, StoreCommand};
-use crate::{Exit, reading, render, time};
+use crate::{Exit, incidents, reading, render, time};
 
 /// Does what was asked for.
 pub fn run(args: &StoreArgs) -> anyhow::Result<Exit> {
@@ -26,7 +26,9 @@ fn rebuild(data: &DataArg) -> anyhow::Result<Exit> {
     let dir = reading::dir(data)?;
     let summary = maintain::rebuild(&dir)?;
     let (segments, runs) = (summary.segments.len(), summary.runs.len());
-    writeln!(io::stdout(), "rebuilt from {segments} segments: {runs} runs")?;
+    let incidents = incidents::rebuild(&dir)?;
+    let what = format!("{runs} runs, {incidents} incidents");
+    writeln!(io::stdout(), "rebuilt from {segments} segments: {what}")?;
     Ok(Exit::Well)
 }
 

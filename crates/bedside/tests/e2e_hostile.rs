@@ -117,6 +117,8 @@ fn nothing_raw_is_shown(bedside: &Bedside) -> Result<()> {
         ("hosts", &[]),
         ("boots", &["127.0.0.2"]),
         ("boots", &["--json"]),
+        ("incidents", &[]),
+        ("incidents", &["--json"]),
     ] {
         let shown = String::from_utf8(bedside.run(command, args)?.stdout)?;
         let raw = shown.chars().find(|&c| c.is_control() && c != '\n');
@@ -136,6 +138,7 @@ fn no_name_of_theirs_is_a_file(bedside: &Bedside) -> Result<()> {
         let name = entry?.file_name().into_string().ok().context("a name in UTF-8")?;
         let ours = ["health", "lock", "pstore", "pulse", "segments"].contains(&&*name)
             || name.starts_with("catalogue.sqlite")
+            || name.starts_with("incidents.sqlite")
             || name
                 .strip_suffix(".zst")
                 .is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()));

@@ -211,6 +211,7 @@ fn only_our_names(data: &Path) -> Result<()> {
             let name = entry?.file_name().into_string().ok().context("a name in UTF-8")?;
             let ours = ["health", "lock", "pstore", "pulse", "segments"].contains(&&*name)
                 || name.starts_with("catalogue.sqlite")
+                || name.starts_with("incidents.sqlite")
                 || name
                     .strip_suffix(".zst")
                     .is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()));

@@ -42,6 +42,8 @@ pub(crate) fn of(words: &str) -> &'static Epilogue {
         "log" => &LOG,
         "hosts" => &HOSTS,
         "boots" => &BOOTS,
+        "incidents" => &INCIDENTS,
+        "incident" => &INCIDENT,
         "triage" => &TRIAGE,
         "replay" => &REPLAY,
         "demo" => &DEMO,
@@ -157,6 +159,41 @@ static BOOTS: Epilogue = Epilogue {
     ],
     notes: &["A boot that ended in silence may have crashed or not: no last word of it was heard."],
     exit: &[(0, "listed"), (1, "no machine is the one asked for"), USAGE, UNREADABLE],
+};
+
+static INCIDENTS: Epilogue = Epilogue {
+    examples: &[
+        ("bedside incidents", "all that is open, what was seen last first"),
+        ("bedside incidents 'web*' -S -1d", "of some machines, within the last day"),
+        ("bedside incidents --kind oops --kind panic --state resolved", ""),
+        ("bedside incidents --json | jq -r '.incidents[].title'", "for programs"),
+    ],
+    notes: &[
+        "A line stands for a bug: all that has the same fingerprint, which is made of the title and \
+         of what was called, and is the same on every machine. `bedside serve` finds incidents while \
+         it hears, `bedside store rebuild` all over again.",
+    ],
+    exit: &[(0, "listed"), (1, "nothing is as asked for"), USAGE, UNREADABLE],
+};
+
+static INCIDENT: Epilogue = Epilogue {
+    examples: &[
+        ("bedside incident 3f9a12bc", "its last case: facts, trace, the lines before"),
+        ("bedside incident 3f9a12bc -o markdown", "ready for a bug report"),
+        ("bedside incident 3f9a12bc resolve 'fixed in 6.12.95'", ""),
+        ("bedside incident 3f9a12bc ignore", "it is not listed any more, and nobody is told"),
+        ("bedside incident 3f9a12bc note 'tracked as OPS-17'", ""),
+    ],
+    notes: &[
+        "What is said of an incident is said of all that has its fingerprint, on every machine, and \
+         kept in the file `ledger` of the store; who may write there may say it.",
+    ],
+    exit: &[
+        (0, "shown, or said"),
+        (1, "there is none, or several begin with these digits"),
+        USAGE,
+        (3, "the store could not be read, or what was said could not be written"),
+    ],
 };
 
 static TRIAGE: Epilogue = Epilogue {

@@ -23,6 +23,11 @@ pub(super) fn add(roff: &mut Roff, words: &str) {
         "check" => section(roff, "JSON", CHECK_JSON, CHECK_KEYS),
         "store stats" => section(roff, "JSON", STATS_JSON, STATS_KEYS),
         "boots" => section(roff, "JSON", BOOTS_JSON, BOOTS_KEYS),
+        "incidents" => section(roff, "JSON", INCIDENTS_JSON, INCIDENTS_KEYS),
+        "incident" => {
+            section(roff, "JSON", INCIDENT_JSON, INCIDENT_KEYS);
+            section(roff, "JSON: the machine, the case, the bug", &[], STORY_KEYS);
+        }
         "triage" => {
             section(roff, "KINDS", &[], &kinds());
             section(roff, "JSON", TRIAGE_JSON, INCIDENT_KEYS);
@@ -62,6 +67,11 @@ const FILES: &[(&str, &str)] = &[
         "What agents found of their kernels' last deaths, a JSON object a line; `bedside log` and \
          `boots` tell it.",
     ),
+    (
+        "DIR/incidents.sqlite",
+        "Incidents; `bedside store rebuild` finds them anew. `bedside incidents` tells them.",
+    ),
+    ("DIR/ledger", "What people said of incidents, a JSON object a line; nothing else has it."),
     ("DIR/health", "How the running doctor is; `bedside check` tells it."),
     ("/etc/bedside/bedside.toml", "The configuration that the packaged service reads."),
 ];
@@ -259,6 +269,49 @@ const INCIDENT_KEYS: &[(&str, &str)] = &[
     ),
     ("fingerprint", "16 hexadecimal digits that are the same for the same bug."),
     ("first_line, last_line", "Its lines, counted from 1."),
+];
+
+const INCIDENTS_JSON: &[&str] =
+    &["--json prints one object: `v`, which is 1, and `incidents`, an array of objects with:"];
+
+const INCIDENTS_KEYS: &[(&str, &str)] = &[
+    ("id", "What `bedside incident` takes: the first digits of the fingerprint."),
+    ("fingerprint", "16 hexadecimal digits that are the same for the same bug."),
+    ("title, kind", "As bedside-triage(1) has them, of the last case."),
+    ("severity", "The worst of its cases: \"warning\", \"error\", \"critical\" or \"fatal\"."),
+    STATE,
+    ("note", "What somebody has noted, or null."),
+    ("count", "How many cases there were."),
+    (
+        "days",
+        "An array of seven numbers: cases on each of the last days of 24 hours, the last one last.",
+    ),
+    ("machines, releases", "Arrays of the machines and the kernels' releases."),
+    ("first_seen, last_seen", "When the first and the last line of all cases were received."),
+];
+
+const STATE: (&str, &str) = (
+    "state",
+    "\"open\", \"resolved\", \"ignored\", or \"regressed\": it came back after it was resolved.",
+);
+
+const INCIDENT_JSON: &[&str] =
+    &["--json prints one object. A command that is run as an alert gets the same on its standard \
+     input. `first_line` and `last_line` are the kernel's record numbers where it gives them."];
+
+const STORY_KEYS: &[(&str, &str)] = &[
+    ("id", "What `bedside incident` takes: the first digits of the fingerprint."),
+    ("severity", "\"warning\", \"error\", \"critical\" or \"fatal\"."),
+    ("panicked", "True if the kernel panicked."),
+    ("host, boot, source", "The machine, the number of its boot, and who sent its lines."),
+    ("received", "When the first line was received."),
+    ("open", "True while more lines may come."),
+    ("cpu, pid, command", "Where it happened, as the lines tell it, or null."),
+    ("release, hardware, taint, modules", "The kernel and the machine."),
+    ("registers, code", "An array of pairs of name and value, and the bytes at the fault."),
+    ("lines, before", "Arrays of its own lines and of those before it."),
+    STATE,
+    ("note, count, machines, releases, first_seen, last_seen", "As bedside-incidents(1) has them."),
 ];
 
 const BOOTS_JSON: &[&str] =

@@ -193,6 +193,7 @@ impl Serialize for Source {
 }
 
 /// A moment in RFC 3339, UTC, with microseconds.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamp(pub(crate) WallTime);
 
 impl Serialize for Stamp {

@@ -1,0 +1,22 @@
+//! Incidents of the machines that a doctor hears: found in what is stored, kept in a book of
+//! their own, grouped by their fingerprints.
+//!
+//! A thread follows the store as any reader does ([`watch`]): what a burst leaves unread, or what
+//! was heard while there was no such doctor, is read later. `docs/adr/0017` has the reasons.
+
+mod book;
+mod case;
+mod finder;
+mod flatline;
+mod group;
+mod ledger;
+mod list;
+mod one;
+mod round;
+mod story;
+mod watch;
+
+pub use self::group::State;
+pub use self::list::run as list;
+pub use self::one::run as one;
+pub(crate) use self::watch::{Watch, catch_up, rebuild};

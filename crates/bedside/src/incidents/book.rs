@@ -1,0 +1,272 @@
+//! The book of cases: `incidents.sqlite` in the store's directory. `docs/store-format.md`,
+//! section 4, has its tables.
+//!
+//! Cases come from the segments and can be had from them again; the letters that wait to be sent
+//! can't, and what people said of incidents lies elsewhere ([`super::ledger`]).
+
+mod rows;
+mod schema;
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
+
+use super::case::{Case, Patient};
+use bedside_stream::WallTime;
+use bedside_triage::Incident;
+
+pub(crate) use rows::{Gone, Row};
+
+/// What went wrong with the book.
+#[derive(Debug, thiserror::Error)]
+#[error("the book of incidents {}: cannot {operation}: {source}", path.display())]
+pub(crate) struct Error {
+    path: PathBuf,
+    operation: &'static str,
+    source: rusqlite::Error,
+}
+
+/// The book, open.
+#[derive(Debug)]
+pub(crate) struct Book {
+    path: PathBuf,
+    connection: Connection,
+}
+
+/// What a commit brings.
+#[derive(Debug, Default)]
+pub(crate) struct Entry {
+    pub(crate) cases: Vec<Case>,
+    /// Runs of which more is known.
+    pub(crate) moved: Vec<Patient>,
+    /// The segment from whose beginning on a restart reads again.
+    pub(crate) resume: Option<u64>,
+    /// Nobody is to be told of new cases that began before this.
+    pub(crate) tell_since: WallTime,
+}
+
+impl Book {
+    /// Opens it for writing, made new where there is none; one that makes no sense is set aside,
+    /// and all is found again.
+    pub(crate) fn open(data: &Path) -> Result<Book, Error> {
+        match Book::try_open(data) {
+            Err(error) if error.is_damage() => {
+                let damaged = error.path.with_extension("sqlite.damaged");
+                tracing::warn!("{error}; set aside as {}, and made anew", damaged.display());
+                std::fs::rename(&error.path, damaged).map_err(|_| error)?;
+                Book::try_open(data)
+            }
+            opened => opened,
+        }
+    }
+
+    fn try_open(data: &Path) -> Result<Book, Error> {
+        let path = data.join(NAME);
+        // SQLite would give the file to the whole world to read. What fails here, fails again below.
+        drop(OpenOptions::new().append(true).create(true).mode(0o640).open(&path));
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = Connection::open_with_flags(&path, flags);
+        let opened =
+            opened.and_then(|connection| schema::prepare(&connection).map(|()| connection));
+        match opened {
+            Ok(connection) => Ok(Book { path, connection }),
+            Err(source) => Err(Error { path, operation: "open it", source }),
+        }
+    }
+
+    /// Opens it for reading; `None`: there is none.
+    pub(crate) fn open_read_only(data: &Path) -> Result<Option<Book>, Error> {
+        let path = data.join(NAME);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = Connection::open_with_flags(&path, flags);
+        let opened = opened.and_then(|connection| schema::check(&connection).map(|()| connection));
+        match opened {
+            Ok(connection) => Ok(Some(Book { path, connection })),
+            Err(source) => Err(Error { path, operation: "open it", source }),
+        }
+    }
+
+    /// Takes all in, or nothing.
+    pub(crate) fn enter(&mut self, entry: &Entry) -> Result<(), Error> {
+        self.write("enter a case", |to| {
+            for case in &entry.cases {
+                enter_case(to, case, entry.tell_since)?;
+            }
+            for patient in &entry.moved {
+                move_run(to, patient)?;
+            }
+            if let Some(segment) = entry.resume {
+                let sql = "INSERT OR REPLACE INTO meta VALUES ('resume', ?)";
+                to.prepare_cached(sql)?.execute([segment.cast_signed()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The segment from whose beginning on the store was not read to its end yet; 0 at first.
+    pub(crate) fn resume(&self) -> Result<u64, Error> {
+        let sql = "SELECT value FROM meta WHERE key = 'resume'";
+        let value = |row: &rusqlite::Row<'_>| row.get(0).map(i64::cast_unsigned);
+        let resume = self.connection.query_row(sql, [], value).optional();
+        resume.map(Option::unwrap_or_default).map_err(self.failed("read it"))
+    }
+
+    /// Forgets what comes from the segments.
+    pub(crate) fn clear(&mut self) -> Result<(), Error> {
+        self.write("empty it", |to| {
+            to.execute_batch("DELETE FROM cases; DELETE FROM gone; DELETE FROM meta;")
+        })
+    }
+
+    /// Lets go of cases until they take up no more than `most` bytes, the oldest first, but of
+    /// each fingerprint the first one last. How often there was more is kept.
+    pub(crate) fn bound(&mut self, most: u64) -> Result<(), Error> {
+        let sum = |row: &rusqlite::Row<'_>| row.get(0).map(i64::cast_unsigned);
+        let held: u64 = self
+            .connection
+            .query_row("SELECT coalesce(sum(length), 0) FROM cases", [], sum)
+            .map_err(self.failed("measure it"))?;
+        if held <= most {
+            return Ok(());
+        }
+        let surplus = (held - most + most / 16).cast_signed();
+        self.write("let go of cases", |to| {
+            to.execute(MARK_SURPLUS, [surplus])?;
+            to.execute_batch(LET_GO)
+        })
+    }
+
+    /// The lines and all else that is known of a case.
+    pub(crate) fn incident(&self, id: i64) -> Result<Option<Incident>, Error> {
+        let sql = "SELECT incident FROM cases WHERE id = ?";
+        let text = self.connection.query_row(sql, [id], |row| row.get::<_, String>(0)).optional();
+        let text = text.map_err(self.failed("read a case"))?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// Whether a death of this machine was heard between these times.
+    pub(crate) fn death_between(
+        &self,
+        host: &str,
+        from: WallTime,
+        to: WallTime,
+    ) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM cases WHERE host = ? AND death AND last BETWEEN ? AND ?";
+        let times = params![host, from.0.cast_signed(), to.0.cast_signed()];
+        let found = self.connection.query_row(sql, times, |_| Ok(())).optional();
+        found.map(|found| found.is_some()).map_err(self.failed("look for a death"))
+    }
+
+    fn write<T>(
+        &mut self,
+        operation: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        let run = || {
+            let behavior = rusqlite::TransactionBehavior::Immediate;
+            let transaction = self.connection.transaction_with_behavior(behavior)?;
+            let answer = change(&transaction)?;
+            transaction.commit()?;
+            Ok(answer)
+        };
+        run().map_err(|source| Error { path: self.path.clone(), operation, source })
+    }
+
+    fn failed(&self, operation: &'static str) -> impl Fn(rusqlite::Error) -> Error + '_ {
+        move |source| Error { path: self.path.clone(), operation, source }
+    }
+}
+
+impl Error {
+    fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, SchemaChanged};
+        let code = self.source.sqlite_error_code();
+        matches!(code, Some(DatabaseCorrupt | NotADatabase | SchemaChanged))
+    }
+}
+
+/// A case that another stream of the boot told of, or the same log again, is no other one.
+fn enter_case(to: &Transaction<'_>, case: &Case, tell_since: WallTime) -> rusqlite::Result<()> {
+    let (of, incident) = (&case.of, &case.incident);
+    let (heard, said) = (case.key.heard.cast_signed(), case.key.said.map(u64::cast_signed));
+    let twin = "SELECT 1 FROM cases WHERE root = ? AND said = ? AND heard != ?";
+    let twin = to.prepare_cached(twin)?.exists(params![of.root.0.cast_signed(), said, heard])?;
+    if twin {
+        return Ok(());
+    }
+    let text = serde_json::to_string(incident).unwrap_or_default();
+    to.prepare_cached(ENTER)?.execute(params![
+        heard,
+        said,
+        of.run.0.cast_signed(),
+        of.root.0.cast_signed(),
+        incident.fingerprint.0.cast_signed(),
+        incident.kind.as_str(),
+        incident.severity.as_str(),
+        incident.title,
+        of.host,
+        of.boot,
+        of.source.to_string(),
+        of.release.as_ref().or(incident.release.as_ref()),
+        case.first.0.cast_signed(),
+        case.last.0.cast_signed(),
+        case.open,
+        incident.settled,
+        case.is_death(),
+        case.first < tell_since,
+        (text.len() as u64).cast_signed(),
+        text,
+    ])?;
+    Ok(())
+}
+
+const ENTER: &str = "INSERT INTO cases (heard, said, run, root, fingerprint, kind, severity, title,
+        host, boot, source, release, first, last, open, settled, death, weighed, length,
+        incident)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (heard) DO UPDATE SET fingerprint = excluded.fingerprint, kind = excluded.kind,
+        severity = excluded.severity, title = excluded.title, host = excluded.host,
+        boot = excluded.boot, root = excluded.root, release = excluded.release,
+        last = excluded.last, open = excluded.open, settled = excluded.settled,
+        weighed = CASE WHEN excluded.death > death THEN excluded.weighed ELSE weighed END,
+        death = excluded.death,
+        length = excluded.length, incident = excluded.incident";
+
+/// What was found in a run that belongs to another boot is that boot's; what that boot has
+/// already was the same.
+fn move_run(to: &Transaction<'_>, patient: &Patient) -> rusqlite::Result<()> {
+    let (run, root) = (patient.run.0.cast_signed(), patient.root.0.cast_signed());
+    let twins = "DELETE FROM cases WHERE run = ?1 AND EXISTS (SELECT 1 FROM cases AS other
+        WHERE other.root = ?2 AND other.said = cases.said AND other.run != ?1)";
+    to.prepare_cached(twins)?.execute([run, root])?;
+    let sql = "UPDATE cases SET root = ?, host = ?, boot = ? WHERE run = ?";
+    to.prepare_cached(sql)?.execute(params![root, patient.host, patient.boot, run])?;
+    Ok(())
+}
+
+/// Marks the oldest cases, `?` bytes of them, that are not the first of their fingerprint; a
+/// flood of fingerprints leaves none of them out.
+const MARK_SURPLUS: &str = "INSERT INTO surplus SELECT id FROM (SELECT id,
+        sum(length) OVER (ORDER BY is_first, first, id) - length AS before FROM (SELECT *,
+            row_number() OVER (PARTITION BY fingerprint ORDER BY first, id) = 1 AS is_first
+            FROM cases))
+    WHERE before < ?";
+
+const LET_GO: &str = "INSERT INTO gone
+        SELECT fingerprint, count(*), min(first), max(last) FROM cases
+        WHERE id IN (SELECT id FROM surplus) GROUP BY fingerprint
+    ON CONFLICT (fingerprint) DO UPDATE SET count = count + excluded.count,
+        first = min(first, excluded.first), last = max(last, excluded.last);
+    DELETE FROM cases WHERE id IN (SELECT id FROM surplus);
+    DELETE FROM surplus;
+    DELETE FROM gone WHERE fingerprint NOT IN (SELECT fingerprint FROM cases);";
+
+pub(crate) const NAME: &str = "incidents.sqlite";
+
+#[cfg(test)]
+mod tests;

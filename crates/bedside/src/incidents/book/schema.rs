@@ -1,0 +1,100 @@
+//! The tables.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, Result};
+
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE cases (
+    id INTEGER PRIMARY KEY,
+    heard INTEGER NOT NULL UNIQUE,
+    said INTEGER,
+    run INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    fingerprint INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    title TEXT NOT NULL,
+    host TEXT NOT NULL,
+    boot INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    release TEXT,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    open INTEGER NOT NULL,
+    settled INTEGER NOT NULL,
+    death INTEGER NOT NULL,
+    weighed INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    incident TEXT NOT NULL
+);
+CREATE INDEX of_fingerprint ON cases (fingerprint, first);
+CREATE INDEX of_boot ON cases (root, said);
+CREATE INDEX of_run ON cases (run);
+CREATE INDEX deaths ON cases (host, last) WHERE death;
+CREATE INDEX unweighed ON cases (id) WHERE NOT weighed;
+CREATE TABLE gone (
+    fingerprint INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL
+);
+CREATE TABLE surplus (id INTEGER PRIMARY KEY);
+CREATE TABLE letters (
+    id INTEGER PRIMARY KEY,
+    rule TEXT NOT NULL,
+    made INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE TABLE told (
+    rule TEXT NOT NULL,
+    fingerprint INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (rule, fingerprint)
+) WITHOUT ROWID;
+CREATE TABLE withheld (
+    rule TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (rule, id)
+) WITHOUT ROWID;
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) WITHOUT ROWID;
+";
+
+/// Makes the tables where there are none, and sets how this connection writes.
+pub(super) fn prepare(connection: &Connection) -> Result<()> {
+    connection.busy_timeout(PATIENCE)?;
+    // A reader without write permission can't do anything with a write-ahead log.
+    connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // A doctor that is confined to its store has no other place.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    if version(connection)? == 0 {
+        let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
+        connection.execute_batch(&make)?;
+    }
+    check(connection)
+}
+
+/// Whether this program knows these tables.
+pub(super) fn check(connection: &Connection) -> Result<()> {
+    connection.busy_timeout(PATIENCE)?;
+    match version(connection)? {
+        VERSION => Ok(()),
+        other => Err(rusqlite::Error::IntegralValueOutOfRange(0, other)),
+    }
+}
+
+fn version(connection: &Connection) -> Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Others hold the book for the moment of a commit only.
+const PATIENCE: Duration = Duration::from_millis(500);

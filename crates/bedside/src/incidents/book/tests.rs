@@ -1,0 +1,94 @@
+//! The book: the same case twice, cases of one boot heard twice, bounds.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use bedside_stream::RunId;
+use bedside_triage::{Fingerprint, ReportLine};
+
+use super::*;
+use crate::incidents::case::{Key, Place};
+
+fn patient(run: u64, root: u64) -> Patient {
+    Patient {
+        run: RunId(run),
+        root: RunId(root),
+        host: "web1".to_owned(),
+        boot: 3,
+        source: SocketAddr::from((Ipv4Addr::LOCALHOST, 6665)),
+        release: None,
+    }
+}
+
+/// A case of a bug that began at this time, of the kernel and of the day.
+fn case(of: Patient, bug: u64, time: u64, title: &str) -> Case {
+    let place = Place { received: WallTime(time + 1_000), seq: None, time: Some(time) };
+    let incident = Incident {
+        title: title.to_owned(),
+        fingerprint: Fingerprint(bug),
+        lines: vec![ReportLine { at: 1, text: "x".repeat(1000) }],
+        ..Incident::default()
+    };
+    let key = Key::new(of.run, place, "BUG: x");
+    Case { key, of, first: place.received, last: place.received, open: true, incident }
+}
+
+fn enter(book: &mut Book, cases: Vec<Case>, moved: Vec<Patient>) {
+    book.enter(&Entry { cases, moved, ..Entry::default() }).unwrap();
+}
+
+fn titles(book: &Book) -> Vec<String> {
+    book.rows().unwrap().into_iter().map(|row| row.title).collect()
+}
+
+#[test]
+fn a_case_that_is_entered_again_is_better_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = Book::open(dir.path()).unwrap();
+    enter(&mut book, vec![case(patient(1, 1), 7, 5, "BUG")], vec![]);
+    enter(&mut book, vec![case(patient(1, 1), 8, 5, "BUG in f")], vec![]);
+    assert_eq!(titles(&book), ["BUG in f"]);
+    let row = book.rows().unwrap().remove(0);
+    assert_eq!((row.fingerprint, row.boot, row.open), (Fingerprint(8), 3, true));
+    assert_eq!(book.incident(row.id).unwrap().unwrap().title, "BUG in f");
+}
+
+#[test]
+fn what_two_streams_of_a_boot_tell_is_one_case() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = Book::open(dir.path()).unwrap();
+    let both = vec![case(patient(1, 1), 7, 5, "first"), case(patient(2, 1), 7, 5, "second")];
+    enter(&mut book, both, vec![]);
+    assert_eq!(titles(&book), ["first"]);
+    enter(&mut book, vec![case(patient(3, 3), 7, 5, "of another boot")], vec![]);
+    assert_eq!(titles(&book).len(), 2);
+    enter(&mut book, vec![], vec![patient(3, 1)]);
+    assert_eq!(titles(&book), ["first"], "that boot was this one, which said it again");
+}
+
+#[test]
+fn the_oldest_make_room_and_are_still_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = Book::open(dir.path()).unwrap();
+    let cases: Vec<Case> =
+        (0..100).map(|time| case(patient(1, 1), time % 2, time + 1, &time.to_string())).collect();
+    enter(&mut book, cases, vec![]);
+    book.bound(u64::MAX).unwrap();
+    assert_eq!(titles(&book).len(), 100);
+    book.bound(20_000).unwrap();
+    let titles = titles(&book);
+    assert!((5..=20).contains(&titles.len()), "{titles:?}");
+    assert_eq!(titles[..2], ["0", "1"], "the first of each");
+    assert_eq!(titles.last().unwrap(), "99");
+    let gone: u64 = book.gone().unwrap().iter().map(|gone| gone.count).sum();
+    assert_eq!(gone + titles.len() as u64, 100);
+}
+
+#[test]
+fn a_book_that_makes_no_sense_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(NAME), vec![b'x'; 5000]).unwrap();
+    let mut book = Book::open(dir.path()).unwrap();
+    enter(&mut book, vec![case(patient(1, 1), 7, 5, "found again")], vec![]);
+    assert_eq!(titles(&book), ["found again"]);
+    assert!(dir.path().join("incidents.sqlite.damaged").exists());
+}

@@ -1,0 +1,251 @@
+//! Entry lines of a store to cases: one triage for each run, as long as it is needed.
+
+use std::collections::{HashMap, VecDeque};
+
+use bedside_store::entry::unescape_into;
+use bedside_store::{Entry, StoredRecord, StoredRun};
+use bedside_stream::{RunId, Verdict, WallTime};
+use bedside_triage::{Caller, Event, Line, Triage};
+
+use super::case::{Case, Key, Patient, Place};
+use crate::render::Recent;
+
+/// What became known.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// A case, as far as it is known; again whenever more is.
+    Case(Box<Case>),
+    /// A run turned out to belong to another boot, or has another name.
+    Moved(Patient),
+}
+
+/// Finds cases in entry lines.
+#[derive(Debug)]
+pub(crate) struct Finder {
+    runs: Recent<RunId, Patient>,
+    beds: HashMap<RunId, Bed>,
+    /// The text of the record that is being read.
+    text: Vec<u8>,
+    counters: Counters,
+}
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// Lines that might have begun something, of strangers and of runs not known any more.
+    pub(crate) nameless: u64,
+    /// Runs that were looked at no further because too many others were.
+    pub(crate) without_bed: u64,
+}
+
+/// A run that is looked at.
+#[derive(Debug, Default)]
+struct Bed {
+    triage: Triage,
+    /// The last lines: their position, and where they came from.
+    places: VecDeque<(u64, Place)>,
+    /// The cases that are open, by their number in the triage.
+    keys: HashMap<u64, (Key, WallTime)>,
+    /// Lines that were heard, in all and since an incident was open.
+    lines: u64,
+    idle: u32,
+    last: WallTime,
+}
+
+impl Finder {
+    pub(crate) fn new() -> Finder {
+        Finder {
+            runs: Recent::new(RUNS),
+            beds: HashMap::new(),
+            text: Vec::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Whether nothing is looked at that may be an incident.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.beds.values().any(|bed| bed.triage.is_open())
+    }
+
+    /// Takes an entry line.
+    pub(crate) fn line(&mut self, line: &[u8], give: &mut dyn FnMut(News)) {
+        match line.first() {
+            Some(b'0'..=b'9') => self.record(line, give),
+            Some(b'R') => {
+                if let Some(Entry::Run(stored)) = Entry::decode(line) {
+                    self.run(&stored, give);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends what has waited too long for more lines.
+    pub(crate) fn settle(&mut self, now: WallTime, give: &mut dyn FnMut(News)) {
+        let runs = &mut self.runs;
+        self.beds.retain(|run, bed| {
+            let waits = now.0.saturating_sub(bed.last.0) < QUIET_US;
+            if let Some(patient) = runs.get_mut(run).filter(|_| !waits) {
+                bed.finish(patient, give);
+            }
+            waits
+        });
+    }
+
+    fn record(&mut self, line: &[u8], give: &mut dyn FnMut(News)) {
+        if self.beds.is_empty() && !may_begin(text_of(line)) {
+            return;
+        }
+        let Some(Entry::Record(record)) = Entry::decode(line) else { return };
+        if record.prefix.is_some_and(|prefix| prefix.facility() != KERNEL) {
+            return;
+        }
+        if !self.beds.contains_key(&record.run) && !may_begin(record.text) {
+            return;
+        }
+        let Some(patient) = self.runs.get_mut(&record.run) else {
+            self.counters.nameless += 1;
+            return;
+        };
+        self.text.clear();
+        unescape_into(record.text, &mut self.text);
+        let bed = self.beds.entry(record.run).or_default();
+        bed.hear(&record, &self.text, patient, give);
+        if bed.idle > IDLE_LINES {
+            self.beds.remove(&record.run);
+        }
+        if self.beds.len() > BEDS {
+            self.make_room(record.received, give);
+        }
+    }
+
+    /// Whoever sends, no more are looked at.
+    fn make_room(&mut self, now: WallTime, give: &mut dyn FnMut(News)) {
+        self.settle(now, give);
+        while self.beds.len() > BEDS * 3 / 4 {
+            let oldest = self.beds.iter().min_by_key(|(_, bed)| bed.last).map(|(run, _)| *run);
+            let bed = oldest.and_then(|run| Some((run, self.beds.remove(&run)?)));
+            let Some((run, mut bed)) = bed else { return };
+            self.counters.without_bed += 1;
+            if let Some(patient) = self.runs.get_mut(&run) {
+                bed.finish(patient, give);
+            }
+        }
+    }
+
+    fn run(&mut self, stored: &StoredRun, give: &mut dyn FnMut(News)) {
+        if stored.run.stranger {
+            return;
+        }
+        let patient = Patient::new(stored);
+        let before = self.runs.insert(stored.run.id, patient.clone());
+        if before.is_some_and(|before| before != patient) {
+            give(News::Moved(patient));
+        }
+    }
+}
+
+impl Bed {
+    fn hear(
+        &mut self,
+        record: &StoredRecord<'_>,
+        text: &[u8],
+        patient: &Patient,
+        give: &mut dyn FnMut(News),
+    ) {
+        self.last = record.received;
+        let (seq, time) = (record.seq.map(|seq| seq.0), record.time.map(|time| time.0));
+        let caller = record.caller.and_then(Caller::parse);
+        let level = record.prefix.map(netconsole_wire::Prefix::level);
+        for text in text.split(|byte| *byte == b'\n') {
+            self.lines += 1;
+            let at = seq.unwrap_or(self.lines);
+            if self.places.len() >= PLACES {
+                self.places.pop_front();
+            }
+            self.places.push_back((at, Place { received: record.received, seq, time }));
+            let Bed { triage, places, keys, last, .. } = self;
+            let mut sink = |event: Event<'_>| tell(event, patient, places, keys, *last, give);
+            triage.hear(Line { text, level, time, caller, at }, &mut sink);
+        }
+        self.idle = if self.triage.is_open() { 0 } else { self.idle + 1 };
+    }
+
+    fn finish(&mut self, patient: &Patient, give: &mut dyn FnMut(News)) {
+        let Bed { triage, places, keys, last, .. } = self;
+        triage.finish(&mut |event| tell(event, patient, places, keys, *last, give));
+    }
+}
+
+/// Gives out the case of an event.
+fn tell(
+    event: Event<'_>,
+    patient: &Patient,
+    places: &VecDeque<(u64, Place)>,
+    keys: &mut HashMap<u64, (Key, WallTime)>,
+    last: WallTime,
+    give: &mut dyn FnMut(News),
+) {
+    let incident = event.incident();
+    let (key, first) = *keys.entry(incident.id).or_insert_with(|| {
+        let is_first = |(at, _): &&(u64, Place)| *at == incident.first_line;
+        let place = places.iter().rfind(is_first).or(places.back()).map(|(_, place)| *place);
+        let place = place.unwrap_or_default();
+        let text = incident.lines.first().map_or("", |line| line.text.as_str());
+        (Key::new(patient.run, place, text), place.received)
+    });
+    let open = !matches!(event, Event::Closed(_));
+    if !open {
+        keys.remove(&incident.id);
+    }
+    let (of, incident) = (patient.clone(), incident.clone());
+    give(News::Case(Box::new(Case { key, of, first, last, open, incident })));
+}
+
+impl Patient {
+    fn new(stored: &StoredRun) -> Patient {
+        let run = &stored.run;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Patient {
+            run: run.id,
+            root: match run.verdict {
+                Verdict::SameAs(root) => root,
+                Verdict::Boot | Verdict::Provisional => run.id,
+            },
+            host: text(&stored.host_label()),
+            boot: stored.boot.unwrap_or(0),
+            source: run.key.source,
+            release: run.release.as_deref().map(text),
+        }
+    }
+}
+
+/// Whether a line with this text, escaped or not, may begin an incident. What it lets through for
+/// nothing costs a look.
+fn may_begin(_text: &[u8]) -> bool {
+    true
+}
+
+/// A record's text, as it stands in its line, and what follows it.
+fn text_of(line: &[u8]) -> &[u8] {
+    let begin = line.iter().position(|byte| *byte == b';').map_or(line.len(), |at| at + 1);
+    line.get(begin..).unwrap_or_default()
+}
+
+/// Runs of which it is known whose they are, at least; about 200 bytes each.
+const RUNS: usize = 1 << 17;
+/// Runs that are looked at at a time.
+const BEDS: usize = 4096;
+/// Lines without an incident after which a run is looked at no more.
+const IDLE_LINES: u32 = 64;
+/// Lines of a run of which it is known where they came from.
+const PLACES: usize = 256;
+/// Without a line for so long, an incident is over.
+const QUIET_US: u64 = 10_000_000;
+/// printk's own facility, `LOG_KERN`; what programs write to /dev/kmsg has another
+/// (kernel/printk/printk.c: `devkmsg_write`).
+const KERNEL: u8 = 0;

@@ -1,0 +1,150 @@
+//! Cases of one fingerprint, as one incident: how often, where, since when, and how it stands.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bedside_stream::WallTime;
+use bedside_triage::{Fingerprint, Severity};
+
+use super::book::{Gone, Row};
+use super::ledger::{Said, Standing};
+
+/// How an incident stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
+pub enum State {
+    /// Nobody has said anything
+    Open,
+    /// It came back after it was resolved
+    Regressed,
+    /// Somebody has said that it will not come again
+    Resolved,
+    /// Somebody has said that nobody wants to hear of it
+    Ignored,
+}
+
+impl State {
+    /// Its name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Open => "open",
+            State::Regressed => "regressed",
+            State::Resolved => "resolved",
+            State::Ignored => "ignored",
+        }
+    }
+
+    /// How an incident stands whose last case began then.
+    pub(crate) fn of(standing: Option<&Standing>, last_began: WallTime) -> State {
+        match standing.and_then(|standing| standing.word) {
+            Some((Said::Ignore, _)) => State::Ignored,
+            Some((Said::Resolve, at)) if last_began <= at => State::Resolved,
+            Some((Said::Resolve, _)) => State::Regressed,
+            _ => State::Open,
+        }
+    }
+}
+
+/// All cases of a fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) fingerprint: Fingerprint,
+    /// At least one, by the time of their first lines.
+    pub(crate) cases: Vec<Row>,
+    /// Those that were let go.
+    pub(crate) gone: u64,
+    pub(crate) first: WallTime,
+    pub(crate) state: State,
+    pub(crate) note: Option<String>,
+}
+
+impl Group {
+    /// Groups cases, which come by the time of their first lines; those seen last come first.
+    pub(crate) fn all(
+        rows: Vec<Row>,
+        gone: &[Gone],
+        ledger: &HashMap<Fingerprint, Standing>,
+    ) -> Vec<Group> {
+        let mut by_fingerprint: BTreeMap<Fingerprint, Vec<Row>> = BTreeMap::new();
+        for row in rows {
+            by_fingerprint.entry(row.fingerprint).or_default().push(row);
+        }
+        let groups = by_fingerprint.into_iter();
+        let mut groups: Vec<Group> = groups
+            .filter_map(|(fingerprint, cases)| {
+                let gone = gone.iter().find(|gone| gone.fingerprint == fingerprint);
+                Group::of(cases, gone, ledger.get(&fingerprint))
+            })
+            .collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.last()));
+        groups
+    }
+
+    fn of(cases: Vec<Row>, gone: Option<&Gone>, standing: Option<&Standing>) -> Option<Group> {
+        let (earliest, latest) = (cases.first()?, cases.last()?);
+        let first = gone.map_or(earliest.first, |gone| gone.first.min(earliest.first));
+        Some(Group {
+            fingerprint: latest.fingerprint,
+            gone: gone.map_or(0, |gone| gone.count),
+            state: State::of(standing, latest.first),
+            note: standing.and_then(|standing| standing.note.clone()),
+            first,
+            cases,
+        })
+    }
+
+    /// What it is told by: the first digits of its fingerprint.
+    pub(crate) fn id(&self) -> String {
+        short(self.fingerprint)
+    }
+
+    /// The case that began last.
+    pub(crate) fn latest(&self) -> Option<&Row> {
+        self.cases.last()
+    }
+
+    /// When the last line of any was received.
+    pub(crate) fn last(&self) -> WallTime {
+        self.cases.iter().map(|case| case.last).max().unwrap_or_default()
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.cases.len() as u64 + self.gone
+    }
+
+    pub(crate) fn severity(&self) -> Severity {
+        self.cases.iter().map(|case| case.severity).max().unwrap_or_default()
+    }
+
+    pub(crate) fn machines(&self) -> BTreeSet<&str> {
+        self.cases.iter().map(|case| case.host.as_str()).collect()
+    }
+
+    pub(crate) fn releases(&self) -> BTreeSet<&str> {
+        self.cases.iter().filter_map(|case| case.release.as_deref()).collect()
+    }
+
+    /// How many began on each of the last days, today's last: of 24 hours each.
+    pub(crate) fn days(&self, now: WallTime) -> [u64; DAYS] {
+        let mut days = [0; DAYS];
+        for case in &self.cases {
+            let ago = now.0.saturating_sub(case.first.0) / DAY_US;
+            let day = DAYS.checked_sub(1 + ago as usize).and_then(|day| days.get_mut(day));
+            if let Some(day) = day {
+                *day += 1;
+            }
+        }
+        days
+    }
+}
+
+/// The first digits of a fingerprint.
+pub(crate) fn short(fingerprint: Fingerprint) -> String {
+    fingerprint.to_string().chars().take(ID_DIGITS).collect()
+}
+
+/// Days that are counted one by one.
+pub(crate) const DAYS: usize = 7;
+const DAY_US: u64 = 86_400_000_000;
+const ID_DIGITS: usize = 8;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! `bedside incidents`: what went wrong, how often and where.
+
+use std::io::{self, Write};
+
+use bedside_stream::WallTime;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::book::{Book, Row};
+use super::group::{DAYS, Group, State};
+use super::ledger;
+use crate::cli::IncidentsArgs;
+use crate::reading::{self, Hosts};
+use crate::render::incident::harmless;
+use crate::render::{self, Palette, Stamp, Table};
+use crate::{Exit, exit, time};
+
+/// Lists incidents.
+pub fn run(args: &IncidentsArgs) -> anyhow::Result<Exit> {
+    let hosts = Hosts::new(&args.hosts)?;
+    let data = reading::dir(&args.data)?;
+    let Some(book) = Book::open_read_only(&data)? else {
+        return Ok(exit::tell(Exit::Well, NO_BOOK));
+    };
+    let mut rows = book.rows()?;
+    rows.retain(|row| is_meant(row, args, &hosts));
+    // Of a part it is not known how many of those that were let go belong to it.
+    let whole = hosts.are_all() && args.since.is_none() && args.until.is_none();
+    let gone = if whole { book.gone()? } else { Vec::new() };
+    let all = Group::all(rows, &gone, &ledger::read(&data)?);
+    let count = all.len();
+    let listed: Vec<Group> = all.into_iter().filter(|group| is_wanted(group, args)).collect();
+    write(args, &listed, time::now(), &mut io::stdout().lock())?;
+    let left_out = count - listed.len();
+    Ok(match (listed.is_empty(), left_out) {
+        (true, 0) if hosts.are_all() => exit::tell(Exit::Well, "nothing has happened"),
+        (true, 0) => exit::tell(Exit::Problem, "nothing has happened to them"),
+        (_, 0) => Exit::Well,
+        (_, more) if args.state.is_empty() && args.kind.is_empty() => {
+            let what = format!("{more} resolved or ignored are left out; --state shows them");
+            exit::tell(Exit::Well, &what)
+        }
+        (true, _) => exit::tell(Exit::Problem, "no incident is as asked for"),
+        (false, _) => Exit::Well,
+    })
+}
+
+fn is_meant(row: &Row, args: &IncidentsArgs, hosts: &Hosts) -> bool {
+    let address = row.source.parse::<std::net::SocketAddr>().ok().map(|source| source.ip());
+    args.since.is_none_or(|since| row.last >= since)
+        && args.until.is_none_or(|until| row.first <= until)
+        && (args.kind.is_empty() || args.kind.contains(&row.kind))
+        && hosts.contain(&row.host, address)
+}
+
+fn is_wanted(group: &Group, args: &IncidentsArgs) -> bool {
+    match args.state.as_slice() {
+        [] => matches!(group.state, State::Open | State::Regressed),
+        states => states.contains(&group.state),
+    }
+}
+
+fn write(
+    args: &IncidentsArgs,
+    groups: &[Group],
+    now: WallTime,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if args.json {
+        let incidents = groups.iter().map(|group| Object::new(group, now)).collect();
+        return render::write_line(&List { v: render::VERSION, incidents }, out);
+    }
+    if groups.is_empty() { Ok(()) } else { write_table(groups, now, out) }
+}
+
+fn write_table(groups: &[Group], now: WallTime, out: &mut dyn Write) -> io::Result<()> {
+    let headings =
+        ["ID", "STATE", "KIND", "COUNT", "7 DAYS", "MACHINES", "FIRST SEEN", "LAST SEEN", "TITLE"];
+    let mut table = Table::new(headings);
+    let zone = TimeZone::system();
+    for group in groups {
+        let latest = group.latest();
+        table.push([
+            group.id(),
+            group.state.as_str().to_owned(),
+            latest.map(|case| case.kind.to_string()).unwrap_or_default(),
+            group.count().to_string(),
+            bars(group.days(now)),
+            machines(group),
+            time::local(group.first, &zone, 0),
+            time::local(group.last(), &zone, 0),
+            latest.map(|case| harmless(&case.title)).unwrap_or_default(),
+        ]);
+    }
+    table.write(Palette::new(render::colours_on_stdout()), out)
+}
+
+/// Its only machine, or how many.
+fn machines(group: &Group) -> String {
+    let machines = group.machines();
+    match machines.first() {
+        Some(only) if machines.len() == 1 => harmless(only),
+        _ => machines.len().to_string(),
+    }
+}
+
+/// A bar for each day, as high as it is of the highest.
+fn bars(days: [u64; DAYS]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = days.iter().copied().max().unwrap_or(0).max(1);
+    let bar = |count: u64| match count {
+        0 => '.',
+        count => BARS.get((count * 7 / most) as usize).copied().unwrap_or('█'),
+    };
+    days.into_iter().map(bar).collect()
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    v: u8,
+    incidents: Vec<Object<'a>>,
+}
+
+/// What is told of an incident in a list.
+#[derive(Serialize)]
+struct Object<'a> {
+    id: String,
+    fingerprint: String,
+    title: &'a str,
+    kind: &'static str,
+    severity: &'static str,
+    state: &'static str,
+    note: Option<&'a str>,
+    count: u64,
+    days: [u64; DAYS],
+    machines: Vec<&'a str>,
+    releases: Vec<&'a str>,
+    first_seen: Stamp,
+    last_seen: Stamp,
+}
+
+impl<'a> Object<'a> {
+    fn new(group: &'a Group, now: WallTime) -> Object<'a> {
+        let latest = group.latest();
+        Object {
+            id: group.id(),
+            fingerprint: group.fingerprint.to_string(),
+            title: latest.map_or("", |case| case.title.as_str()),
+            kind: latest.map_or("", |case| case.kind.as_str()),
+            severity: group.severity().as_str(),
+            state: group.state.as_str(),
+            note: group.note.as_deref(),
+            count: group.count(),
+            days: group.days(now),
+            machines: group.machines().into_iter().collect(),
+            releases: group.releases().into_iter().collect(),
+            first_seen: Stamp(group.first),
+            last_seen: Stamp(group.last()),
+        }
+    }
+}
+
+/// What to say where no doctor has looked.
+pub(super) const NO_BOOK: &str = "no doctor has looked for incidents in this store yet: `bedside \
+                                  serve` does it while it hears, `bedside store rebuild` once";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_day_is_the_highest_bar() {
+        assert_eq!(bars([0, 0, 1, 7, 14, 0, 1]), "..▁▄█.▁");
+        assert_eq!(bars([0; DAYS]), ".......");
+        assert_eq!(bars([0, 0, 0, 0, 0, 0, 1]), "......█");
+    }
+}

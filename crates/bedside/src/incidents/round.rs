@@ -1,0 +1,183 @@
+//! One who goes through the store, line by line, and enters into the book what is found.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bedside_store::entry::{Head, decode_head};
+use bedside_store::follow::Lines;
+use bedside_stream::WallTime;
+
+use super::book::{Book, Entry};
+use super::case::{Case, Patient};
+use super::finder::{Counters, Finder, News};
+use super::flatline;
+use crate::time;
+
+/// Where it stands, and what it has found and not entered yet.
+#[derive(Debug)]
+pub(super) struct Round {
+    data: PathBuf,
+    book: Book,
+    lines: Lines,
+    finder: Finder,
+    found: Found,
+    /// The segment that is read, and the one from which a restart reads again.
+    segment: u64,
+    resume: u64,
+    /// The same, as the book has it.
+    entered: u64,
+    most: u64,
+    /// Nobody is told of what is found.
+    quietly: bool,
+    hearts_due: Instant,
+}
+
+/// What is to be entered.
+#[derive(Debug, Default)]
+struct Found {
+    cases: HashMap<u64, Case>,
+    moved: Vec<Patient>,
+}
+
+impl Round {
+    /// Begins where the last one stopped, with its segment; the book takes up `most` bytes.
+    pub(super) fn begin(data: &Path, most: u64) -> anyhow::Result<Round> {
+        let book = Book::open(data)?;
+        let resume = book.resume()?;
+        Ok(Round {
+            data: data.to_owned(),
+            lines: Lines::from(data, resume)?,
+            finder: Finder::new(),
+            found: Found::default(),
+            segment: resume,
+            resume,
+            entered: resume,
+            most,
+            quietly: false,
+            hearts_due: Instant::now(),
+            book,
+        })
+    }
+
+    /// Begins with the first segment, for a book that is made anew.
+    pub(super) fn anew(data: &Path) -> anyhow::Result<Round> {
+        Book::open(data)?.clear()?;
+        Round::quietly(data)
+    }
+
+    /// Begins where the last one stopped, and wakes nobody.
+    pub(super) fn quietly(data: &Path) -> anyhow::Result<Round> {
+        Ok(Round { quietly: true, ..Round::begin(data, u64::MAX)? })
+    }
+
+    /// Reads on and enters what is found. `stopping`: only what is there; false, once all is read.
+    pub(super) fn turn(&mut self, stopping: bool) -> anyhow::Result<bool> {
+        let came = self.look(if stopping { Duration::ZERO } else { PATIENCE })?;
+        if !came {
+            let found = &mut self.found;
+            self.finder.settle(time::now(), &mut |news| found.take(news));
+            self.feel()?;
+        }
+        self.enter()?;
+        if !came && !stopping {
+            thread::sleep(BREATH);
+        }
+        Ok(came || !stopping)
+    }
+
+    /// Reads all that is there, and ends what is open; how many cases there are.
+    pub(super) fn finish(mut self) -> anyhow::Result<usize> {
+        while self.look(Duration::ZERO)? {
+            self.enter()?;
+        }
+        let found = &mut self.found;
+        self.finder.settle(WallTime(u64::MAX), &mut |news| found.take(news));
+        self.feel()?;
+        self.enter()?;
+        Ok(self.book.rows()?.len())
+    }
+
+    /// Says what was left out.
+    pub(super) fn sum_up(&self) {
+        let Counters { nameless, without_bed } = self.finder.counters();
+        tracing::info!(nameless, without_bed, "looked for incidents");
+    }
+
+    /// Takes in what comes next; false if nothing came in time.
+    fn look(&mut self, wait: Duration) -> anyhow::Result<bool> {
+        let Round { lines, finder, found, segment, .. } = self;
+        let (mut clock, mut last) = (None, *segment);
+        let came = lines.next(wait, |number, line| {
+            last = number;
+            clock = clock.or_else(|| received(line));
+            finder.line(line, &mut |news| found.take(news));
+        })?;
+        if let Some(now) = clock {
+            finder.settle(now, &mut |news| found.take(news));
+        }
+        if last != *segment {
+            // What began in the segment before it is read again from there.
+            self.resume = if finder.is_idle() { last } else { *segment };
+            self.segment = last;
+        }
+        Ok(came)
+    }
+
+    /// Looks after hearts now and then.
+    fn feel(&mut self) -> anyhow::Result<()> {
+        if self.hearts_due <= Instant::now() {
+            self.hearts_due = Instant::now() + HEARTS_EVERY;
+            for case in flatline::cases(&self.data, &self.book)? {
+                self.found.take(News::Case(Box::new(case)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Enters what was found; what can't be entered now is the next time.
+    fn enter(&mut self) -> anyhow::Result<()> {
+        let resume = (self.resume != self.entered).then_some(self.resume);
+        if self.found.is_none() && resume.is_none() {
+            return Ok(());
+        }
+        let Found { cases, moved } = std::mem::take(&mut self.found);
+        let now = time::now().0;
+        let since = if self.quietly { u64::MAX } else { now.saturating_sub(TELL_WITHIN_US) };
+        let cases: Vec<Case> = cases.into_values().collect();
+        let entry = Entry { cases, moved, resume, tell_since: WallTime(since) };
+        self.book.enter(&entry)?;
+        self.entered = self.resume;
+        self.book.bound(self.most)?;
+        Ok(())
+    }
+}
+
+impl Found {
+    fn take(&mut self, news: News) {
+        match news {
+            News::Case(case) => drop(self.cases.insert(case.key.heard, *case)),
+            News::Moved(patient) => self.moved.push(patient),
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        self.cases.is_empty() && self.moved.is_empty()
+    }
+}
+
+fn received(line: &[u8]) -> Option<WallTime> {
+    match decode_head(line)? {
+        Head::Record { received, .. } => Some(received),
+        _ => None,
+    }
+}
+
+/// How long news are waited for.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// A pause between looks: waking up costs more than reading.
+const BREATH: Duration = Duration::from_millis(20);
+const HEARTS_EVERY: Duration = Duration::from_secs(10);
+/// Nobody is woken for what is older when it is found: one hour.
+const TELL_WITHIN_US: u64 = 3_600_000_000;

@@ -1,0 +1,86 @@
+//! The thread that looks for incidents in what is stored, while it is stored.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::{self, Builder};
+use std::time::Duration;
+
+use super::round::Round;
+
+/// The watch, as the doctor has it.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    stop: Arc<AtomicBool>,
+    /// Its other end goes with the thread.
+    ended: Receiver<()>,
+}
+
+impl Watch {
+    /// Looks for incidents in the store in `data`, from where the last doctor stopped; the book
+    /// takes up `most` bytes at most.
+    pub(crate) fn start(data: &Path, most: u64) -> io::Result<Watch> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (ends, ended) = sync_channel(1);
+        let (data, stops) = (data.to_owned(), Arc::clone(&stop));
+        Builder::new().name("bedside-triage".to_owned()).spawn(move || {
+            step_back();
+            watch(&data, most, &stops);
+            drop(ends);
+        })?;
+        Ok(Watch { stop, ended })
+    }
+
+    /// Reads what is stored by now, unless that takes too long: the next doctor does it then.
+    pub(crate) fn finish(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ended_or_late = self.ended.recv_timeout(LAST_PATIENCE);
+    }
+}
+
+/// Hearing comes first.
+fn step_back() {
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "the search for incidents is as urgent as hearing");
+    }
+}
+
+/// Goes on until it is to stop and has read everything. What fails is said once, and tried again.
+fn watch(data: &Path, most: u64, stop: &AtomicBool) {
+    let mut failing = false;
+    while !stop.load(Ordering::Relaxed) || !failing {
+        let went = Round::begin(data, most).and_then(|mut round| {
+            while round.turn(stop.load(Ordering::Relaxed))? {
+                failing = false;
+            }
+            round.sum_up();
+            Ok(())
+        });
+        match went {
+            Ok(()) => return,
+            Err(error) if !failing => tracing::warn!("cannot look for incidents: {error:#}"),
+            Err(_) => {}
+        }
+        failing = true;
+        thread::sleep(RETRY);
+    }
+}
+
+/// Finds all incidents of a store again, that nobody writes; and how many cases there are. Nobody
+/// is told of them.
+pub(crate) fn rebuild(data: &Path) -> anyhow::Result<usize> {
+    Round::anew(data)?.finish()
+}
+
+/// Finds the incidents of what was added to a store that nobody writes. Nobody is told of them.
+pub(crate) fn catch_up(data: &Path) -> anyhow::Result<usize> {
+    Round::quietly(data)?.finish()
+}
+
+/// Behind all threads that hear and keep.
+const NICE: i32 = 10;
+const RETRY: Duration = Duration::from_secs(1);
+/// How long it may read on at the end.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
