@@ -20,6 +20,8 @@ impl Machine {
                 self.note(&Undo::Unload(loaded.clone()))?;
                 self.show_targets(&loaded.parameter)
             }
+            Action::LoadDumper { parameter, live } => self.load_dumper(parameter, live),
+            Action::SetDumper { parameter, live } => self.set_dumper(parameter, live),
             Action::MountConfigfs => self.mount_configfs(),
             Action::MakeTarget(name) => {
                 self.note(&Undo::RemoveTarget(name.clone()))?;

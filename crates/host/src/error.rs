@@ -38,6 +38,17 @@ pub enum Error {
         /// What that mostly means.
         hint: String,
     },
+    /// The module that delivers a death can't send to a target.
+    #[error(
+        "bedside_netconsole can't send to {parameter}: {reason}\ntry: what the kernel says of it \
+         (`dmesg`)"
+    )]
+    Dumper {
+        /// The target, as a kernel parameter has it.
+        parameter: String,
+        /// Why not, in the module's word.
+        reason: String,
+    },
     /// The key can't be used.
     #[error("the key {} is not used: {why}", path.display())]
     Key {

@@ -30,8 +30,11 @@ impl Machine {
     /// Everything but the network.
     pub fn own_facts(&self) -> Result<Facts, Error> {
         let identity = self.identity();
-        let module = self.module(&identity.release);
+        let module = self.module("netconsole", &identity.release);
+        let files = self.files()?;
         Ok(Facts {
+            dumper: self.dumper(&identity.release, &files)?,
+            crash_kernel: self.crash_kernel(),
             configfs: self.configfs(&module),
             loaded: self.loaded(&module)?,
             targets: self.targets(),
@@ -42,11 +45,11 @@ impl Machine {
             panic: self.panic_settings(),
             oops_only: self.word("/sys/module/netconsole/parameters/oops_only").as_deref()
                 == Some("Y"),
-            blacklisted: self.modprobe_line(kernel::blacklists),
+            blacklisted: self.modprobe_line(&kernel::blacklists),
             limits: self.limits(),
             init: self.init(),
             initramfs: self.initramfs(),
-            files: self.files()?,
+            files,
             program: program(),
             key: match self.key() {
                 Ok(key) => key.map(|_| Ok(())),
@@ -147,7 +150,7 @@ impl Machine {
 fn loaded_at_start(facts: &Facts) -> Option<Loaded> {
     let text = facts.files.get(path::MODPROBE)?;
     let (_, parameter) = text.split_once("\noptions netconsole netconsole=")?;
-    let parameter = parameter.trim().to_owned();
+    let parameter = parameter.lines().next().unwrap_or_default().trim().to_owned();
     let index = |device: Device<'_>| match device {
         Device::Name(name) => facts.links.iter().find(|link| link.name == name),
         Device::Mac(_) => None,

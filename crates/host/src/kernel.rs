@@ -10,27 +10,28 @@ use bedside_plan::rules::{Rules, Way};
 use crate::Machine;
 
 impl Machine {
-    /// Whether netconsole is there.
-    pub(crate) fn module(&self, release: &str) -> Module {
+    /// Whether the module of this name is there.
+    pub(crate) fn module(&self, name: &str, release: &str) -> Module {
         let lists = |file: &str, words: &str| {
             let text = self.word(&format!("/lib/modules/{release}/{file}")).unwrap_or_default();
             text.lines().any(|line| line.contains(words))
         };
+        let (dir, file) = (format!("/sys/module/{name}"), format!("/{name}.ko"));
         // A module that is built in has a directory too, if it has parameters, but no state.
-        if self.is_there("/sys/module/netconsole/initstate") {
+        if self.is_there(&format!("{dir}/initstate")) {
             return Module::Loaded;
         }
-        if lists("modules.builtin", "/netconsole.ko") || self.is_dir("/sys/module/netconsole") {
+        if lists("modules.builtin", &file) || self.is_dir(&dir) {
             return Module::BuiltIn;
         }
-        if let Some((file, line)) = self.modprobe_line(forbids) {
+        if let Some((file, line)) = self.modprobe_line(&|words| forbids(words, name)) {
             return Module::Forbidden { file, line };
         }
-        if lists("modules.dep", "/netconsole.ko") { Module::Loadable } else { Module::Absent }
+        if lists("modules.dep", &file) { Module::Loadable } else { Module::Absent }
     }
 
     /// The first line of modprobe's configuration that is of that kind, and its file.
-    pub(crate) fn modprobe_line(&self, kind: fn(&[&str]) -> bool) -> Option<(String, String)> {
+    pub(crate) fn modprobe_line(&self, kind: &dyn Fn(&[&str]) -> bool) -> Option<(String, String)> {
         let dirs = ["/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"];
         let files = dirs.iter().flat_map(|dir| {
             let is_conf =
@@ -83,6 +84,13 @@ impl Machine {
             Some(((*name).to_owned(), word.parse().ok()?))
         };
         bedside_plan::PANIC_SETTINGS.iter().filter_map(setting).collect()
+    }
+
+    /// Whether a crash kernel is loaded, and then whether the dumpers come before it.
+    pub(crate) fn crash_kernel(&self) -> Option<bool> {
+        let loaded = self.word("/sys/kernel/kexec_crash_loaded")? == "1";
+        let after = self.word("/sys/module/kernel/parameters/crash_kexec_post_notifiers");
+        loaded.then(|| after.as_deref() == Some("Y"))
     }
 
     /// The rules of the packet filters, as far as programs are there that show them: what is for
@@ -161,9 +169,9 @@ impl Machine {
 }
 
 /// `install netconsole /bin/false`: modprobe runs that instead of loading it.
-fn forbids(words: &[&str]) -> bool {
+fn forbids(words: &[&str], name: &str) -> bool {
     let nothing = |program: &&str| program.ends_with("/false") || program.ends_with("/true");
-    matches!(words, ["install", "netconsole", program, ..] if nothing(program))
+    matches!(words, ["install", module, program, ..] if *module == name && nothing(program))
 }
 
 /// It is not loaded unless somebody names it; systemd-modules-load does not count.

@@ -5,6 +5,7 @@
 //! on a tree of their own. Only netlink is the running kernel's own.
 
 mod apply;
+mod dumper;
 mod error;
 mod gather;
 mod journal;

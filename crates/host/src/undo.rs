@@ -55,6 +55,10 @@ impl Machine {
     fn take_back(&self, entry: &Undo) -> Result<Undone, Error> {
         match entry {
             Undo::Unload(_) => self.unload_unless_needed(),
+            Undo::UnloadDumper if self.has_dumper() => {
+                self.unload_dumper()?;
+                Ok(Undone::Done)
+            }
             Undo::UnmountConfigfs if self.has_configfs() => {
                 self.run(&words(&format!("umount {}", path::CONFIGFS)))?;
                 Ok(Undone::Done)

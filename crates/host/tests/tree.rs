@@ -39,9 +39,18 @@ fn machine() -> (tempfile::TempDir, Machine) {
     (root, machine)
 }
 
-/// Loads and unloads; a kernel that does not know `r`.
+/// Loads and unloads; a kernel that does not know `r`. The module that delivers deaths can't send
+/// to 10.0.0.9.
 const MODPROBE: &str = r#"
+dumper=@ROOT@/sys/module/bedside_netconsole
 case "$*" in
+"-r bedside_netconsole") rm -r $dumper ;;
+bedside_netconsole*)
+   mkdir -p $dumper/parameters; cd $dumper; echo live > initstate
+   parameter=${2#netconsole=}
+   echo $parameter > parameters/netconsole; echo ${3#live=} > parameters/live
+   state=enabled; case $parameter in *10.0.0.9*) state=disabled ;; esac
+   echo $state $parameter reason=no-address sent=0 > parameters/targets ;;
 *+r*) echo "modprobe: ERROR: could not insert 'netconsole': Invalid argument" >&2; exit 1 ;;
 "-r netconsole") rm -r @ROOT@/sys/module/netconsole @ROOT@/sys/kernel/config/netconsole ;;
 *) mkdir -p @ROOT@/sys/module/netconsole @ROOT@/sys/kernel/config/netconsole
@@ -235,4 +244,82 @@ fn a_module_that_is_forbidden_or_missing_is_known_as_such() {
     let builtin = root.path().join("lib/modules/6.1.0-1-amd64/modules.builtin");
     fs::write(builtin, "kernel/drivers/net/netconsole.ko\n").unwrap();
     assert_eq!(machine.own_facts().unwrap().module, Module::BuiltIn);
+}
+
+/// Where DKMS has put it.
+fn install_dumper(root: &Path) {
+    let modules =
+        "kernel/drivers/net/netconsole.ko: x.ko\nupdates/dkms/bedside_netconsole.ko.xz:\n";
+    fs::write(root.join("lib/modules/6.1.0-1-amd64/modules.dep"), modules).unwrap();
+}
+
+#[test]
+fn the_module_that_delivers_deaths_is_loaded_changed_and_unloaded() {
+    let (root, machine) = machine();
+    install_dumper(root.path());
+    let before = everything(root.path());
+    for _ in 0..2 {
+        for step in plan(&machine).steps {
+            machine.apply(&step.action).unwrap();
+        }
+    }
+    let dumper = facts(&machine).dumper.unwrap();
+    assert!(dumper.ours && dumper.is_armed() && dumper.live == "off", "{dumper:?}");
+    assert!(dumper.sends_to("+r@10.0.0.7/,@10.0.0.2/02:02:02:02:02:02"), "{dumper:?}");
+    let file = fs::read_to_string(root.path().join("etc/modprobe.d/bedside-patient.conf")).unwrap();
+    assert!(file.ends_with(&format!("netconsole={} live=off\n", dumper.parameter)), "{file}");
+    let (parameter, live) = ("@/,@10.0.0.3/".to_owned(), "on".to_owned());
+    machine.apply(&Action::SetDumper { parameter, live }).unwrap();
+    let dumper = facts(&machine).dumper.unwrap();
+    assert_eq!((&*dumper.parameter, &*dumper.live), ("@/,@10.0.0.3/", "on"));
+    undo(&machine);
+    assert_eq!(everything(root.path()), before);
+}
+
+#[test]
+fn one_that_the_start_loaded_is_ours_if_our_files_say_so() {
+    let (root, machine) = machine();
+    install_dumper(root.path());
+    let load = || {
+        let modprobe = root.path().join("usr/sbin/modprobe");
+        let words = ["bedside_netconsole", "netconsole=@/,@10.0.0.2/", "live=off"];
+        assert!(std::process::Command::new(modprobe).args(words).status().unwrap().success());
+    };
+    load();
+    let dumper = machine.own_facts().unwrap().dumper.unwrap();
+    assert!(!dumper.ours && !dumper.from_start, "somebody's own");
+    let conf = root.path().join("etc/modprobe.d/bedside-patient.conf");
+    fs::write(conf, "# x\noptions bedside_netconsole netconsole=@/,@10.0.0.2/ live=off\n").unwrap();
+    let dumper = machine.own_facts().unwrap().dumper.unwrap();
+    assert!(!dumper.ours && dumper.from_start);
+}
+
+#[test]
+fn a_target_that_the_module_cannot_send_to_is_an_error_with_its_reason() {
+    let (root, machine) = machine();
+    install_dumper(root.path());
+    let (parameter, live) = ("@/,@10.0.0.9/".to_owned(), "off".to_owned());
+    let error = machine.apply(&Action::LoadDumper { parameter, live }).unwrap_err().to_string();
+    assert!(error.contains("can't send to @/,@10.0.0.9/: no-address"), "{error}");
+    undo(&machine);
+    assert!(!root.path().join("sys/module/bedside_netconsole").exists());
+}
+
+#[test]
+fn a_crash_kernel_is_seen_and_whether_the_dumpers_come_first() {
+    let (root, machine) = machine();
+    let write = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let seen = || machine.own_facts().unwrap().crash_kernel;
+    assert_eq!(seen(), None);
+    write("sys/kernel/kexec_crash_loaded", "0\n");
+    assert_eq!(seen(), None);
+    write("sys/kernel/kexec_crash_loaded", "1\n");
+    write("sys/module/kernel/parameters/crash_kexec_post_notifiers", "N\n");
+    assert_eq!(seen(), Some(false));
+    write("sys/module/kernel/parameters/crash_kexec_post_notifiers", "Y\n");
+    assert_eq!(seen(), Some(true));
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bedside_host::Machine;
-use bedside_plan::facts::{Console, Facts, Module, Target};
+use bedside_plan::facts::{Console, Dumper, DumperTarget, Facts, Module, Target};
 use bedside_plan::{Doctor, Maker, Verdict, Wish, arm, faults, path};
 use netconsole_wire::question::{About, Reply};
 use serde_json::{Value, json};
@@ -63,7 +63,11 @@ impl<'f> Status<'f> {
         faults.extend(heard.iter().filter_map(|(doctor, last)| last.fault(doctor)));
         Ok(Self {
             facts,
-            consoles: facts.consoles.iter().filter(|console| console.is_netconsole()).collect(),
+            consoles: facts
+                .consoles
+                .iter()
+                .filter(|console| console.is_netconsole() || console.is_dumper())
+                .collect(),
             as_wished: able.map(|plan| plan.is_ok_and(|plan| plan.is_empty())),
             wish,
             faults,
@@ -79,7 +83,7 @@ impl<'f> Status<'f> {
     /// The parameter of targets that configfs does not show, as far as it is known.
     fn hidden(&self) -> Option<(Maker, Option<&str>)> {
         let shown = self.facts.targets.iter().any(|target| target.enabled);
-        if shown || self.consoles.is_empty() {
+        if shown || !self.consoles.iter().any(|console| console.is_netconsole()) {
             return None;
         }
         if let Some(loaded) = &self.facts.loaded {
@@ -105,6 +109,7 @@ impl<'f> Status<'f> {
             let parameter = parameter.unwrap_or("… (this kernel does not show it)");
             say!("a target that only the parameter shows: netconsole={parameter}{}", by(maker));
         }
+        self.facts.dumper.iter().for_each(tell_dumper);
         match &self.facts.key {
             Some(Ok(())) => say!("what the agent says is sealed with the key {}", path::KEY),
             Some(Err(_)) | None => say!("what the agent says is not sealed: no key"),
@@ -170,6 +175,7 @@ impl<'f> Status<'f> {
             "console_level": self.facts.console_level,
             "targets": self.facts.targets.iter().map(target).collect::<Vec<_>>(),
             "hidden_target": hidden,
+            "dumper": self.facts.dumper.as_ref().map(dumper),
             "doctors": self.heard.iter().map(doctor).collect::<Vec<_>>(),
             "faults": self.faults.iter().map(crate::check::object).collect::<Vec<_>>(),
         })
@@ -243,6 +249,39 @@ fn tell_target(facts: &Facts, target: &Target) {
     };
     let by = by(Maker::of(facts, target));
     say!("target {}{by} {state} to {to} through {}{errors}", target.name, target.device);
+}
+
+/// The module that delivers a death.
+fn tell_dumper(dumper: &Dumper) {
+    if dumper.module != Module::Loaded {
+        say!("bedside_netconsole, which delivers the kernel's death, is installed and not loaded");
+    }
+    for DumperTarget { parameter, enabled, reason, sent, unsent } in &dumper.targets {
+        let state = match reason {
+            _ if *enabled => "would send",
+            Some(reason) => reason,
+            None => "can't send",
+        };
+        say!(
+            "bedside_netconsole {state} the kernel's death to {parameter}; {sent} datagrams were \
+             sent, {unsent} could not be"
+        );
+    }
+}
+
+fn dumper(dumper: &Dumper) -> Value {
+    let target = |target: &DumperTarget| {
+        let DumperTarget { parameter, enabled, reason, sent, unsent } = target;
+        json!({
+            "parameter": parameter, "enabled": enabled, "reason": reason, "sent": sent,
+            "unsent": unsent,
+        })
+    };
+    json!({
+        "module": module(&dumper.module).0,
+        "live": dumper.live == "on",
+        "targets": dumper.targets.iter().map(target).collect::<Vec<_>>(),
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bedside_host::Machine;
-use bedside_plan::{Doctor, Plan, Refusal, Step, Wish, arm};
+use bedside_plan::{Doctor, Plan, Refusal, Step, Verdict, Wish, arm, mortal_faults};
 
 use crate::cli::UpArgs;
 use crate::reach::{Goal, Reached, Turn, reach};
@@ -39,6 +39,7 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
         Reached::Done(0) => say!("nothing to do: the kernel is armed as wished"),
         Reached::Done(_) | Reached::Yielded | Reached::NothingWished => {}
     }
+    tell_how_it_would_die(machine)?;
     if args.no_test {
         return Ok(Exit::Well);
     }
@@ -47,6 +48,15 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
         say!("armed and proven in {:.1} s", begun.elapsed().as_secs_f32());
     }
     Ok(proof.exit())
+}
+
+/// What keeps the kernel's death from being heard: no fault of the living machine's.
+fn tell_how_it_would_die(machine: &Machine) -> anyhow::Result<()> {
+    for Verdict { evidence, cure, .. } in mortal_faults(&machine.own_facts()?) {
+        say!("note: {evidence}");
+        cure.iter().flat_map(|cure| cure.lines()).for_each(|line| say!("    try: {line}"));
+    }
+    Ok(())
 }
 
 fn dry_run(machine: &Machine, wish: &Wish, doctors: &[Doctor]) -> anyhow::Result<Exit> {

@@ -1,9 +1,11 @@
 //! The difference between what is and what is wanted, as steps.
 
+pub(crate) mod dumper;
 mod targets;
 
 use netconsole_wire::parameter::MAX_LENGTH;
 
+use self::dumper::{is_alone, set_dumper};
 pub use self::targets::Maker;
 use self::targets::{set_targets, taken};
 use crate::facts::{Facts, Module};
@@ -21,7 +23,8 @@ use crate::{Doctor, Format, Refusal, Wish, path, permanent};
 /// 2. the module with its parameter: it sends what is in the ring buffer, which a target made
 ///    in configfs does not (`alloc_param_target` in drivers/net/netconsole.c);
 /// 3. what only configfs can say: userdata, and targets that the parameter had no room for;
-/// 4. what keeps it so.
+/// 4. the module that delivers a death, where it is installed;
+/// 5. what keeps it so.
 pub fn arm(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Result<Plan, Vec<Refusal>> {
     let mut refusals = obstacles(facts);
     let targets = match wanted(facts, doctors) {
@@ -40,9 +43,13 @@ pub fn arm(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Result<Plan, Vec<R
     set_panic(facts, wish, &mut plan);
     match facts.module {
         Module::Loaded | Module::BuiltIn => set_targets(facts, &targets, &mut plan)?,
+        _ if is_alone(facts) => {}
         _ => load(facts, &targets, false, &mut plan),
     }
-    permanent::keep(facts, wish, &parameter_of(facts, &targets).0, &mut plan);
+    if facts.module != Module::Loadable {
+        set_dumper(facts, &targets, &mut plan)?;
+    }
+    permanent::keep(facts, wish, &targets, &mut plan);
     Ok(plan)
 }
 
@@ -72,6 +79,7 @@ fn obstacles(facts: &Facts) -> Vec<Refusal> {
 fn no_module(facts: &Facts) -> Option<Refusal> {
     let release = &facts.identity.release;
     match &facts.module {
+        Module::Absent if is_alone(facts) => None,
         Module::Absent => Some(Refusal::new(
             format!("the kernel {release} has no netconsole, built in or as a module"),
             package(&facts.distribution, release),
@@ -148,11 +156,15 @@ fn load(facts: &Facts, targets: &[Wanted], again: bool, plan: &mut Plan) {
 /// The parameter with as many targets as it has room for, and how many these are.
 ///
 /// Whether this kernel knows `r` shows when it is loaded; once it is, its parameter says so.
-fn parameter_of(facts: &Facts, targets: &[Wanted]) -> (String, usize) {
+pub(crate) fn parameter_of(facts: &Facts, targets: &[Wanted]) -> (String, usize) {
     let release = facts
         .loaded
         .as_ref()
         .is_none_or(|loaded| loaded.parameter.contains("+r") || !loaded.parameter.contains('+'));
+    parameter_with(targets, release)
+}
+
+fn parameter_with(targets: &[Wanted], release: bool) -> (String, usize) {
     let mut parameter = String::new();
     let mut taken = 0;
     for target in targets {

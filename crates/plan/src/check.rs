@@ -11,9 +11,15 @@ use crate::{Doctor, Facts, Wish};
 pub fn check(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
     let mut verdicts = alive(facts, wish, doctors);
     verdicts.extend(now::firewall(facts, doctors));
-    verdicts.push(dying::panic(facts));
-    verdicts.extend(dying::others(facts));
+    verdicts.extend(dying::all(facts));
     verdicts
+}
+
+/// What keeps the kernel's death from being heard.
+pub fn mortal_faults(facts: &Facts) -> Vec<Verdict> {
+    let mut faults = dying::all(facts);
+    faults.retain(|verdict| verdict.state == State::Problem);
+    faults
 }
 
 /// What keeps lines of the living machine from being heard; nothing of its death.
@@ -31,6 +37,7 @@ fn alive(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
     verdicts.push(now::level(facts, wish));
     verdicts.push(now::armed(facts, wish, doctors));
     verdicts.extend(facts.targets.iter().flat_map(now::target));
+    verdicts.extend(facts.dumper.iter().flat_map(now::dumper));
     verdicts.extend(now::permanence(facts, wish));
     verdicts.push(now::key(facts));
     verdicts

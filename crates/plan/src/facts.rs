@@ -1,10 +1,13 @@
 //! What a machine is like, as far as arming its kernel is concerned.
 
+mod dumper;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use netconsole_wire::parameter::{self, Mac};
 
+pub use self::dumper::{Dumper, DumperTarget};
 use crate::rules::Rules;
 
 /// Everything that a plan is made from.
@@ -24,6 +27,8 @@ pub struct Facts {
     pub from_start: bool,
     /// The targets that configfs shows.
     pub targets: Vec<Target>,
+    /// The module that delivers a death, where it is installed.
+    pub dumper: Option<Dumper>,
     /// The console log level; lines of this number and above are not sent.
     pub console_level: Option<u8>,
     /// What the kernel was told at its start.
@@ -38,6 +43,9 @@ pub struct Facts {
     pub ways: Vec<Way>,
     /// What the kernel does when it dies; those that it has.
     pub panic: BTreeMap<String, i64>,
+    /// A crash kernel is loaded (kdump), which takes over in a panic; whether the dumpers are asked
+    /// before that (`crash_kexec_post_notifiers`).
+    pub crash_kernel: Option<bool>,
     /// netconsole sends only while the kernel is dying (`oops_only`).
     pub oops_only: bool,
     /// The file and the line that keep the init system from loading netconsole at the start.
@@ -133,10 +141,15 @@ pub struct Loaded {
 impl Loaded {
     /// The targets that its parameter names: whom each sends to, and from where.
     pub fn targets(&self) -> impl Iterator<Item = ((IpAddr, u16), Option<IpAddr>)> {
-        let parameter = parameter::parse(&self.parameter).ok();
-        let targets = parameter.into_iter().flat_map(|parameter| parameter.targets());
-        targets.map(|target| ((target.ip, target.port), target.source_ip))
+        sources(&self.parameter)
     }
+}
+
+/// Whom the targets of a parameter send to, and from where.
+fn sources(parameter: &str) -> impl Iterator<Item = ((IpAddr, u16), Option<IpAddr>)> {
+    let parameter = parameter::parse(parameter).ok();
+    let targets = parameter.into_iter().flat_map(|parameter| parameter.targets());
+    targets.map(|target| ((target.ip, target.port), target.source_ip))
 }
 
 /// A target as configfs shows it. What an attribute's file does not show is `None`.
@@ -180,9 +193,14 @@ pub struct Console {
 }
 
 impl Console {
-    /// Whether it is netconsole's.
+    /// Whether it is the kernel's own netconsole's.
     pub fn is_netconsole(&self) -> bool {
         self.name.starts_with("netcon")
+    }
+
+    /// Whether it is the module's that delivers a death, which can send living lines too.
+    pub fn is_dumper(&self) -> bool {
+        self.name.starts_with("bedside")
     }
 
     /// Whether lines leave it from a thread (`N`, CON_NBCON).

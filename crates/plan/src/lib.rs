@@ -27,7 +27,7 @@ mod undo;
 mod wish;
 
 pub use arm::{Maker, arm};
-pub use check::{State, Verdict, check, faults};
+pub use check::{State, Verdict, check, faults, mortal_faults};
 pub use doctor::{Doctor, Format, Host, NotADoctor};
 pub use facts::Facts;
 pub use refusal::Refusal;

@@ -1,12 +1,15 @@
 //! What keeps a machine armed when it starts anew.
 
+use crate::arm::dumper::{MODULE, parameters, usable};
+use crate::arm::parameter_of;
 use crate::facts::{Facts, Init, Initramfs, Module};
 use crate::step::{Action, Plan};
+use crate::target::Wanted;
 use crate::{Wish, path};
 
 /// Adds what is missing: the wish, and, if it is to outlive a start, the module's parameter and
 /// the service that keeps it true.
-pub(crate) fn keep(facts: &Facts, wish: &Wish, parameter: &str, plan: &mut Plan) {
+pub(crate) fn keep(facts: &Facts, wish: &Wish, targets: &[Wanted], plan: &mut Plan) {
     if !wish.permanent {
         let why = "`status`, `test` and `agent` know from it what is wanted, until the next start";
         return write(facts, path::WISH_UNTIL_REBOOT, &wish.to_string(), why, plan);
@@ -20,27 +23,48 @@ pub(crate) fn keep(facts: &Facts, wish: &Wish, parameter: &str, plan: &mut Plan)
         let why = "the console log level, and whatever else was set, at the next start";
         write(facts, path::SYSCTL, &format!("{HEADER}{settings}"), why, plan);
     }
-    if facts.module != Module::BuiltIn {
-        let content = format!("{HEADER}options netconsole netconsole={parameter}\n");
+    let modules = modules(facts, targets);
+    if !modules.is_empty() {
+        let options = modules.iter().map(|(name, options)| format!("options {name} {options}\n"));
+        let content = HEADER.to_owned() + &options.collect::<String>();
         write(facts, path::MODPROBE, &content, "netconsole's parameter at the next start", plan);
-        let content = format!("{HEADER}netconsole\n");
+        let names = modules.iter().map(|(name, _)| format!("{name}\n"));
+        let content = HEADER.to_owned() + &names.collect::<String>();
         write(facts, path::MODULES_LOAD, &content, "loads it as early as modules are", plan);
     }
     if wish.early {
-        early(facts, parameter, plan);
+        let names: Vec<&str> = modules.iter().map(|(name, _)| *name).collect();
+        early(facts, &parameter_of(facts, targets).0, &names.join(" "), plan);
     }
     serve(facts, plan);
 }
 
+/// The modules that the next start is to load, with their options.
+fn modules(facts: &Facts, targets: &[Wanted]) -> Vec<(&'static str, String)> {
+    let mut modules = Vec::new();
+    if !matches!(facts.module, Module::BuiltIn | Module::Absent) {
+        modules.push(("netconsole", format!("netconsole={}", parameter_of(facts, targets).0)));
+    }
+    if usable(facts).is_some() {
+        let (parameter, live) = parameters(facts, targets);
+        modules.push((MODULE, format!("netconsole={parameter} live={live}")));
+    }
+    modules
+}
+
 /// Loads netconsole in the initramfs, as soon as that has the network's drivers.
-fn early(facts: &Facts, parameter: &str, plan: &mut Plan) {
-    let name = if facts.module == Module::BuiltIn { "netconsole" } else { "netconsole.netconsole" };
+fn early(facts: &Facts, parameter: &str, modules: &str, plan: &mut Plan) {
+    let name = match facts.module {
+        Module::BuiltIn => "netconsole",
+        Module::Absent => "bedside_netconsole.netconsole",
+        _ => "netconsole.netconsole",
+    };
     plan.notes.push(format!(
         "earlier still, where the driver is built in: `{name}={parameter}` on the kernel's command \
          line"
     ));
-    let (path, content, command) = match facts.initramfs {
-        _ if facts.module == Module::BuiltIn => return,
+    let (path, template, command) = match facts.initramfs {
+        _ if modules.is_empty() => return,
         Initramfs::Tools => (path::INITRAMFS_HOOK, INITRAMFS_HOOK, "update-initramfs -u"),
         Initramfs::Dracut => (path::DRACUT, DRACUT, "dracut --force"),
         Initramfs::Unknown => {
@@ -48,14 +72,15 @@ fn early(facts: &Facts, parameter: &str, plan: &mut Plan) {
             return;
         }
     };
-    if facts.files.get(path).is_some_and(|held| held == content) {
+    let content = template.replace("@MODULES@", modules);
+    if facts.files.get(path) == Some(&content) {
         return;
     }
     // Undone in reverse: the file goes, then the initramfs is made without it.
     plan.push(Action::Run { words: Vec::new(), undo: words(command) }, "");
     let executable = facts.initramfs == Initramfs::Tools;
     let why = "loads netconsole in the initramfs (not tried by its makers)";
-    let (path, content) = (path.into(), content.into());
+    let path = path.into();
     plan.push(Action::WriteFile { path, content, executable, lasting: true }, why);
     plan.push(Action::Run { words: words(command), undo: Vec::new() }, "");
 }

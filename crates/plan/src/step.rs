@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::arm::dumper::MODULE;
 use crate::facts::Loaded;
 
 /// Steps in their order, and what is worth knowing beside them.
@@ -38,6 +39,20 @@ pub enum Action {
     /// Takes a module over that was loaded at the machine's start, as our files have it: has it
     /// show its targets in configfs where the kernel can.
     Adopt(Loaded),
+    /// Loads the module that delivers a death.
+    LoadDumper {
+        /// Whom it sends to.
+        parameter: String,
+        /// Whether it sends the lines of a living machine too: `on`, `off`.
+        live: String,
+    },
+    /// Changes whom the module that delivers a death sends to, or takes it over as it is.
+    SetDumper {
+        /// Whom it sends to.
+        parameter: String,
+        /// Whether it sends the lines of a living machine too: `on`, `off`.
+        live: String,
+    },
     /// Mounts configfs.
     MountConfigfs,
     /// Makes a target of this name in configfs.
@@ -110,6 +125,12 @@ impl fmt::Display for Action {
                 write!(out, "{unload}modprobe netconsole{space}{parameter}")
             }
             Action::Adopt(loaded) => write!(out, "take over netconsole={}", loaded.parameter),
+            Action::LoadDumper { parameter, live } => {
+                write!(out, "modprobe {MODULE} netconsole={parameter} live={live}")
+            }
+            Action::SetDumper { parameter, live } => {
+                write!(out, "{MODULE}: netconsole = {parameter}, live = {live}")
+            }
             Action::MountConfigfs => {
                 write!(out, "mount -t configfs configfs {}", crate::path::CONFIGFS)
             }

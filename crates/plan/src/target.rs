@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use netconsole_wire::parameter::{Device, Mac, Target};
 
 use crate::device::choose;
-use crate::facts::{Facts, Loaded, Route, RouteKind, Way};
+use crate::facts::{Dumper, Facts, Loaded, Route, RouteKind, Way};
 use crate::{Doctor, Format, Refusal};
 
 /// A target that is wanted, with nothing left open.
@@ -86,7 +86,8 @@ fn sends_from(facts: &Facts, doctor: &Doctor, route: &Route, device: u32) -> Opt
         .targets
         .iter()
         .filter_map(|target| Some(((target.remote_ip?, target.remote_port), target.local_ip?)));
-    let loaded = facts.loaded.iter().flat_map(Loaded::targets);
+    let dumper = facts.dumper.iter().flat_map(Dumper::sources);
+    let loaded = facts.loaded.iter().flat_map(Loaded::targets).chain(dumper);
     let hidden = loaded.filter_map(|(to, source)| Some((to, source?)));
     let mut to_it = shown.chain(hidden).filter(|(to, _)| *to == (route.address, doctor.port));
     let (_, source) = to_it.find(|(_, source)| facts.addresses.contains(&(device, *source)))?;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::arm::dumper::MODULE;
 use crate::facts::Loaded;
 
 /// What takes a step back.
@@ -12,6 +13,8 @@ use crate::facts::Loaded;
 pub enum Undo {
     /// Unload the module, which was loaded with this.
     Unload(Loaded),
+    /// Unload the module that delivers a death.
+    UnloadDumper,
     /// Unmount configfs.
     UnmountConfigfs,
     /// Unload configfs, which came with netconsole.
@@ -47,6 +50,7 @@ impl Undo {
     pub fn is_passing(&self) -> bool {
         match self {
             Undo::Unload(_)
+            | Undo::UnloadDumper
             | Undo::UnmountConfigfs
             | Undo::UnloadConfigfs
             | Undo::RemoveTarget(_)
@@ -73,6 +77,7 @@ impl Undo {
                 let devices = rest.by_ref().map(|index| index.parse().ok());
                 Undo::Unload(Loaded { parameter, devices: devices.collect::<Option<_>>()? })
             }
+            "unload-dumper" => Undo::UnloadDumper,
             "unmount-configfs" => Undo::UnmountConfigfs,
             "unload-configfs" => Undo::UnloadConfigfs,
             "remove-target" => Undo::RemoveTarget(rest.next()?),
@@ -96,6 +101,7 @@ impl Undo {
                 fields.extend(loaded.devices.iter().map(ToString::to_string));
                 fields
             }
+            Undo::UnloadDumper => words("unload-dumper", &[]),
             Undo::UnmountConfigfs => words("unmount-configfs", &[]),
             Undo::UnloadConfigfs => words("unload-configfs", &[]),
             Undo::RemoveTarget(name) => words("remove-target", &[name]),
@@ -124,6 +130,7 @@ impl fmt::Display for Undo {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Undo::Unload(_) => out.write_str("modprobe -r netconsole"),
+            Undo::UnloadDumper => write!(out, "modprobe -r {MODULE}"),
             Undo::UnmountConfigfs => write!(out, "umount {}", crate::path::CONFIGFS),
             Undo::UnloadConfigfs => out.write_str("modprobe -r configfs"),
             Undo::RemoveTarget(name) => write!(out, "remove the target {name}"),
@@ -177,6 +184,7 @@ mod tests {
         for undo in [
             Undo::Unload(loaded),
             Undo::Unload(Loaded::default()),
+            Undo::UnloadDumper,
             Undo::UnmountConfigfs,
             Undo::UnloadConfigfs,
             Undo::RemoveTarget("bedside0".into()),

@@ -1,5 +1,6 @@
 //! What is done to which machine.
 
+mod dumper;
 mod lasting;
 
 use std::collections::BTreeMap;

@@ -1,15 +1,28 @@
 //! Whether the last words get out.
 
 use super::Verdict;
-use crate::facts::{Console, Facts};
+use crate::arm::dumper::MODULE;
+use crate::facts::{Console, Dumper, Facts, Module};
+
+/// All that is known of it.
+pub(super) fn all(facts: &Facts) -> Vec<Verdict> {
+    let mut verdicts = vec![panic(facts)];
+    verdicts.extend(crash_kernel(facts));
+    verdicts.extend(others(facts));
+    verdicts
+}
 
 /// Where netconsole's lines leave from a thread, a kernel that restarts itself after a panic does
 /// so before they are sent: `vpanic` in kernel/panic.c flushes such consoles after
 /// `emergency_restart`. Of stock 7.2 and 7.3 none of 35 and 42 lines came.
-pub(super) fn panic(facts: &Facts) -> Verdict {
+fn panic(facts: &Facts) -> Verdict {
     let Some(seconds) = facts.panic.get("panic") else {
         return Verdict::unknown("panic", "kernel.panic can't be read", "is /proc mounted?");
     };
+    if *seconds != 0 && facts.dumper.as_ref().is_some_and(Dumper::is_armed) {
+        let evidence = format!("kernel.panic = {seconds}: {MODULE} sends the death before that");
+        return Verdict::ok("panic", evidence);
+    }
     let mut consoles = facts.consoles.iter().filter(|console| console.is_netconsole()).peekable();
     if consoles.peek().is_none() && *seconds != 0 {
         return Verdict::unknown(
@@ -34,13 +47,52 @@ pub(super) fn panic(facts: &Facts) -> Verdict {
             "kernel.panic = {seconds}, and this kernel's netconsole sends from a thread: it \
              restarts before a line of the panic is sent"
         ),
-        "`bedside-patient check --set-panic panic=0`: it lies still until somebody restarts it, \
-         and its last words arrive\nor leave it: the boot ends in silence, without a word of why",
+        format!(
+            "{}: it sends the death before the restart\nor `bedside-patient check --set-panic \
+             panic=0`: it lies still until somebody restarts it, and its last words arrive\n\
+             or leave it: the boot ends in silence, without a word of why",
+            cure(facts)
+        ),
     )
 }
 
+/// How to come by the module.
+fn cure(facts: &Facts) -> String {
+    match facts.dumper.as_ref().map(|dumper| &dumper.module) {
+        None => format!("install {MODULE} (docs/kernel-module.md), and `bedside-patient up …`"),
+        Some(Module::Forbidden { file, line }) => format!("take `{line}` out of {file}"),
+        Some(_) => format!("`bedside-patient up …`, which loads {MODULE}"),
+    }
+}
+
+/// A crash kernel takes over in `vpanic` (kernel/panic.c) before the dumpers are asked, unless
+/// told otherwise; what is printed until then a console that is not threaded has sent.
+fn crash_kernel(facts: &Facts) -> Option<Verdict> {
+    let after_dumpers = facts.crash_kernel?;
+    let armed = facts.dumper.as_ref().is_some_and(Dumper::is_armed);
+    let verdict = match (after_dumpers, armed) {
+        (true, true) => Verdict::ok("kdump", "in a panic the death is sent, then kdump runs"),
+        (false, true) => Verdict::problem(
+            "kdump",
+            format!("a crash kernel is loaded: it takes over in a panic before {MODULE} is asked"),
+            format!(
+                "`echo Y > {POST_NOTIFIERS}`, and `crash_kexec_post_notifiers` on the kernel's \
+                 command line: the death is sent, then kdump runs\n\
+                 or leave it: what kdump keeps has the log"
+            ),
+        ),
+        (_, false) => Verdict::ok(
+            "kdump",
+            "a crash kernel is loaded: in a panic it takes over, and what it keeps has the log",
+        ),
+    };
+    Some(verdict)
+}
+
+const POST_NOTIFIERS: &str = "/sys/module/kernel/parameters/crash_kexec_post_notifiers";
+
 /// What a kernel does about trouble that is no panic yet.
-pub(super) fn others(facts: &Facts) -> Vec<Verdict> {
+fn others(facts: &Facts) -> Vec<Verdict> {
     let verdict = |(name, trouble): &(&str, &'static str)| {
         let value = facts.panic.get(*name)?;
         let goes_on = if *value == 0 { "goes on as it can" } else { "panics" };

@@ -3,8 +3,9 @@
 use netconsole_wire::parameter::Mac;
 
 use super::Verdict;
+use crate::arm::dumper::{MODULE, is_alone};
 use crate::arm::{arm, package};
-use crate::facts::{Facts, Link, Module, Target};
+use crate::facts::{Dumper, DumperTarget, Facts, Link, Module, Target};
 use crate::rules::Word;
 use crate::target::wanted;
 use crate::{Doctor, Wish};
@@ -20,6 +21,9 @@ pub(super) fn module(facts: &Facts) -> Verdict {
             format!("{file} forbids netconsole: `{line}`"),
             format!("take the line out of {file}"),
         ),
+        Module::Absent if is_alone(facts) => {
+            Verdict::ok("module", format!("the kernel has no netconsole; {MODULE} is there"))
+        }
         Module::Absent => Verdict::problem(
             "module",
             format!("the kernel {release} has no netconsole"),
@@ -113,7 +117,8 @@ pub(super) fn armed(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Verdict {
         );
     }
     if doctors.is_empty() {
-        let consoles = facts.consoles.iter().any(crate::facts::Console::is_netconsole);
+        let consoles =
+            facts.consoles.iter().any(|console| console.is_netconsole() || console.is_dumper());
         let cure = "`bedside-patient up DOCTOR`";
         return if consoles {
             Verdict::ok("armed", "the kernel sends, though `up` was not here")
@@ -154,6 +159,32 @@ pub(super) fn target(target: &Target) -> Vec<Verdict> {
         verdicts.push(Verdict::ok("target", format!("sends through {}", target.device)));
     }
     verdicts.into_iter().map(|verdict| verdict.on(&target.name)).collect()
+}
+
+/// The module that delivers a death: each of its targets.
+pub(super) fn dumper(dumper: &Dumper) -> Vec<Verdict> {
+    match &dumper.module {
+        Module::Loaded => dumper.targets.iter().map(dumper_target).collect(),
+        Module::Forbidden { file, line } => {
+            vec![Verdict::ok("death", format!("{MODULE} is not used: {file} has `{line}`"))]
+        }
+        _ => vec![Verdict::ok("death", format!("{MODULE} is installed; `up` loads it"))],
+    }
+}
+
+fn dumper_target(target: &DumperTarget) -> Verdict {
+    let DumperTarget { parameter, enabled, reason, sent, unsent } = target;
+    let verdict = if !enabled {
+        let reason = reason.as_deref().unwrap_or("unknown reason");
+        let evidence = format!("{MODULE} can't send: {reason}");
+        Verdict::problem("death", evidence, "`bedside-patient up …` tries again")
+    } else if *unsent > 0 {
+        let evidence = format!("{unsent} datagrams of {MODULE} could not be sent, {sent} were");
+        Verdict::problem("death", evidence, "was the device down, or overrun?")
+    } else {
+        Verdict::ok("death", format!("{MODULE} sends it, with the whole tail of the log"))
+    };
+    verdict.on(parameter)
 }
 
 pub(super) fn permanence(facts: &Facts, wish: &Wish) -> Option<Verdict> {

@@ -1,7 +1,9 @@
 //! Each fault is a verdict with its evidence and its cure.
 
 use super::*;
-use crate::facts::{Configfs, Console, Link, Loaded, Module, Route, RouteKind, Target, Way};
+use crate::facts::{
+    Configfs, Console, Dumper, DumperTarget, Link, Loaded, Module, Route, RouteKind, Target, Way,
+};
 use crate::rules::{self, Rules};
 use netconsole_wire::parameter::Mac;
 
@@ -159,4 +161,52 @@ fn a_kernel_that_sends_from_a_thread_and_restarts_itself_says_nothing() {
         assert!(problems(&facts("E   p  ", seconds)).is_empty());
     }
     assert!(problems(&facts("EN  p  ", 0)).is_empty());
+}
+
+/// With the module that delivers a death, as `up` has loaded it.
+fn with_dumper(facts: Facts, target: DumperTarget) -> Facts {
+    let dumper = Dumper {
+        module: Module::Loaded,
+        ours: true,
+        parameter: facts.loaded.clone().unwrap().parameter,
+        live: "off".into(),
+        targets: vec![target],
+        ..Dumper::default()
+    };
+    Facts { dumper: Some(dumper), ..facts }
+}
+
+#[test]
+fn the_module_that_delivers_a_death_cures_silence_and_says_what_ails_itself() {
+    let enabled = DumperTarget { enabled: true, ..DumperTarget::default() };
+    let facts = |target| Facts {
+        consoles: vec![console("EN  p  ")],
+        panic: [("panic".to_owned(), 1)].into(),
+        ..with_dumper(well(), target)
+    };
+    assert_eq!(problems(&facts(enabled.clone())), Vec::<String>::new());
+    let unsent = DumperTarget { unsent: 2, sent: 9, ..enabled };
+    let found = problems(&facts(unsent));
+    assert_eq!(found, ["death: 2 datagrams of bedside_netconsole could not be sent, 9 were"]);
+    let reason = Some("wifi".to_owned());
+    let found = problems(&facts(DumperTarget { reason, ..DumperTarget::default() }));
+    assert_eq!(found[1], "death: bedside_netconsole can't send: wifi");
+    assert!(found[0].starts_with("armed: 1 steps are missing, first: bedside_netconsole: "));
+    assert!(found[2].starts_with("panic: kernel.panic = 1, and this kernel's netconsole sends"));
+}
+
+#[test]
+fn a_crash_kernel_that_comes_before_the_death_is_named() {
+    let enabled = DumperTarget { enabled: true, ..DumperTarget::default() };
+    for (crash_kernel, armed, begins) in [
+        (Some(false), true, "kdump: a crash kernel is loaded: it takes over in a panic before"),
+        (Some(true), true, ""),
+        (None, true, ""),
+        (Some(false), false, ""),
+    ] {
+        let facts = if armed { with_dumper(well(), enabled.clone()) } else { well() };
+        let found = problems(&Facts { crash_kernel, ..facts });
+        let first = found.first().map_or("", String::as_str);
+        assert!(first.starts_with(begins) && first.is_empty() == begins.is_empty(), "{found:?}");
+    }
 }

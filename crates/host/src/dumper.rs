@@ -1,0 +1,83 @@
+//! The module that delivers a death, by what it shows below `/sys/module`.
+
+use std::collections::BTreeMap;
+
+use bedside_plan::facts::{Dumper, DumperTarget, Module};
+use bedside_plan::{Undo, path};
+
+use crate::apply::words;
+use crate::journal::Journal;
+use crate::{Error, Machine};
+
+impl Machine {
+    /// The module, where it is installed or loaded; `files` are those that a plan may write.
+    pub(crate) fn dumper(
+        &self,
+        release: &str,
+        files: &BTreeMap<String, String>,
+    ) -> Result<Option<Dumper>, Error> {
+        let module = self.module(NAME, release);
+        if matches!(module, Module::Absent | Module::BuiltIn) {
+            return Ok(None);
+        }
+        let noted = Journal::of(self).entries()?.contains(&Undo::UnloadDumper);
+        let loads = |text: &String| text.contains(&format!("\noptions {NAME} "));
+        let from_start = !noted && files.get(path::MODPROBE).is_some_and(loads);
+        let loaded = module == Module::Loaded;
+        let word = |name: &str| self.word(&parameter(name)).unwrap_or_default();
+        Ok(Some(Dumper {
+            module,
+            ours: loaded && noted,
+            from_start: loaded && from_start,
+            parameter: word("netconsole"),
+            live: word("live"),
+            targets: self.dumper_targets(),
+        }))
+    }
+
+    fn dumper_targets(&self) -> Vec<DumperTarget> {
+        let text = self.word(&parameter("targets")).unwrap_or_default();
+        text.lines().filter_map(DumperTarget::parse).collect()
+    }
+
+    pub(crate) fn load_dumper(&self, parameter: &str, live: &str) -> Result<(), Error> {
+        Journal::of(self).note(&Undo::UnloadDumper)?;
+        let mut command = words(&format!("modprobe {NAME}"));
+        command.extend([format!("netconsole={parameter}"), format!("live={live}")]);
+        self.run(&command)?;
+        self.dumper_sends()
+    }
+
+    pub(crate) fn set_dumper(&self, targets: &str, live: &str) -> Result<(), Error> {
+        Journal::of(self).note(&Undo::UnloadDumper)?;
+        self.set(&parameter("live"), live)?;
+        self.set(&parameter("netconsole"), targets)?;
+        self.dumper_sends()
+    }
+
+    /// A target that it can't send to it keeps, disabled, and says why.
+    fn dumper_sends(&self) -> Result<(), Error> {
+        let targets = self.dumper_targets();
+        match targets.into_iter().find(|target| !target.enabled) {
+            Some(DumperTarget { parameter, reason, .. }) => {
+                let reason = reason.unwrap_or_else(|| "unknown reason".into());
+                Err(Error::Dumper { parameter, reason })
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn has_dumper(&self) -> bool {
+        self.is_there(&format!("/sys/module/{NAME}/initstate"))
+    }
+
+    pub(crate) fn unload_dumper(&self) -> Result<(), Error> {
+        self.run(&words(&format!("modprobe -r {NAME}")))
+    }
+}
+
+fn parameter(name: &str) -> String {
+    format!("/sys/module/{NAME}/parameters/{name}")
+}
+
+const NAME: &str = "bedside_netconsole";
