@@ -154,6 +154,10 @@ const UP: &str = "\
 The routing table says through which device and router; the router's or doctor's hardware
 address is asked for. Doing it again changes nothing that is as it should be.
 
+Where the module bedside_netconsole is installed it is loaded beside netconsole, for the kernel's
+death; where the kernel has no netconsole, instead of it. If the kernel would die in silence
+without it, that is told.
+
 Examples:
   bedside-patient up --dry-run 192.168.0.2
   bedside-patient up 192.168.0.2 [fd00::2]:514
@@ -170,7 +174,8 @@ after a crash in the middle of one.
 Exit status: 0 all was taken back, 3 something could not be; try again.";
 
 const STATUS: &str = "\
-Each target is told with who made it. A doctor is asked when it heard this machine last; one that
+Each target is told with who made it, and whom the module bedside_netconsole would send the
+kernel's death to. A doctor is asked when it heard this machine last; one that
 does not answer is told, and is no fault. Nothing is changed and no line is written.
 
 Exit status: 0 it sends, 1 it does not or something is wrong, 3 it could not be found out.";

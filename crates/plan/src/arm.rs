@@ -5,7 +5,7 @@ mod targets;
 
 use netconsole_wire::parameter::MAX_LENGTH;
 
-use self::dumper::{is_alone, set_dumper};
+use self::dumper::{foreign, is_alone, set_dumper};
 pub use self::targets::Maker;
 use self::targets::{set_targets, taken};
 use crate::facts::{Facts, Module};
@@ -47,7 +47,7 @@ pub fn arm(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Result<Plan, Vec<R
         _ => load(facts, &targets, false, &mut plan),
     }
     if facts.module != Module::Loadable {
-        set_dumper(facts, &targets, &mut plan)?;
+        set_dumper(facts, &targets, &mut plan);
     }
     permanent::keep(facts, wish, &targets, &mut plan);
     Ok(plan)
@@ -72,6 +72,7 @@ fn obstacles(facts: &Facts) -> Vec<Refusal> {
         ));
     }
     refusals.extend(no_module(facts));
+    refusals.extend(foreign(facts));
     refusals
 }
 

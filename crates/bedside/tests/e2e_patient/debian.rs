@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use bedside_lab::vm::{Arms, Death, Order};
 
+use crate::dumper::{PLACE, module};
 use crate::ward::{KERNELS, Ward, ensure_said, said, texts};
 
 const FIRST_START: &str = r#"
@@ -11,6 +12,7 @@ look > /tmp/before
 bedside-patient up DOCTOR; echo "up: $?"
 unit=bedside-patient.service
 echo "unit: $(systemctl is-enabled $unit), $(systemctl is-active $unit)"
+lsmod | grep -q bedside_netconsole && echo "with the module"
 agent=$(systemctl show -P MainPID $unit)
 systemctl kill -s KILL $unit
 again() { other=$(systemctl show -P MainPID $unit); [ $other != 0 ] && [ $other != $agent ]; }
@@ -47,17 +49,25 @@ find /etc -name '*bedside*'; lsmod | grep netconsole
 
 /// systemd keeps the agent; a firewall that denies all input is not in the way of a proof, and one
 /// that lets nothing in at all is not in the way of the log; and the next start of the machine,
-/// from what the first one left on its disk, is armed before the agent is there.
+/// from what the first one left on its disk, is armed before the agent is there, with the module
+/// that delivers a death too.
 #[test]
 fn a_debian_with_a_firewall_is_armed_and_is_again_when_it_starts_anew() -> Result<()> {
     for kernel in KERNELS {
         let ward = Ward::open()?;
-        let debian = |order: &mut Order<'_>| order.debian = true;
+        let with_module = module(kernel)?;
+        let debian = |order: &mut Order<'_>| {
+            order.debian = true;
+            if let Arms::Script { files, .. } = &mut order.arms {
+                files.push((PLACE.into(), with_module.clone()));
+            }
+        };
         let machine = ward.admit_with(kernel, Death::PowerOff, FIRST_START, debian)?;
         let first = said(&machine)?;
         let words = [
             "up: 0",
             "unit: enabled, active",
+            "with the module",
             "another agent",
             "behind a firewall: 0",
             "nobody knows whether it was heard",
@@ -72,7 +82,7 @@ fn a_debian_with_a_firewall_is_armed_and_is_again_when_it_starts_anew() -> Resul
         let disk = first.split("begin\n").nth(1).and_then(|rest| rest.split("\nend").next());
         let disk = ward.keep("disk.base64", disk.context("no disk")?)?;
         let with_disk = |order: &mut Order<'_>| {
-            order.debian = true;
+            debian(order);
             if let Arms::Script { files, .. } = &mut order.arms {
                 files.push(("disk.base64".into(), disk));
             }
@@ -81,7 +91,9 @@ fn a_debian_with_a_firewall_is_armed_and_is_again_when_it_starts_anew() -> Resul
         let said = said(&machine)?;
         let words = ["as wished", "status: 0", "unit: active", "test: 0", "down: 0"];
         ensure_said(kernel, &said, &words)?;
-        ensure_said(kernel, &said, &["take over netconsole="])?;
+        let taken_over =
+            ["take over netconsole=", "live = off\n    the machine's start loaded it\n"];
+        ensure_said(kernel, &said, &taken_over)?;
         let after = said.split("down: 0\n").nth(1).unwrap_or_default();
         ensure!(after.starts_with("end of script"), "{kernel}: something is left:\n{said}");
         let items = ward.heard("lab: the second start")?;

@@ -9,6 +9,7 @@ mod arming;
 mod deaths;
 mod debian;
 mod down;
+mod dumper;
 mod ipv6;
 mod network;
 mod pstore;

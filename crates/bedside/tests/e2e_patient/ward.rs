@@ -75,8 +75,8 @@ impl Ward {
         Machine::start(&order)
     }
 
-    /// Keeps a text in a file.
-    pub(crate) fn keep(&self, name: &str, text: &str) -> Result<PathBuf> {
+    /// Keeps something in a file.
+    pub(crate) fn keep(&self, name: &str, text: impl AsRef<[u8]>) -> Result<PathBuf> {
         let path = self.data.path().join(name);
         fs::write(&path, text).with_context(|| format!("{} not written", path.display()))?;
         Ok(path)

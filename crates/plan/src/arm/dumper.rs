@@ -26,24 +26,25 @@ pub(crate) fn parameters(facts: &Facts, targets: &[Wanted]) -> (String, &'static
     (parameter_with(targets, true).0, if is_alone(facts) { "on" } else { "off" })
 }
 
+/// One that somebody else has loaded.
+pub(super) fn foreign(facts: &Facts) -> Option<Refusal> {
+    let dumper = usable(facts).filter(|dumper| dumper.module == Module::Loaded)?;
+    (!dumper.ours && !dumper.from_start).then(|| {
+        Refusal::new(
+            format!("{MODULE} was loaded by somebody else, with netconsole={}", dumper.parameter),
+            format!("`modprobe -r {MODULE}`, and run this again"),
+        )
+    })
+}
+
 /// Loads it, or changes whom it sends to.
-pub(super) fn set_dumper(
-    facts: &Facts,
-    targets: &[Wanted],
-    plan: &mut Plan,
-) -> Result<(), Vec<Refusal>> {
-    let Some(dumper) = usable(facts) else { return Ok(()) };
+pub(super) fn set_dumper(facts: &Facts, targets: &[Wanted], plan: &mut Plan) {
+    let Some(dumper) = usable(facts) else { return };
     let (parameter, live) = parameters(facts, targets);
     if dumper.module != Module::Loaded {
         let live = live.to_owned();
         plan.push(Action::LoadDumper { parameter, live }, why(facts));
-        return Ok(());
-    }
-    if !dumper.ours && !dumper.from_start {
-        return Err(vec![Refusal::new(
-            format!("{MODULE} was loaded by somebody else, with netconsole={}", dumper.parameter),
-            format!("`modprobe -r {MODULE}`, and run this again"),
-        )]);
+        return;
     }
     if !dumper.ours || dumper.live != live || !dumper.sends_to(&parameter) {
         let why = if dumper.sends_to(&parameter) {
@@ -53,7 +54,6 @@ pub(super) fn set_dumper(
         };
         plan.push(Action::SetDumper { parameter, live: live.to_owned() }, why);
     }
-    Ok(())
 }
 
 /// Why it is used, beside the kernel's own netconsole or instead of it.
