@@ -10,6 +10,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Fingerprint(pub u64);
 
 impl Fingerprint {
+    /// FNV-1a over the title and the frames, so that it is the same in every version of ours.
+    pub(crate) fn of<'a>(title: &'a str, frames: impl Iterator<Item = &'a str>) -> Fingerprint {
+        const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+        const PRIME: u64 = 0x0100_0000_01b3;
+        let mut hash = BASIS;
+        for part in std::iter::once(title).chain(frames) {
+            for byte in part.bytes().chain([0]) {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(PRIME);
+            }
+        }
+        Fingerprint(hash)
+    }
+
     /// Reads the 16 digits again.
     pub fn parse(digits: &str) -> Option<Fingerprint> {
         let hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -14,10 +14,18 @@
 //! what a sender wrote.
 
 mod fingerprint;
+mod form;
+mod guilty;
 mod incident;
 mod line;
+mod normal;
+mod prefilter;
+mod report;
+mod rules;
 mod text;
+mod trace;
 mod triage;
+mod words;
 
 pub use fingerprint::Fingerprint;
 pub use incident::{Corruption, Frame, Incident, Kind, ReportLine, Section, Severity};

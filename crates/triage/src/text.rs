@@ -1,6 +1,9 @@
 //! Whole texts: any file with kernel lines in it.
 
-use crate::{Event, Incident, Limits, Line, Triage};
+mod split;
+
+use crate::{Event, Incident, Limits, Triage};
+use split::Splitter;
 
 /// Reads a text line by line: `dmesg` with any of its options, `/dev/kmsg`, syslog files, a
 /// journal (as text or `-o export`), a serial console's capture, a dump of pstore. Incidents have
@@ -8,7 +11,7 @@ use crate::{Event, Incident, Limits, Line, Triage};
 #[derive(Debug, Default)]
 pub struct Text {
     triage: Triage,
-    number: u64,
+    splitter: Splitter,
 }
 
 impl Text {
@@ -19,13 +22,13 @@ impl Text {
 
     /// One with these bounds.
     pub fn with_limits(limits: Limits) -> Text {
-        Text { triage: Triage::with_limits(limits), number: 0 }
+        Text { triage: Triage::with_limits(limits), splitter: Splitter::default() }
     }
 
     /// Takes the next line as it stands in the file, without its newline.
     pub fn hear(&mut self, raw: &[u8], sink: &mut dyn FnMut(Event<'_>)) {
-        self.number += 1;
-        self.triage.hear(Line { text: raw, at: self.number, ..Line::default() }, sink);
+        let triage = &mut self.triage;
+        self.splitter.split(raw, &mut |line| triage.hear(line, sink));
     }
 
     /// The text ended.

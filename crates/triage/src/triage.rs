@@ -1,6 +1,14 @@
 //! The lines of one boot, one after another, to incidents.
 
-use crate::{Incident, Line};
+mod open;
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use crate::prefilter::{self, PREAMBLES};
+use crate::rules::{Rule, rule_of};
+use crate::{Caller, Incident, Kind, Line, ReportLine};
+use open::Open;
 
 /// The bounds of a [`Triage`]. `Default` gives the values documented here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +60,22 @@ impl<'a> Event<'a> {
 #[derive(Debug, Default)]
 pub struct Triage {
     limits: Limits,
-    open: Vec<Incident>,
+    next: u64,
+    open: Vec<Open>,
+    preambles: VecDeque<Preamble>,
 }
+
+/// Lines that stand above a sentence which may follow.
+#[derive(Debug)]
+struct Preamble {
+    caller: Option<Caller>,
+    lines: Vec<ReportLine>,
+}
+
+/// Lines between the first line of a preamble and the sentence, at most.
+const PREAMBLE_LINES: usize = 8;
+/// Preambles without a sentence yet, at most.
+const PREAMBLES_HELD: usize = 4;
 
 impl Triage {
     /// One with the bounds of `Limits::default()`.
@@ -63,13 +85,23 @@ impl Triage {
 
     /// One with these bounds.
     pub fn with_limits(limits: Limits) -> Triage {
-        Triage { limits, open: Vec::new() }
+        Triage { limits, ..Triage::default() }
     }
 
     /// Takes the next line, in the order in which the kernel printed them. Each event is given to
     /// `sink` before this returns.
-    pub fn hear(&mut self, _line: Line<'_>, _sink: &mut dyn FnMut(Event<'_>)) {
-        self.open.truncate(self.limits.open);
+    pub fn hear(&mut self, line: Line<'_>, sink: &mut dyn FnMut(Event<'_>)) {
+        let may_begin = prefilter::may_begin(line.text);
+        if !may_begin && self.open.is_empty() && self.preambles.is_empty() {
+            return;
+        }
+        self.close_quiet(line.time, sink);
+        let text = String::from_utf8_lossy(line.text);
+        if let Some((rule, _)) = may_begin.then(|| rule_of(&text)).flatten() {
+            self.sentence(&line, &text, rule, sink);
+        } else {
+            self.follow(&line, &text, may_begin, sink);
+        }
     }
 
     /// Whether an incident is open. One that was silent for long in the caller's time is ended
@@ -81,8 +113,109 @@ impl Triage {
     /// Closes what is open: the boot or the text ended, or nothing came for long. More lines may
     /// follow.
     pub fn finish(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
-        for incident in self.open.drain(..) {
-            sink(Event::Closed(&incident));
+        self.preambles.clear();
+        for open in self.open.drain(..) {
+            open.close(sink);
+        }
+    }
+
+    /// A sentence that begins an incident, if it does not belong to one that is open.
+    fn sentence(
+        &mut self,
+        line: &Line<'_>,
+        text: &str,
+        rule: &Rule,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) {
+        if let Some(open) = self.open.iter_mut().rev().find(|open| open.absorbs(line, rule)) {
+            open.take(line, text, self.limits, sink);
+            return;
+        }
+        self.close_done(line.caller, sink);
+        if self.open.len() >= self.limits.open.max(1) {
+            self.open.remove(0).close(sink);
+        }
+        let preamble = self.preamble(line.caller);
+        let mut open = Open::new(self.next, preamble, line, text);
+        self.next += 1;
+        open.begin(sink);
+        self.open.push(open);
+    }
+
+    /// A line that begins nothing: part of what is open, or perhaps the top of what will be.
+    fn follow(
+        &mut self,
+        line: &Line<'_>,
+        text: &str,
+        may_begin: bool,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) {
+        let heading = may_begin && PREAMBLES.iter().any(|top| text.trim_start().starts_with(top));
+        let taken = self
+            .open
+            .iter_mut()
+            .rev()
+            .any(|open| open.hear(line, text, heading, self.limits, sink));
+        self.close_over(sink);
+        if !taken {
+            self.keep_preamble(line, text, heading);
+        }
+    }
+
+    fn keep_preamble(&mut self, line: &Line<'_>, text: &str, heading: bool) {
+        let kept = ReportLine { at: line.at, text: text.to_owned() };
+        let known = self.preambles.iter().position(|preamble| preamble.caller == line.caller);
+        match known {
+            Some(index) if heading && text.contains("cut here") => {
+                self.preambles[index].lines = vec![kept]
+            }
+            Some(index) => {
+                self.preambles[index].lines.push(kept);
+                if self.preambles[index].lines.len() > PREAMBLE_LINES {
+                    self.preambles.remove(index);
+                }
+            }
+            None if heading => {
+                if self.preambles.len() >= PREAMBLES_HELD {
+                    self.preambles.pop_front();
+                }
+                self.preambles.push_back(Preamble { caller: line.caller, lines: vec![kept] });
+            }
+            None => {}
+        }
+    }
+
+    fn preamble(&mut self, caller: Option<Caller>) -> Vec<ReportLine> {
+        let found = self.preambles.iter().position(|preamble| preamble.caller == caller);
+        found
+            .and_then(|index| self.preambles.remove(index))
+            .map(|preamble| preamble.lines)
+            .unwrap_or_default()
+    }
+
+    /// Who begins another report has ended the last.
+    fn close_done(&mut self, caller: Option<Caller>, sink: &mut dyn FnMut(Event<'_>)) {
+        self.close_if(sink, |open| open.caller() == caller);
+    }
+
+    fn close_over(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
+        let limits = self.limits;
+        self.close_if(sink, |open| open.is_over(limits));
+    }
+
+    fn close_quiet(&mut self, now: Option<u64>, sink: &mut dyn FnMut(Event<'_>)) {
+        let quiet_us = self.limits.quiet_us;
+        self.close_if(sink, |open| open.is_quiet(now, quiet_us));
+    }
+
+    fn close_if(&mut self, sink: &mut dyn FnMut(Event<'_>), over: impl Fn(&Open) -> bool) {
+        let mut index = 0;
+        while index < self.open.len() {
+            if over(&self.open[index]) {
+                self.open.remove(index).close(sink);
+            } else {
+                index += 1;
+            }
         }
     }
 }

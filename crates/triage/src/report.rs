@@ -1,0 +1,112 @@
+//! The lines of one report to what is known of it.
+
+mod facts;
+mod found;
+mod verdict;
+
+pub(crate) use verdict::Verdict;
+
+use crate::guilty::{self, Named};
+use crate::rules::{Blame, rule_of};
+use crate::trace::place;
+use crate::{Corruption, Frame, Incident, Severity};
+use found::Found;
+
+/// Reads the lines of `incident` again and fills in everything but its place in the log. `head`
+/// is the index of the sentence that began it. As long as more may come (`complete` is false),
+/// nothing that is missing counts as lost.
+pub(crate) fn analyse(incident: &mut Incident, head: usize, complete: bool) {
+    let lines = std::mem::take(&mut incident.lines);
+    let report = lines.get(head..).unwrap_or_default();
+    if let Some((rule, holes)) = report.first().and_then(|line| rule_of(&line.text)) {
+        let (own, interrupted) = found::own_lines(rule.kind, report);
+        let verdict = Verdict::new(rule, &holes, &lines[..head], own);
+        let found = Found { interrupted, ..found::search(&verdict, own) };
+        facts::gather(incident, report);
+        incident.panicked =
+            report.iter().any(|line| line.text.contains("Kernel panic - not syncing"));
+        conclude(incident, &verdict, found, complete);
+    }
+    incident.lines = lines;
+}
+
+fn conclude(incident: &mut Incident, verdict: &Verdict, found: Found, complete: bool) {
+    incident.kind = verdict.kind;
+    incident.class = verdict.class.map(str::to_owned);
+    incident.severity = verdict.kind.severity();
+    if incident.panicked {
+        incident.severity = Severity::Fatal;
+    }
+    incident.settled = complete || found.settled;
+    incident.corrupted = if complete { corruption(verdict, &found) } else { None };
+    incident.guilty = found.guilty;
+    incident.trace = found.trace;
+    let function = found.function.as_deref().map(guilty::named);
+    entitle(incident, verdict, function.as_ref(), complete);
+    incident.function = function.map(|function| function.name);
+    locate(incident, verdict);
+    let significant = significant(incident, verdict);
+    incident.fingerprint = crate::Fingerprint::of(&incident.title, significant);
+}
+
+/// The title, and those that are as good: under the function's other names, and without the way
+/// in which memory was touched or the machine stood still.
+fn entitle(incident: &mut Incident, verdict: &Verdict, function: Option<&Named>, complete: bool) {
+    let mut titles = Vec::new();
+    let lost = Named { name: "corrupted".into(), others: Vec::new() };
+    let function = match verdict.blame {
+        Blame::Nobody | Blame::Silent => None,
+        _ if verdict.title.is_some() => None,
+        _ => function.or_else(|| complete.then_some(&lost)),
+    };
+    let heads = [Some(&*verdict.head), verdict.alike];
+    match function {
+        Some(function) => {
+            for head in heads.into_iter().flatten() {
+                let names = std::iter::once(&function.name).chain(&function.others);
+                titles.extend(names.map(|name| verdict.title_with(head, name)));
+            }
+        }
+        None => titles.push(verdict.title.clone().unwrap_or_else(|| verdict.head.clone())),
+    }
+    incident.title = titles.remove(0);
+    incident.alternatives = titles;
+}
+
+fn corruption(verdict: &Verdict, found: &Found) -> Option<Corruption> {
+    match verdict.blame {
+        _ if verdict.garbled => Some(Corruption::Garbled),
+        Blame::Nobody | Blame::Hole(_) => None,
+        Blame::Silent => (verdict.traced && !found.stacked).then_some(Corruption::NoTrace),
+        _ if found.interrupted => Some(Corruption::Interleaved),
+        _ if found.function.is_none() => Some(Corruption::NoTrace),
+        _ if !found.stacked => Some(Corruption::CutOff),
+        _ => None,
+    }
+}
+
+fn locate(incident: &mut Incident, verdict: &Verdict) {
+    let guilty = incident.guilty.and_then(|guilty| incident.trace.get(guilty));
+    let word = verdict.place.as_deref().or(guilty.and_then(|frame| frame.source.as_deref()));
+    let (file, line) = word.and_then(place).map_or((None, None), |(file, line)| {
+        (Some(file.trim_start_matches("./").to_owned()), Some(line))
+    });
+    incident.file = file;
+    incident.line = line;
+}
+
+/// The names that the fingerprint is made of beside the title: the three frames from the guilty
+/// one outwards that are no messengers. What a stall was at besides its entry is chance.
+fn significant<'a>(incident: &'a Incident, verdict: &Verdict) -> impl Iterator<Item = &'a str> {
+    let count = if verdict.blame == Blame::Entry || verdict.blame == Blame::Nobody { 0 } else { 3 };
+    let kind = verdict.kind;
+    let solid = move |frame: &&Frame| {
+        frame.reliable && !frame.inline && !guilty::is_messenger(&frame.function, kind)
+    };
+    let from = incident.guilty.unwrap_or(0).min(incident.trace.len());
+    incident.trace[from..]
+        .iter()
+        .filter(solid)
+        .take(count)
+        .map(|frame| guilty::plain(&frame.function))
+}

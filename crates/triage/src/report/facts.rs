@@ -1,0 +1,153 @@
+//! CPU, process, taint, release, hardware, modules, registers and code of a report.
+
+use crate::words::{between, number};
+use crate::{Incident, ReportLine};
+
+/// Fills in what the lines tell; the first to tell a thing is believed.
+pub(super) fn gather(incident: &mut Incident, report: &[ReportLine]) {
+    incident.registers.clear();
+    incident.modules.clear();
+    let mut in_user = false;
+    for line in report {
+        let text = line.text.trim();
+        who(incident, text);
+        in_user |= text.starts_with("RIP: 0033") || text.starts_with("RIP: 002b");
+        if !in_user {
+            registers(incident, text);
+        }
+        if let Some(name) = text.strip_prefix("Hardware name: ") {
+            incident.hardware.get_or_insert_with(|| name.trim().to_owned());
+        } else if let Some(list) = text.strip_prefix("Modules linked in:") {
+            if incident.modules.is_empty() {
+                incident.modules = modules(list);
+            }
+        } else if let Some(bytes) = text.strip_prefix("Code: ") {
+            if !in_user {
+                incident.code.get_or_insert_with(|| bytes.trim().to_owned());
+            }
+        }
+    }
+}
+
+/// Whose report it is, by its first lines: `WARNING: CPU: 1 PID: 12`, `by task name/12`,
+/// `name/12 is trying`, `atomic: name/12/0x…`. A hung task's is told by another, and a stall's by
+/// whoever looks.
+pub(super) fn pid(report: &[ReportLine]) -> Option<u32> {
+    let first = report.first()?.text.as_str();
+    if let Some(pid) = first.strip_prefix("WARNING: ").and_then(|rest| between(rest, "PID: ", "")) {
+        return number(pid);
+    }
+    let accessed = report.iter().take(4).find_map(|line| between(&line.text, " by task ", ""));
+    accessed.and_then(|task| task.rsplit_once('/')).and_then(|(_, pid)| number(pid))
+}
+
+/// `CPU: 1 UID: 0 PID: 12 Comm: name Tainted: G W 6.12.0 #1` (lib/dump_stack.c:
+/// `dump_stack_print_info`); before 3.10 `Pid: 12, comm: name Not tainted …`.
+fn who(incident: &mut Incident, text: &str) {
+    if incident.pid.is_none()
+        && let Some(header) = text.strip_prefix("WARNING: ")
+    {
+        incident.cpu =
+            between(header, "CPU: ", "").or_else(|| between(header, "CPU#", "")).and_then(number);
+    }
+    let line = text.strip_prefix("CPU: ");
+    let Some(rest) = line
+        .and_then(|line| between(line, " Comm: ", ""))
+        .or_else(|| between(text, ", comm: ", ""))
+    else {
+        return;
+    };
+    if incident.release.is_some() {
+        return;
+    }
+    incident.cpu = line.and_then(number).or(incident.cpu);
+    incident.pid = between(text, "PID: ", "")
+        .or_else(|| between(text, "Pid: ", ""))
+        .and_then(number)
+        .or(incident.pid);
+    let (command, tainted, state) = match rest.rsplit_once(" Not tainted ") {
+        Some((command, state)) => (command, false, state),
+        None => match rest.rsplit_once(" Tainted: ") {
+            Some((command, state)) => (command, true, state),
+            None => return,
+        },
+    };
+    incident.command = Some(command.trim().to_owned());
+    let mut words = state.split_ascii_whitespace().peekable();
+    while tainted
+        && let Some(flags) =
+            words.next_if(|word| word.chars().all(|flag| flag.is_ascii_uppercase()))
+    {
+        incident.taint.extend(flags.chars().filter_map(taint).map(str::to_owned));
+    }
+    incident.release = words.next().map(str::to_owned);
+}
+
+/// kernel/panic.c: `taint_flags`, in the words of Documentation/admin-guide/tainted-kernels.rst.
+fn taint(flag: char) -> Option<&'static str> {
+    Some(match flag {
+        'P' => "proprietary module",
+        'F' => "module loaded by force",
+        'S' => "CPU out of specification",
+        'R' => "module unloaded by force",
+        'M' => "machine check",
+        'B' => "bad page",
+        'U' => "taint requested by user space",
+        'D' => "died before",
+        'A' => "ACPI table overridden",
+        'W' => "warned before",
+        'C' => "staging driver",
+        'I' => "firmware bug worked around",
+        'O' => "out-of-tree module",
+        'E' => "unsigned module",
+        'L' => "soft lockup before",
+        'K' => "live patch",
+        'X' => "auxiliary taint of the distribution",
+        'T' => "randomized structures",
+        'N' => "test",
+        'J' => "fwctl's mutating debug commands",
+        _ => return None,
+    })
+}
+
+/// `a(O) b(E+) c [last unloaded: d]` (kernel/module/main.c: `print_modules`).
+fn modules(list: &str) -> Vec<String> {
+    let list = list.split(" [last unloaded").next().unwrap_or(list);
+    let name = |word: &str| word.split('(').next().unwrap_or(word).to_owned();
+    list.split_ascii_whitespace().map(name).collect()
+}
+
+/// `RAX: 0000000000000000 RBX: …`, `RSP: 0018:ffff… EFLAGS: …`, `x29: … x28: …`, `sp : …`.
+fn registers(incident: &mut Incident, text: &str) {
+    let mut rest = text;
+    while let Some((name, after)) = rest.split_once(':') {
+        let name = name.trim();
+        let after = after.trim_start();
+        let end = after.find(' ').unwrap_or(after.len());
+        let value = &after[..end];
+        if !is_register(name)
+            || value.is_empty()
+            || !value.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'(' | b')'))
+        {
+            return;
+        }
+        if !incident.registers.iter().any(|(known, _)| known == name) {
+            incident.registers.push((name.to_owned(), value.to_owned()));
+        }
+        rest = &after[end..];
+    }
+}
+
+fn is_register(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "RAX", "RBX", "RCX", "RDX", "RSI", "RDI", "RBP", "RSP", "EFLAGS", "R08", "R09", "R10",
+        "R11", "R12", "R13", "R14", "R15", "ORIG_RAX", "FS", "GS", "knlGS", "CS", "DS", "ES", "SS",
+        "CR0", "CR2", "CR3", "CR4", "EAX", "EBX", "ECX", "EDX", "ESI", "EDI", "EBP", "ESP",
+        "pstate", "sp", "lr", "pc", "ip", "fp", "psr", "FAR", "ESR",
+    ];
+    let numbered = |letter: char| {
+        name.strip_prefix(letter)
+            .is_some_and(|number| number.len() <= 2 && number.parse::<u8>().is_ok_and(|n| n < 32))
+    };
+    NAMES.contains(&name) || numbered('x') || numbered('r')
+}

@@ -1,0 +1,152 @@
+//! The trace that counts, and who is guilty in it.
+
+use super::{Verdict, facts};
+use crate::guilty::{entry, innermost, is_messenger};
+use crate::rules::{Blame, rule_of};
+use crate::trace::{Heading, Stack, is_trace_line, stacks};
+use crate::words::between;
+use crate::{Frame, Kind, ReportLine};
+
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) trace: Vec<Frame>,
+    pub(super) guilty: Option<usize>,
+    pub(super) function: Option<String>,
+    /// There was a trace, not only a place.
+    pub(super) stacked: bool,
+    /// Another report stands in this one.
+    pub(super) interrupted: bool,
+    /// The trace was seen to its end.
+    pub(super) settled: bool,
+}
+
+pub(super) fn search(verdict: &Verdict, own: &[ReportLine]) -> Found {
+    let mut stacks = stacks(own);
+    let pid = facts::pid(own);
+    stacks.retain(|stack| stack.pid.is_none() || pid.is_none() || stack.pid == pid);
+    let mut found = match verdict.blame {
+        Blame::Entry => by_entry(verdict, &stacks),
+        _ => by_innermost(verdict, &stacks),
+    };
+    found.stacked = stacks.iter().any(|stack| stack.heading == Heading::Call);
+    let last = stacks.iter().find(|stack| stack.heading == Heading::Call).map(|stack| stack.last);
+    found.settled = last.is_some_and(|last| {
+        own.iter()
+            .skip(last + 1)
+            .any(|line| !line.text.trim().is_empty() && !is_trace_line(&line.text))
+    });
+    name(verdict, own, &mut found);
+    found
+}
+
+/// The lines up to where another report begins. An exception says the same more than once before
+/// its trace; after anything else another sentence is another report's.
+pub(super) fn own_lines(kind: Kind, report: &[ReportLine]) -> (&[ReportLine], bool) {
+    let exception = matches!(kind, Kind::Oops | Kind::Bug | Kind::ListCorruption | Kind::Panic);
+    let mut frames = 0;
+    for (index, line) in report.iter().enumerate().skip(1) {
+        if is_trace_line(&line.text) {
+            frames += 1;
+            continue;
+        }
+        if line.text.starts_with("FAULT_INJECTION: ") {
+            return (&report[..index], true);
+        }
+        let Some((rule, _)) = rule_of(&line.text) else { continue };
+        let same = matches!(rule.kind, Kind::Panic | Kind::InitDeath | Kind::OomPanic)
+            || (rule.kind == kind && frames == 0)
+            || (exception && frames == 0 && matches!(rule.kind, Kind::Oops | Kind::Bug));
+        if !same {
+            return (&report[..index], frames == 0);
+        }
+    }
+    (report, false)
+}
+
+/// A place and the stack below it are one trace.
+fn joined(stacks: &[Stack]) -> Vec<Vec<Frame>> {
+    let mut traces: Vec<Vec<Frame>> = Vec::new();
+    let mut place: Vec<Frame> = Vec::new();
+    for stack in stacks {
+        match stack.heading {
+            Heading::History => {}
+            Heading::Place => place.clone_from(&stack.frames),
+            Heading::Call => {
+                let mut trace = std::mem::take(&mut place);
+                let again = trace.last().map(|frame| &frame.function)
+                    == stack.frames.first().map(|frame| &frame.function);
+                trace.extend(stack.frames.iter().skip(usize::from(again)).cloned());
+                traces.push(trace);
+            }
+        }
+    }
+    if traces.is_empty() && !place.is_empty() {
+        traces.push(place);
+    }
+    traces
+}
+
+fn by_innermost(verdict: &Verdict, stacks: &[Stack]) -> Found {
+    let mut traces = joined(stacks);
+    if traces.is_empty() {
+        return Found::default();
+    }
+    let best =
+        traces.iter().position(|trace| innermost(trace, verdict.kind).is_some()).unwrap_or(0);
+    let trace = traces.swap_remove(best);
+    let guilty = innermost(&trace, verdict.kind);
+    Found {
+        guilty,
+        function: guilty.map(|guilty| trace[guilty].function.clone()),
+        trace,
+        ..Found::default()
+    }
+}
+
+fn by_entry(verdict: &Verdict, stacks: &[Stack]) -> Found {
+    let mut traces = joined(stacks);
+    traces.retain(|trace| !trace.iter().any(|frame| frame.function == "rcu_gp_kthread"));
+    if traces.is_empty() {
+        return Found::default();
+    }
+    let best = traces.iter().position(|trace| entry(trace, verdict.kind).is_some()).unwrap_or(0);
+    let trace = traces.swap_remove(best);
+    let guilty = entry(&trace, verdict.kind);
+    Found {
+        guilty,
+        function: guilty.map(|guilty| trace[guilty].function.clone()),
+        trace,
+        ..Found::default()
+    }
+}
+
+/// What the report says outside of traces goes before or behind what the trace says.
+fn name(verdict: &Verdict, own: &[ReportLine], found: &mut Found) {
+    let named = verdict.named.clone().filter(|name| !is_messenger(name, verdict.kind));
+    match verdict.blame {
+        Blame::Hole(_) => found.function = verdict.named.clone(),
+        Blame::InnermostOr(_) => found.function = found.function.take().or(named),
+        Blame::Locker => {
+            if let Some(locker) = locker(own, verdict.kind)
+                && (found.function.is_none() || verdict.head.contains("held"))
+            {
+                found.function = Some(locker);
+            }
+        }
+        _ if verdict.named.is_some() => found.function = verdict.named.clone(),
+        _ => {}
+    }
+    if let Some(function) = &found.function {
+        let same = |frame: &Frame| frame.function == *function;
+        found.guilty = found.trace.iter().position(same).or(found.guilty);
+    }
+}
+
+/// Who took the first lock that the report names: `(lock){+.+.}, at: [<addr>] function+0x1/0x2`.
+fn locker(own: &[ReportLine], kind: Kind) -> Option<String> {
+    own.iter().filter_map(|line| between(&line.text, ", at: ", "")).find_map(|place| {
+        let symbol = place.trim().rsplit(' ').find(|word| word.contains("+0x"))?;
+        let name = symbol.split('+').next()?;
+        (!is_messenger(name, kind)).then(|| name.to_owned())
+    })
+}

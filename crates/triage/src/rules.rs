@@ -1,0 +1,130 @@
+//! What the kernel prints when something is wrong: the tables of all families.
+
+mod fault;
+mod hang;
+mod hardware;
+mod lock;
+mod memory;
+mod panic;
+mod resource;
+mod sanitizer;
+mod storage;
+mod warning;
+
+use crate::form;
+use crate::report::Verdict;
+use crate::{Kind, ReportLine};
+
+/// A sentence of the kernel that begins an incident.
+pub(crate) struct Rule {
+    /// The kernel's format string, with the holes of [`form::holes`].
+    pub(crate) form: &'static str,
+    /// The title without the function; `{0}` is the form's first hole.
+    pub(crate) title: &'static str,
+    pub(crate) kind: Kind,
+    /// The word of the corpus.
+    pub(crate) class: Option<&'static str>,
+    /// Who is named in the title.
+    pub(crate) blame: Blame,
+    /// What the title begins with in an alternative that does not tell the ways apart.
+    pub(crate) alike: Option<&'static str>,
+    /// What other lines of the report say to it.
+    pub(crate) refine: Option<fn(&[ReportLine], &mut Verdict)>,
+}
+
+/// Which function is guilty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// None: the title is complete.
+    Nobody,
+    /// None in the title; the trace's first one all the same.
+    Silent,
+    /// The innermost one that is no messenger.
+    Innermost,
+    /// The one that a dispatcher called last: for what goes round in circles, the innermost one
+    /// is chance.
+    Entry,
+    /// The one that stands in this hole of the form, trace or not.
+    Hole(usize),
+    /// The innermost one, or, where the trace is missing, the one in this hole.
+    InnermostOr(usize),
+    /// Whoever took the lock that the report names, or the innermost one.
+    Locker,
+}
+
+impl Rule {
+    pub(crate) const fn new(form: &'static str, title: &'static str, kind: Kind) -> Rule {
+        Rule { form, title, kind, class: None, blame: Blame::Nobody, alike: None, refine: None }
+    }
+
+    pub(crate) const fn class(mut self, class: &'static str) -> Rule {
+        self.class = Some(class);
+        self
+    }
+
+    pub(crate) const fn blame(mut self, blame: Blame) -> Rule {
+        self.blame = blame;
+        self
+    }
+
+    pub(crate) const fn alike(mut self, alike: &'static str) -> Rule {
+        self.alike = Some(alike);
+        self
+    }
+
+    pub(crate) const fn refine(mut self, refine: fn(&[ReportLine], &mut Verdict)) -> Rule {
+        self.refine = Some(refine);
+        self
+    }
+}
+
+/// All tables; a sentence belongs to the first rule that it fits.
+pub(crate) const TABLES: &[&[Rule]] = &[
+    sanitizer::RULES,
+    lock::RULES,
+    hang::RULES,
+    memory::RULES,
+    fault::RULES,
+    warning::RULES,
+    resource::RULES,
+    panic::RULES,
+    hardware::RULES,
+    storage::RULES,
+    fault::OTHERS,
+];
+
+/// What may stand before a sentence: the `pr_fmt` of its file, and x86's `Oops: ` since 6.8.
+pub(crate) const PREFIXES: &[&str] = &[
+    "rcu: ",
+    "watchdog: ",
+    "NMI watchdog: ",
+    "Watchdog: ",
+    "traps: ",
+    "Oops: ",
+    "usercopy: ",
+    "[ ",
+    "sysrq: ",
+    "mce: ",
+    "kernel: ",
+    "kasan: GPF could be caused by NULL-ptr deref or user memory access",
+    "segment-related ",
+];
+
+/// The first rule that a line fits, with the line's holes.
+pub(crate) fn rule_of(text: &str) -> Option<(&'static Rule, Vec<&str>)> {
+    let mut text = text.trim();
+    loop {
+        let rules = TABLES.iter().flat_map(|table| table.iter());
+        if let Some(found) =
+            rules.filter_map(|rule| Some((rule, form::holes(rule.form, text)?))).next()
+        {
+            return Some(found);
+        }
+        text = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix))?;
+    }
+}
+
+/// The literals that the prefilter looks for.
+pub(crate) fn beginnings() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().flat_map(|table| table.iter()).map(|rule| form::beginning(rule.form))
+}

@@ -1,0 +1,131 @@
+//! CPU exceptions in the kernel, and `BUG()`.
+
+use super::{Blame, Rule};
+use crate::report::Verdict;
+use crate::{Kind, ReportLine};
+
+const fn access(form: &'static str, title: &'static str, class: &'static str) -> Rule {
+    Rule::new(form, title, Kind::Oops).class(class).blame(Blame::Innermost).alike("bad-access")
+}
+
+const fn paging(form: &'static str) -> Rule {
+    access(form, "BUG: unable to handle kernel paging request", "MEMORY_SAFETY_BUG")
+}
+
+const fn null(form: &'static str) -> Rule {
+    access(
+        form,
+        "BUG: unable to handle kernel NULL pointer dereference",
+        "NULL-POINTER-DEREFERENCE",
+    )
+}
+
+const fn trap(form: &'static str, title: &'static str) -> Rule {
+    Rule::new(form, title, Kind::Oops).class("DoS").blame(Blame::Innermost)
+}
+
+/// arch/x86/mm/fault.c `show_fault_oops`; arch/x86/kernel/traps.c; arch/x86/kernel/dumpstack.c
+/// `__die_header`; arch/arm64/mm/fault.c `die_kernel_fault`, `do_mem_abort`;
+/// arch/arm64/kernel/traps.c `__die`; arch/arm/mm/fault.c, arch/arm/mm/alignment.c;
+/// arch/powerpc/mm/fault.c `bad_page_fault`; arch/riscv/mm/fault.c `die_kernel_fault`;
+/// include/asm-generic/bug.h, lib/bug.c `report_bug`.
+pub(super) const RULES: &[Rule] = &[
+    null("BUG: unable to handle kernel NULL pointer dereference"),
+    null("BUG: kernel NULL pointer dereference"),
+    null("Unable to handle kernel NULL pointer dereference"),
+    null("BUG: Kernel NULL pointer dereference"),
+    null("Unable to handle kernel access to user memory without uaccess routines"),
+    paging("BUG: unable to handle kernel paging request"),
+    paging("BUG: unable to handle page fault for address"),
+    paging("BUG: Unable to handle kernel data access"),
+    paging("BUG: Unable to handle kernel instruction fetch"),
+    paging("Unable to handle kernel paging request"),
+    paging("Unable to handle kernel %S at virtual address"),
+    paging("Unable to handle kernel pointer dereference in virtual kernel address space"),
+    access("general protection fault: %x [#%d]", "general protection fault", "DoS"),
+    access("general protection fault, probably for %s", "general protection fault", "DoS"),
+    access("general protection fault%s: %x [#%d]", "general protection fault", "DoS"),
+    access("Unhandled fault: ", "Unhandled fault", "DoS"),
+    access("Unable to handle kernel ", "Unhandled fault", "DoS"),
+    Rule::new("BUG: unable to handle kernel", "BUG: unable to handle kernel", Kind::Oops)
+        .blame(Blame::Silent)
+        .refine(cut),
+    Rule::new("Alignment trap: not handling instruction", "Alignment trap", Kind::Oops)
+        .class("DoS")
+        .blame(Blame::Innermost),
+    access("Internal error: ", "Internal error", "DoS"),
+    trap("divide error: ", "divide error"),
+    trap("stack segment: ", "stack segment fault"),
+    trap("invalid opcode: ", "invalid opcode"),
+    trap("int3: ", "int3"),
+    trap("bounds: ", "bounds"),
+    trap("overflow: ", "overflow"),
+    trap("alignment check: ", "alignment check"),
+    trap("segment not present: ", "segment not present"),
+    trap("invalid TSS: ", "invalid TSS"),
+    trap("control protection fault: ", "control protection fault"),
+    trap("stack guard page: ", "stack guard page"),
+    trap("PANIC: double fault", "PANIC: double fault"),
+    trap("double fault: ", "double fault"),
+    trap("kernel stack overflow (double-fault): ", "BUG: stack guard page was hit")
+        .blame(Blame::Entry)
+        .alike("stack-overflow"),
+    Rule::new("BUG: stack guard page was hit at %s", "BUG: stack guard page was hit", Kind::Oops)
+        .blame(Blame::Entry)
+        .alike("stack-overflow"),
+    Rule::new(
+        "BUG: TASK stack guard page was hit at %s",
+        "BUG: stack guard page was hit",
+        Kind::Oops,
+    )
+    .blame(Blame::Entry)
+    .alike("stack-overflow"),
+    Rule::new(
+        "BUG: %S stack guard page was hit at %s",
+        "BUG: stack guard page was hit",
+        Kind::Oops,
+    )
+    .blame(Blame::Entry)
+    .alike("stack-overflow"),
+    Rule::new("kernel BUG at %s", "kernel BUG", Kind::Bug)
+        .class("BUG")
+        .blame(Blame::Innermost)
+        .refine(bug),
+    Rule::new("Kernel BUG at %s", "kernel BUG", Kind::Bug)
+        .class("BUG")
+        .blame(Blame::Innermost)
+        .refine(bug),
+    Rule::new("kernel BUG in %s", "kernel BUG", Kind::Bug).class("BUG").blame(Blame::Innermost),
+    trap("Oops: %x [#%d]", "Oops"),
+    trap("Oops - %s", "Oops"),
+    trap("Oops [#%d]", "Oops"),
+];
+
+/// What no rule before names.
+pub(super) const OTHERS: &[Rule] = &[
+    Rule::new("SYZFAIL: %s", "SYZFAIL: {0}", Kind::Program).class("SYZ_FAILURE"),
+    Rule::new("SYZFATAL: %s", "SYZFATAL: {0}", Kind::Program).class("SYZ_FAILURE"),
+    Rule::new("BUG: Object already free", "BUG: Object already free", Kind::Bug)
+        .blame(Blame::Silent),
+    Rule::new("BUG: Dentry %s still in use", "BUG: Dentry still in use", Kind::Filesystem)
+        .blame(Blame::Innermost),
+    Rule::new("BUG: %s", "BUG: {0}", Kind::Bug).blame(Blame::Silent),
+];
+
+/// A BUG() whose message says more than its place: lib/list_debug.c, mm/usercopy.c.
+fn bug(lines: &[ReportLine], verdict: &mut Verdict) {
+    let Some(header) = lines.first() else { return };
+    if header.text.contains("lib/list_debug.c") {
+        verdict.head = "BUG: corrupted list".into();
+        verdict.kind = Kind::ListCorruption;
+        verdict.class = Some("MEMORY_SAFETY_BUG");
+        verdict.alike = Some("bad-access");
+    } else if header.text.contains("mm/usercopy.c") {
+        verdict.head = "BUG: bad usercopy".into();
+    }
+}
+
+/// The other half of the sentence is another line's.
+fn cut(_: &[ReportLine], verdict: &mut Verdict) {
+    verdict.garbled = true;
+}

@@ -1,0 +1,58 @@
+//! What stands still: stalls, lockups, hung tasks, starved work.
+
+use super::{Blame, Rule};
+use crate::Kind;
+
+const fn stall(form: &'static str) -> Rule {
+    Rule::new(form, "INFO: rcu detected stall", Kind::RcuStall)
+        .class("HANG")
+        .blame(Blame::Entry)
+        .alike("stall")
+}
+
+const fn hang(form: &'static str, title: &'static str) -> Rule {
+    Rule::new(form, title, Kind::HungTask).class("HANG").blame(Blame::Innermost).alike("hang")
+}
+
+const fn lockup(form: &'static str) -> Rule {
+    Rule::new(form, "BUG: soft lockup", Kind::SoftLockup)
+        .class("HANG")
+        .blame(Blame::Entry)
+        .alike("stall")
+}
+
+/// kernel/rcu/tree_stall.h `print_cpu_stall`, `print_other_cpu_stall`; kernel/rcu/tree_exp.h
+/// `synchronize_rcu_expedited_wait`; kernel/rcu/tasks.h `check_all_holdout_tasks`;
+/// kernel/hung_task.c `check_hung_task`; kernel/watchdog.c `watchdog_timer_fn`,
+/// `watchdog_hardlockup_check`; kernel/workqueue.c `wq_watchdog_timer_fn`.
+pub(super) const RULES: &[Rule] = &[
+    stall("INFO: %S detected stalls on CPUs/tasks"),
+    stall("INFO: %S detected stalls on tasks"),
+    stall("INFO: %S detected stall on CPU"),
+    stall("INFO: %S self-detected stall on CPU"),
+    stall("INFO: %S detected expedited stalls on CPUs/tasks"),
+    stall("INFO: %S stall detected"),
+    hang("INFO: task %s blocked for more than %d seconds", "INFO: task hung"),
+    hang("INFO: task %s blocked on %s for more than %d seconds", "INFO: task hung"),
+    hang("INFO: task %s can't die for more than %d seconds", "INFO: task can't die"),
+    // A command with a newline in it takes the rest of the sentence into the next line.
+    hang("INFO: task ", "INFO: task hung"),
+    lockup("BUG: soft lockup - CPU#%d stuck for %ds! [%s]"),
+    lockup("BUG: soft lockup"),
+    Rule::new("BUG: hard lockup", "BUG: hard lockup", Kind::HardLockup)
+        .class("HANG")
+        .blame(Blame::Silent),
+    Rule::new("Watchdog detected hard LOCKUP on cpu %d", "BUG: hard lockup", Kind::HardLockup)
+        .class("HANG")
+        .blame(Blame::Silent),
+    Rule::new(
+        "CPU%d: Watchdog detected hard LOCKUP on cpu %d",
+        "BUG: hard lockup",
+        Kind::HardLockup,
+    )
+    .class("HANG")
+    .blame(Blame::Silent),
+    Rule::new("BUG: workqueue lockup - pool%s", "BUG: workqueue lockup", Kind::WorkqueueLockup)
+        .class("HANG")
+        .blame(Blame::Silent),
+];

@@ -1,0 +1,6 @@
+//! What the hardware reports.
+
+use super::Rule;
+
+/// Filled below the families that the corpus has.
+pub(super) const RULES: &[Rule] = &[];

@@ -1,0 +1,7 @@
+//! The traces of a report, and which of them tells where it happened.
+
+mod frame;
+mod stack;
+
+pub(crate) use frame::{place, symbolized};
+pub(crate) use stack::{Heading, Stack, is_trace_line, stacks};

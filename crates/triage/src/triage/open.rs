@@ -1,0 +1,285 @@
+//! An incident that is not over.
+
+use super::{Event, Limits};
+use crate::report::analyse;
+use crate::rules::Rule;
+use crate::trace::is_trace_line;
+use crate::{Caller, Incident, Kind, Line, ReportLine};
+
+#[derive(Debug)]
+pub(super) struct Open {
+    incident: Incident,
+    /// Index of the sentence among the lines.
+    head: usize,
+    bytes: usize,
+    /// A frame was seen.
+    traced: bool,
+    /// Its last line was seen, as far as a kernel says so.
+    ended: bool,
+    /// Lines of others since its last one.
+    others: usize,
+    /// printk's time of its last line.
+    last: Option<u64>,
+    /// Lines up to the last one that can be part of a report.
+    solid: usize,
+    /// With how many lines it is read again.
+    due: usize,
+}
+
+impl Open {
+    pub(super) fn new(id: u64, preamble: Vec<ReportLine>, line: &Line<'_>, text: &str) -> Open {
+        let head = preamble.len();
+        let first_line = preamble.first().map_or(line.at, |first| first.at);
+        let mut lines = preamble;
+        let bytes = lines.iter().map(|line| line.text.len()).sum::<usize>() + text.len();
+        lines.push(ReportLine { at: line.at, text: text.to_owned() });
+        let incident = Incident {
+            id,
+            caller: line.caller,
+            first_line,
+            last_line: line.at,
+            time: line.time,
+            lines,
+            ..Incident::default()
+        };
+        Open {
+            incident,
+            head,
+            bytes,
+            traced: false,
+            ended: false,
+            others: 0,
+            last: line.time,
+            solid: head + 1,
+            due: head + 4,
+        }
+    }
+
+    pub(super) fn begin(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
+        analyse(&mut self.incident, self.head, false);
+        sink(Event::Opened(&self.incident));
+    }
+
+    pub(super) fn caller(&self) -> Option<Caller> {
+        self.incident.caller
+    }
+
+    /// Whether a sentence belongs to this incident: the panic after it, an exception's second
+    /// sentence, what a machine says that is dying anyway.
+    pub(super) fn absorbs(&self, line: &Line<'_>, rule: &Rule) -> bool {
+        let panic = matches!(rule.kind, Kind::Panic | Kind::InitDeath | Kind::OomPanic);
+        let own = self.incident.caller.is_none() || self.incident.caller == line.caller;
+        let dying = matches!(
+            self.incident.kind,
+            Kind::Oops | Kind::Bug | Kind::ListCorruption | Kind::Panic
+        );
+        self.incident.panicked || panic || (own && (!self.traced || (dying && !self.ended)))
+    }
+
+    /// Takes the line if it is part of this incident.
+    pub(super) fn hear(
+        &mut self,
+        line: &Line<'_>,
+        text: &str,
+        heading: bool,
+        limits: Limits,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) -> bool {
+        let likely = is_report_line(text);
+        let own = match self.incident.caller {
+            Some(caller) if line.caller == Some(caller) => !heading || !self.traced || !self.ended,
+            Some(_) => (self.is_wide() || self.incident.panicked) && likely,
+            None => likely || !self.traced,
+        };
+        if !own || (self.ended && !likely) || (heading && self.traced && !self.closes(text)) {
+            self.others += 1;
+            return false;
+        }
+        self.take(line, text, limits, sink);
+        true
+    }
+
+    pub(super) fn take(
+        &mut self,
+        line: &Line<'_>,
+        text: &str,
+        limits: Limits,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) {
+        self.last = line.time.or(self.last);
+        self.traced |= is_trace_line(text);
+        let end = self.traced && self.closes(text);
+        self.ended |= end;
+        if self.incident.lines.len() >= limits.lines || self.bytes + text.len() > limits.bytes {
+            self.incident.omitted += 1;
+            self.incident.last_line = line.at;
+            return;
+        }
+        self.bytes += text.len();
+        self.incident.lines.push(ReportLine { at: line.at, text: text.to_owned() });
+        if is_report_line(text) {
+            self.others = 0;
+            self.solid = self.incident.lines.len();
+            self.incident.last_line = line.at;
+        } else {
+            self.others += 1;
+        }
+        let panic = text.contains("Kernel panic - not syncing");
+        if end || panic || self.incident.lines.len() >= self.due {
+            self.due = self.incident.lines.len() * 3 / 2;
+            self.read_again(sink);
+        }
+    }
+
+    fn read_again(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
+        let before = (
+            self.incident.title.clone(),
+            self.incident.trace.len(),
+            self.incident.severity,
+            self.incident.settled,
+        );
+        analyse(&mut self.incident, self.head, false);
+        let incident = &self.incident;
+        if before
+            != (incident.title.clone(), incident.trace.len(), incident.severity, incident.settled)
+        {
+            sink(Event::Changed(incident));
+        }
+    }
+
+    pub(super) fn close(mut self, sink: &mut dyn FnMut(Event<'_>)) {
+        self.incident.lines.truncate(self.solid);
+        analyse(&mut self.incident, self.head, true);
+        sink(Event::Closed(&self.incident));
+    }
+
+    pub(super) fn is_over(&self, limits: Limits) -> bool {
+        self.others > if self.ended { limits.others.min(20) } else { limits.others }
+    }
+
+    pub(super) fn is_quiet(&self, now: Option<u64>, quiet_us: u64) -> bool {
+        now.zip(self.last).is_some_and(|(now, last)| now > last.saturating_add(quiet_us))
+    }
+
+    /// Whether other CPUs and tasks have their say in it.
+    fn is_wide(&self) -> bool {
+        matches!(
+            self.incident.kind,
+            Kind::RcuStall
+                | Kind::SoftLockup
+                | Kind::HardLockup
+                | Kind::HungTask
+                | Kind::WorkqueueLockup
+                | Kind::Panic
+        )
+    }
+
+    /// `---[ end trace`, or the lower line of `=` of the sanitizers.
+    fn closes(&self, text: &str) -> bool {
+        let framed = matches!(
+            self.incident.kind,
+            Kind::Kasan | Kind::Kmsan | Kind::Kcsan | Kind::Kfence | Kind::Ubsan
+        );
+        text.contains("---[ end ") || (framed && text.trim_start().starts_with("======"))
+    }
+}
+
+/// Whether the line has the shape of what stands in reports: a frame, registers, bytes, a heading.
+fn is_report_line(text: &str) -> bool {
+    const BEGINNINGS: &[&str] = &[
+        "CPU: ",
+        "RIP",
+        "RSP",
+        "RAX",
+        "RDX",
+        "RBP",
+        "R10",
+        "R13",
+        "FS:",
+        "CS:",
+        "CR2",
+        "DR0",
+        "DR3",
+        "PKRU",
+        "Code: ",
+        "EIP",
+        "Call Trace",
+        "Call trace",
+        "Modules linked in",
+        "Hardware name",
+        "Workqueue",
+        "---[",
+        "===",
+        "---",
+        "Kernel panic",
+        "Kernel Offset",
+        "Rebooting in",
+        "Oops",
+        "pc : ",
+        "lr : ",
+        "sp : ",
+        "x2",
+        "x1",
+        "pstate",
+        "Allocated by",
+        "Freed by",
+        "Memory state",
+        "The buggy",
+        "page:",
+        "raw:",
+        "flags:",
+        "INFO: ",
+        "BUG: ",
+        "WARNING: ",
+        "NMI backtrace",
+        "Sending NMI",
+        "Task dump",
+        "task:",
+        "rcu: ",
+        "irq event",
+        "hardirqs",
+        "softirqs",
+        "Showing all locks",
+        "stack backtrace",
+        "other info",
+        "Object at",
+        "Read of",
+        "Write of",
+        "which belongs",
+        "which lock",
+        "but task",
+        "the existing",
+        "-> #",
+        "Possible",
+        "*** DEADLOCK",
+        "Kernel memory",
+        "Dumping ftrace",
+        "SMP: ",
+        "Mem-Info",
+        "Mem abort",
+        "Data abort",
+        "PGD",
+        "P4D",
+        "#PF",
+        "note: ",
+        "end Kernel panic",
+        "Fixing recursive",
+        "CFI",
+        "Tainted: ",
+        "KASAN",
+        "PC is at",
+        "LR is at",
+        "Process ",
+        "Stack: ",
+        "Backtrace",
+        "backtrace",
+        "unreferenced object",
+        "comm \"",
+        "hex dump",
+    ];
+    let trimmed = text.trim_start();
+    trimmed.len() < text.len()
+        || trimmed.is_empty()
+        || is_trace_line(text)
+        || BEGINNINGS.iter().any(|beginning| trimmed.starts_with(beginning))
+}
