@@ -21,10 +21,10 @@ pub(crate) fn innermost(frames: &[Frame], kind: Kind) -> Option<usize> {
 /// The frame that a dispatcher called, the innermost such one. Whoever stands further in changes
 /// from one look to the next.
 pub(crate) fn entry(frames: &[Frame], kind: Kind) -> Option<usize> {
-    if let Some(first) = frames.first()
-        && name::is_cross_call(plain(&first.function))
+    if let Some(first) = innermost(frames, kind)
+        && name::is_cross_call(plain(&frames[first].function))
     {
-        return Some(0);
+        return Some(first);
     }
     let mut called = None;
     for (index, frame) in frames.iter().enumerate() {
@@ -36,6 +36,8 @@ pub(crate) fn entry(frames: &[Frame], kind: Kind) -> Option<usize> {
             if called.is_some() {
                 return called;
             }
+        } else if dispatchers::is_relay(name) {
+            called = called.or(Some(index));
         } else {
             called = (!is_messenger(name, kind)).then_some(index);
         }

@@ -57,7 +57,7 @@ fn entitle(incident: &mut Incident, verdict: &Verdict, function: Option<&Named>,
     let function = match verdict.blame {
         Blame::Nobody | Blame::Silent => None,
         _ if verdict.title.is_some() => None,
-        _ => function.or_else(|| complete.then_some(&lost)),
+        _ => function.or_else(|| (complete && !verdict.bare).then_some(&lost)),
     };
     let heads = [Some(&*verdict.head), verdict.alike];
     match function {
@@ -77,7 +77,7 @@ fn corruption(verdict: &Verdict, found: &Found) -> Option<Corruption> {
     match verdict.blame {
         _ if verdict.garbled => Some(Corruption::Garbled),
         Blame::Nobody | Blame::Hole(_) => None,
-        Blame::Silent => (verdict.traced && !found.stacked).then_some(Corruption::NoTrace),
+        Blame::Silent => (!found.stacked).then_some(Corruption::NoTrace),
         _ if found.interrupted => Some(Corruption::Interleaved),
         _ if found.function.is_none() => Some(Corruption::NoTrace),
         _ if !found.stacked => Some(Corruption::CutOff),

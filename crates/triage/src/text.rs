@@ -37,7 +37,7 @@ impl Text {
     }
 }
 
-/// The incidents of a whole text, in order of their first lines.
+/// The incidents of a whole text, in the order in which they began.
 pub fn incidents(text: &[u8]) -> Vec<Incident> {
     let mut found = Vec::new();
     let mut sink = |event: Event<'_>| {
@@ -50,6 +50,6 @@ pub fn incidents(text: &[u8]) -> Vec<Incident> {
         reader.hear(raw, &mut sink);
     }
     reader.finish(&mut sink);
-    found.sort_by_key(|incident| incident.first_line);
+    found.sort_by_key(|incident| incident.id);
     found
 }

@@ -3,5 +3,5 @@
 mod frame;
 mod stack;
 
-pub(crate) use frame::{place, symbolized};
+pub(crate) use frame::place;
 pub(crate) use stack::{Heading, Stack, is_trace_line, stacks};

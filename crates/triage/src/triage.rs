@@ -2,12 +2,11 @@
 
 mod open;
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use crate::prefilter::{self, PREAMBLES};
 use crate::rules::{Rule, rule_of};
-use crate::{Caller, Incident, Kind, Line, ReportLine};
+use crate::{Caller, Incident, Line, ReportLine};
 use open::Open;
 
 /// The bounds of a [`Triage`]. `Default` gives the values documented here.
@@ -127,8 +126,14 @@ impl Triage {
         rule: &Rule,
         sink: &mut dyn FnMut(Event<'_>),
     ) {
-        if let Some(open) = self.open.iter_mut().rev().find(|open| open.absorbs(line, rule)) {
-            open.take(line, text, self.limits, sink);
+        let own = self
+            .open
+            .iter()
+            .rposition(|open| open.caller() == line.caller && open.absorbs(line, rule));
+        if let Some(index) =
+            own.or_else(|| self.open.iter().rposition(|open| open.absorbs(line, rule)))
+        {
+            self.open[index].take(line, text, self.limits, sink);
             return;
         }
         self.close_done(line.caller, sink);
@@ -151,11 +156,12 @@ impl Triage {
         sink: &mut dyn FnMut(Event<'_>),
     ) {
         let heading = may_begin && PREAMBLES.iter().any(|top| text.trim_start().starts_with(top));
-        let taken = self
-            .open
-            .iter_mut()
-            .rev()
-            .any(|open| open.hear(line, text, heading, self.limits, sink));
+        let own = self.open.iter().rposition(|open| open.caller() == line.caller);
+        let others = (0..self.open.len()).rev().filter(|index| Some(*index) != own);
+        let taken = own
+            .into_iter()
+            .chain(others)
+            .any(|index| self.open[index].hear(line, text, heading, self.limits, sink));
         self.close_over(sink);
         if !taken {
             self.keep_preamble(line, text, heading);

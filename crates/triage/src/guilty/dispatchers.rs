@@ -19,13 +19,13 @@ const DISPATCHERS: &[(&str, &str)] = &[
     (
         "threads and work: kernel/kthread.c, kernel/workqueue.c, kernel/task_work.c",
         "\
-         kthread ret_from_fork* process_one_work process_scheduled_works worker_thread \
+         kthread cpu_startup_entry do_idle start_secondary ret_from_fork* process_one_work process_scheduled_works worker_thread \
          task_work_run smpboot_thread_fn kthread_worker_fn",
     ),
     (
         "interrupts and what they put off: kernel/softirq.c, kernel/time",
         "\
-         call_timer_fn \
+         call_timer_fn __hrtimer_run_queues __run_hrtimer \
          tasklet_action* \
          __handle_irq_event_percpu __napi_poll napi_poll net_rx_action \
          rcu_do_batch",
@@ -34,12 +34,12 @@ const DISPATCHERS: &[(&str, &str)] = &[
         "files: fs/read_write.c, fs/open.c, fs/ioctl.c, fs/file_table.c, fs/splice.c, block/ioctl.c",
         "\
          __vfs_read __vfs_write vfs_read vfs_write new_sync_read new_sync_write \
-         do_iter_read do_iter_write do_iter_readv_writev do_loop_readv_writev vfs_ioctl *_compat_ioctl compat_SyS_ioctl __ia32_compat_sys_ioctl __se_compat_sys_ioctl __do_compat_sys_ioctl \
-         *_compat_ioctl compat_SyS_ioctl __ia32_compat_sys_ioctl __se_compat_sys_ioctl \
+         do_iter_read do_iter_write do_iter_readv_writev do_loop_readv_writev *sys_ioctl SyS_ioctl vfs_ioctl compat_SyS_ioctl __ia32_compat_sys_ioctl __se_compat_sys_ioctl __do_compat_sys_ioctl \
+         compat_SyS_ioctl __ia32_compat_sys_ioctl __se_compat_sys_ioctl \
          __do_compat_sys_ioctl do_vfs_ioctl vfs_open do_dentry_open __fput ____fput \
-         vfs_fsync* do_fsync __blkdev_driver_ioctl blkdev_driver_ioctl blkdev_ioctl \
+         vfs_fsync* do_fsync __blkdev_driver_ioctl blkdev_driver_ioctl blkdev_ioctl compat_blkdev_ioctl \
          block_ioctl iterate_dir vfs_splice_read do_splice_to do_splice_from \
-         direct_splice_actor iter_file_splice_write vfs_iter_write vfs_poll do_mount \
+         direct_splice_actor iter_file_splice_write vfs_iter_write vfs_poll \
          vfs_get_tree legacy_get_tree mount_fs vfs_kern_mount do_poll notify_change \
          vfs_fallocate",
     ),
@@ -59,7 +59,7 @@ const DISPATCHERS: &[(&str, &str)] = &[
     (
         "netlink: net/netlink, net/core/rtnetlink.c, net/netfilter/nfnetlink.c",
         "\
-         netlink_rcv_skb rtnetlink_rcv_msg genl_rcv_msg genl_family_rcv_msg* genl_rcv \
+         rtnetlink_rcv_msg \
          nfnetlink_rcv_msg nfnetlink_rcv_batch nfnetlink_rcv netlink_dump \
          __netlink_dump_start sock_diag_rcv_msg xfrm_user_rcv_msg genl_dumpit",
     ),
@@ -71,6 +71,9 @@ const DISPATCHERS: &[(&str, &str)] = &[
     ),
 ];
 
+/// What passes a call on to its like: it is the entry only if it called nothing else.
+const RELAYS: &str = "*_compat_ioctl";
+
 /// Beyond these there is user space, or nothing.
 const BOUNDARIES: &str = "\
          entry_SYSCALL* do_syscall_64 do_fast_syscall_32 ret_fast_syscall ret_from_fork* \
@@ -80,10 +83,16 @@ const BOUNDARIES: &str = "\
 static DISPATCHER_NAMES: LazyLock<Names> =
     LazyLock::new(|| Names::of(DISPATCHERS.iter().map(|(_, names)| *names)));
 
+static RELAY_NAMES: LazyLock<Names> = LazyLock::new(|| Names::of([RELAYS].into_iter()));
+
 static BOUNDARY_NAMES: LazyLock<Names> = LazyLock::new(|| Names::of([BOUNDARIES].into_iter()));
 
 pub(super) fn is_dispatcher(name: &str) -> bool {
     DISPATCHER_NAMES.has(name)
+}
+
+pub(super) fn is_relay(name: &str) -> bool {
+    RELAY_NAMES.has(name)
 }
 
 pub(super) fn is_boundary(name: &str) -> bool {

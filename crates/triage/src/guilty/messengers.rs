@@ -33,32 +33,32 @@ const ALWAYS: &[(&str, &str)] = &[
          do_trap_break handle_page_fault handle_exception trace_page_fault \
          async_page_fault do_async_page_fault irqentry_* entry_trap* retint_* \
          common_interrupt asm_common_interrupt ret_from_intr ret_from_exception \
-         asm_sysvec_* sysvec_* math_error fixup_exception ex_handler_* spurious_* mce_* \
+         asm_sysvec_* sysvec_* math_error __x86_indirect_thunk_* __x86_return_thunk __do_pgm_check pgm_check_handler do_report_trap data_access_common* instruction_access_* bad_page_fault fixup_exception ex_handler_* spurious_* mce_* \
          nmi end_repeat_nmi do_nmi default_do_nmi nmi_handle",
     ),
     (
         "instrumentation: mm/kasan, mm/kmsan, mm/kfence, kernel/kcsan, lib/ubsan.c, kernel/kcov.c",
         "\
-         kasan_* __kasan_* __asan_* asan_* __hwasan_* kmsan_* __msan_* kfence_* \
+         kasan_* __kasan_* __asan_* asan_* __hwasan_* kmsan_* __msan_* msan_* kfence_* \
          __kfence_* kcsan_* __tsan_* ubsan_* __ubsan_* handle_overflow \
          check_memory_region* memory_is_* __sanitizer_* write_comp_data check_kcov_mode \
-         kcov_* qlist_* quarantine_* poison_* unpoison_* stack_depot_* depot_* \
+         kcov_* perf_trace_* trace_event_raw_* __traceiter_* do_perf_trace_* __bpf_trace_* bpf_trace_run* qlist_* quarantine_* poison_* unpoison_* stack_depot_* depot_* \
          set_track* save_stack* __save_stack* stack_trace_* arch_stack_walk* unwind_* \
          __unwind_* instrument_* end_report start_report check_region_inline \
-         check_inlined_region kunit_*",
+         check_inlined_region ",
     ),
     (
         "copy and compare memory: lib/string.c, lib/usercopy.c, arch/*/lib",
         "\
          memcpy* __memcpy* memset* __memset* memmove* __memmove* memcmp bcmp memchr* \
-         memscan memcpy_fromio strlen strnlen strcpy strncpy strlcpy strlcat strcat \
+         memscan memcpy_fromio strlen strnlen_user strncpy_from_user sscanf vsscanf simple_strto* kstrto* jhash* siphash* __siphash* strnlen strcpy strncpy strlcpy strlcat strcat \
          strscpy* sized_strscpy* strcmp strcasecmp strncmp strncasecmp strstr strnstr \
          strchr strnchr strrchr strsep strpbrk strim kstrdup* kmemdup* memdup_user* \
          strndup_user *copy_from_user* *copy_to_user* *copy_to_iter* *copy_from_iter* *copy_page_to_iter _copy_* __copy_* copy_user_* copyin \
          copyout raw_copy_* check_copy_size __check_object_size check_object_size \
          usercopy_abort report_usercopy __check_heap_object check_heap_object \
          __get_user* __put_user* rep_movs* rep_stos* __clear_user clear_user* \
-         fortify_panic __fortify_* crc* __crc* csum_partial* string* vsnprintf snprintf \
+         fortify_panic __fortify_* crc* __crc* csum_partial* string* vsnprintf snprintf hex_string number address_val va_format* widen_string string_nocheck format_decode ptr_to_id __dev_printk _dev_* dev_printk* dev_vprintk* __netdev_printk netdev_info netdev_err netdev_warn netdev_printk \
          sprintf vscnprintf pointer number __writeb* __raw_* logic_in* logic_out* \
          ioread* iowrite*",
     ),
@@ -66,7 +66,7 @@ const ALWAYS: &[(&str, &str)] = &[
         "atomics, bits and counters: include/linux/atomic, lib/refcount.c, lib/percpu_counter.c",
         "\
          atomic_* atomic64_* arch_atomic* raw_atomic* refcount_* __refcount_* kref_* \
-         test_bit set_bit clear_bit test_and_* __read_once* read_word_at_a_time \
+         test_bit find_first_bit find_next_bit _find_* bitmap_* __bitmap_* set_bit clear_bit test_and_* __read_once* read_word_at_a_time \
          percpu_ref_* xchg* cmpxchg*",
     ),
     (
@@ -87,11 +87,11 @@ const ALWAYS: &[(&str, &str)] = &[
          debug_locks* trace_hardirqs* lookup_lock* look_up_lock_class \
          find_lock* match_held_lock __bfs* hlock_* _raw_* do_raw_* spin_* __raw_spin* \
          __raw_read* __raw_write* rwlock_* queued_* native_queued* pv_queued* \
-         __pv_queued* mutex_* __mutex_* ww_mutex_* __ww_mutex* rt_mutex_* __rt_mutex_* \
+         __pv_queued* mutex_* osq_* iput debug_lockdep_rcu* rcu_is_watching rcu_note_context_switch rcu_dynticks* __mutex_* ww_mutex_* __ww_mutex* rt_mutex_* __rt_mutex_* \
          rt_spin_* rt_read_* rt_write_* down down_interruptible down_killable down_trylock down_timeout down_read* down_write* __down* up up_read* up_write* __up* rwsem_* \
-         call_rwsem_* percpu_down* percpu_up* __percpu_* lock_sock* __lock_sock* \
-         release_sock rtnl_lock* console_lock _atomic_dec_and_lock* folio_unlock* \
-         __rtnl_lock rcu_lock* rcu_read_* __rcu_read_* seqcount_* bit_spin_* \
+         call_rwsem_* percpu_down* percpu_up* __percpu_*     \
+            console_lock reacquire_held_locks __task_rq_lock task_rq_lock* _atomic_dec_and_lock* folio_unlock* \
+         rcu_lock* rcu_read_* __rcu_read_* seqcount_* bit_spin_* \
          hlist_bl_lock arch_spin_* arch_read_* arch_write_* local_bh_* __local_bh_* \
          spin_bug spin_dump rwbase_* semaphore_* inode_lock* i_mmap_lock* mmap_*_lock* \
          lock_mm_and* lock_page* __lock_page* folio_lock* __folio_lock* folio_wait_* \
@@ -101,14 +101,14 @@ const ALWAYS: &[(&str, &str)] = &[
     (
         "wait and schedule: kernel/sched, kernel/time/timer.c, kernel/workqueue.c",
         "\
-         schedule* __schedule* io_schedule* context_switch __switch_to* \
+         schedule* __schedule* io_schedule* __wait_on_buffer wait_on_buffer context_switch __switch_to* \
          wait_for_completion* wait_for_common* __wait_for_common do_wait_for_common \
          wait_on_bit* __wait_on_bit* bit_wait* out_of_line_wait_* prepare_to_wait* \
-         finish_wait finish_task_switch* wake_up* __wake_up* autoremove_wake_function \
+         finish_wait finish_task_switch* wake_up wake_up_process wake_up_q wake_up_state wake_up_bit __wake_up* autoremove_wake_function \
          default_wake_function try_to_wake_up preempt_schedule* preempt_count_* \
          ___preempt* _cond_resched __cond_resched* cond_resched ___might_sleep \
          __might_sleep __might_resched __might_fault might_fault might_resched \
-         kthread_stop* kthread_park kthread_flush* wait_woken do_nanosleep msleep* \
+         kthread_stop* kthread_park kthread_flush* wait_woken do_nanosleep msleep* lock_timer_base __try_to_del_timer* __timer_delete* timer_delete* timer_shutdown* detach_if_pending detach_timer enqueue_timer sk_stop_timer* sk_reset_timer \
          usleep* wait_rcu_gp __wait_rcu_gp _synchronize_rcu* __flush_work* flush_work \
          __flush_workqueue flush_workqueue* flush_delayed_work cancel_work_sync \
          cancel_delayed_work_sync __cancel_work* start_flush_work drain_workqueue \
@@ -120,14 +120,14 @@ const ALWAYS: &[(&str, &str)] = &[
         "count, name and tear down objects for their owners: lib/kobject.c, lib/ref_tracker.c, drivers/base, net/core/dev.c",
         "\
          kobject_* __kobject_* kset_* add_uevent_var get_device put_device \
-         get_device_parent device_private_init device_add device_register device_del \
+         get_device_parent device_private_init device_add device_register device_del device_destroy tty_unregister_device tty_register_device* device_create* \
          device_unregister device_release devres_release_* ref_tracker_* \
-         rollback_registered* unregister_netdevice_many* unregister_netdevice_queue*",
+         rollback_registered* unregister_netdevice_many* unregister_netdevice_queue* unregister_netdev unregister_netdev",
     ),
     (
         "allocate and free: mm/slab*.c, mm/page_alloc.c, mm/vmalloc.c, mm/util.c, mm/percpu.c, mm/mempool.c",
         "\
-         kmalloc* __kmalloc* ___kmalloc* __do_kmalloc* kmem_cache_* kzalloc* kcalloc \
+         *kmalloc* ___kmalloc* __do_kmalloc* kmem_cache_* kzalloc* kcalloc \
          krealloc* __do_krealloc kfree kfree_const kfree_sensitive kzfree __kfree \
          __cache_free ___cache_free kvfree* kvmalloc* __kvmalloc* vmalloc* __vmalloc* \
          vzalloc* vfree* __vfree* __vunmap vmap* slab_* __slab_* ___slab_* do_slab_free \
@@ -158,7 +158,7 @@ const FOR_KINDS: &[(&[Kind], &str, &str)] = &[
     (
         &[Kind::Refcount],
         "count references for others: net/core, fs/file_table.c",
-        "sock_hold sock_put sk_free dev_hold dev_put get_net* put_net* fput* get_file*",
+        "kfree_skb* __kfree_skb consume_skb skb_release_* skb_unref sock_hold sock_put sk_free dev_hold dev_put get_net* put_net* fput* get_file*",
     ),
     (
         &[Kind::Odebug, Kind::Lockdep],
@@ -176,7 +176,7 @@ const FOR_KINDS: &[(&[Kind], &str, &str)] = &[
     (
         &[Kind::Lockdep],
         "hold or take locks that are no code of theirs: kernel/workqueue.c, fs/inode.c",
-        "iput process_one_work process_scheduled_works worker_thread kthread",
+        "  process_one_work process_scheduled_works worker_thread kthread",
     ),
     (
         &[Kind::HungTask],
@@ -188,7 +188,29 @@ const FOR_KINDS: &[(&[Kind], &str, &str)] = &[
     (
         &[Kind::MemoryLeak],
         "allocate by way of an object's own function: kernel/bpf, lib/debugobjects.c",
-        "debug_objects_* fill_pool *_map_alloc",
+        "debug_objects_* fill_pool *_map_alloc *alloc_inode",
+    ),
+    (
+        &[Kind::BadPage],
+        "free packets for others: net/core/skbuff.c, net/core/dev.c",
+        "\
+         kfree_skb* __kfree_skb consume_skb skb_free_head skb_release_* sk_skb_reason_drop \
+         __netif_receive_skb* netif_receive_skb*",
+    ),
+    (
+        &[Kind::Lockdep],
+        "lock a socket for its owner: net/core/sock.c",
+        "lock_sock* __lock_sock* release_sock",
+    ),
+    (
+        &[Kind::Kasan],
+        "put work into a queue for others: kernel/workqueue.c",
+        "insert_work __queue_work queue_work_on __queue_delayed_work queue_delayed_work_on",
+    ),
+    (
+        &[Kind::Warning],
+        "make entries for their owners: fs/proc/generic.c",
+        "proc_register proc_create* proc_mkdir* proc_symlink _proc_mkdir",
     ),
     (&[Kind::Warning], "check what drivers submit: drivers/usb/core/urb.c", "usb_submit_urb"),
     (
@@ -196,7 +218,7 @@ const FOR_KINDS: &[(&[Kind], &str, &str)] = &[
         "check a packet's room or a folio's lock: net/core/skbuff.c, mm/filemap.c",
         "\
          skb_panic skb_over_panic skb_under_panic skb_put* skb_push* skb_pull* __skb_pull \
-         sg_init_* assertfail",
+         sg_init_* assertfail *_panic",
     ),
 ];
 

@@ -43,8 +43,12 @@ const RCU_WAITS: &[&str] = &[
 ];
 
 /// Ways of calling other CPUs (kernel/smp.c).
-const CROSS_CALLS: &[&str] =
-    &["smp_call_function_single", "smp_call_function_many", "smp_call_function_many_cond"];
+const CROSS_CALLS: &[&str] = &[
+    "smp_call_function",
+    "smp_call_function_single",
+    "smp_call_function_many",
+    "smp_call_function_many_cond",
+];
 
 /// Whether a CPU waits in it for another: that one is guilty, and not who asked.
 pub(super) fn is_cross_call(function: &str) -> bool {

@@ -1,7 +1,7 @@
 //! The trace that counts, and who is guilty in it.
 
 use super::{Verdict, facts};
-use crate::guilty::{entry, innermost, is_messenger};
+use crate::guilty::{entry, innermost, is_messenger, plain};
 use crate::rules::{Blame, rule_of};
 use crate::trace::{Heading, Stack, is_trace_line, stacks};
 use crate::words::between;
@@ -20,10 +20,29 @@ pub(super) struct Found {
     pub(super) settled: bool,
 }
 
+impl Found {
+    fn has(&self, name: &str) -> bool {
+        self.trace.iter().any(|frame| plain(&frame.function) == plain(name))
+    }
+}
+
 pub(super) fn search(verdict: &Verdict, own: &[ReportLine]) -> Found {
     let mut stacks = stacks(own);
     let pid = facts::pid(own);
     stacks.retain(|stack| stack.pid.is_none() || pid.is_none() || stack.pid == pid);
+    let headless = matches!(
+        verdict.kind,
+        Kind::Kmsan
+            | Kind::Kfence
+            | Kind::Kcsan
+            | Kind::MemoryLeak
+            | Kind::RcuStall
+            | Kind::SoftLockup
+            | Kind::HardLockup
+    );
+    if !headless && stacks.iter().any(|stack| stack.headed && stack.heading == Heading::Call) {
+        stacks.retain(|stack| stack.headed || stack.heading != Heading::Call);
+    }
     let mut found = match verdict.blame {
         Blame::Entry => by_entry(verdict, &stacks),
         _ => by_innermost(verdict, &stacks),
@@ -39,6 +58,10 @@ pub(super) fn search(verdict: &Verdict, own: &[ReportLine]) -> Found {
     found
 }
 
+/// What kernel/hung_task.c shows of everybody else.
+const OTHERS_STACKS: &[&str] =
+    &["Showing all locks held", "NMI backtrace for cpu", "Sending NMI from"];
+
 /// The lines up to where another report begins. An exception says the same more than once before
 /// its trace; after anything else another sentence is another report's.
 pub(super) fn own_lines(kind: Kind, report: &[ReportLine]) -> (&[ReportLine], bool) {
@@ -48,6 +71,10 @@ pub(super) fn own_lines(kind: Kind, report: &[ReportLine]) -> (&[ReportLine], bo
         if is_trace_line(&line.text) {
             frames += 1;
             continue;
+        }
+        if kind == Kind::HungTask && OTHERS_STACKS.iter().any(|other| line.text.starts_with(other))
+        {
+            return (&report[..index], false);
         }
         if line.text.starts_with("FAULT_INJECTION: ") {
             return (&report[..index], true);
@@ -125,13 +152,15 @@ fn name(verdict: &Verdict, own: &[ReportLine], found: &mut Found) {
     let named = verdict.named.clone().filter(|name| !is_messenger(name, verdict.kind));
     match verdict.blame {
         Blame::Hole(_) => found.function = verdict.named.clone(),
-        Blame::InnermostOr(_) => found.function = found.function.take().or(named),
-        Blame::Locker => {
-            if let Some(locker) = locker(own, verdict.kind)
-                && (found.function.is_none() || verdict.head.contains("held"))
-            {
-                found.function = Some(locker);
+        Blame::InnermostOr(_) => {
+            let foreign = verdict.named.as_ref().is_some_and(|name| !found.has(name));
+            if foreign || found.function.is_none() {
+                found.function = named.or_else(|| found.function.take());
             }
+        }
+        Blame::Locker => {
+            let named = locker(own, verdict.kind).or_else(|| found.function.take());
+            found.function = named.or_else(|| chained(&stacks(own), verdict.kind));
         }
         _ if verdict.named.is_some() => found.function = verdict.named.clone(),
         _ => {}
@@ -142,9 +171,25 @@ fn name(verdict: &Verdict, own: &[ReportLine], found: &mut Found) {
     }
 }
 
+/// Who stands in the histories of locks: of work that waits for work the trace tells nothing.
+fn chained(stacks: &[Stack], kind: Kind) -> Option<String> {
+    let histories = stacks.iter().filter(|stack| stack.heading == Heading::History);
+    histories
+        .flat_map(|stack| &stack.frames)
+        .find(|frame| !is_messenger(&frame.function, kind))
+        .map(|frame| frame.function.clone())
+}
+
 /// Who took the first lock that the report names: `(lock){+.+.}, at: [<addr>] function+0x1/0x2`.
 fn locker(own: &[ReportLine], kind: Kind) -> Option<String> {
-    own.iter().filter_map(|line| between(&line.text, ", at: ", "")).find_map(|place| {
+    let told = own.iter().take_while(|line| {
+        let text = line.text.trim();
+        !["the existing dep", "other info", "stack backtrace"]
+            .iter()
+            .any(|end| text.starts_with(end))
+            && !text.ends_with("registered at:")
+    });
+    told.filter_map(|line| between(&line.text, ", at: ", "")).find_map(|place| {
         let symbol = place.trim().rsplit(' ').find(|word| word.contains("+0x"))?;
         let name = symbol.split('+').next()?;
         (!is_messenger(name, kind)).then(|| name.to_owned())

@@ -23,8 +23,8 @@ pub(crate) struct Verdict {
     pub(crate) title: Option<String>,
     /// The sentence is not whole.
     pub(crate) garbled: bool,
-    /// A trace belongs to it.
-    pub(crate) traced: bool,
+    /// Where no function is known, none is missed in the title.
+    pub(crate) bare: bool,
     /// The lines before the sentence and the first ones after it.
     preamble: String,
 }
@@ -51,7 +51,7 @@ impl Verdict {
             place: None,
             title: None,
             garbled: false,
-            traced: rule.kind == Kind::Panic,
+            bare: false,
             preamble: preamble(before, report),
         };
         if let Some(refine) = rule.refine {

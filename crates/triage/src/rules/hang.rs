@@ -54,5 +54,5 @@ pub(super) const RULES: &[Rule] = &[
     .blame(Blame::Silent),
     Rule::new("BUG: workqueue lockup - pool%s", "BUG: workqueue lockup", Kind::WorkqueueLockup)
         .class("HANG")
-        .blame(Blame::Silent),
+        .blame(Blame::Nobody),
 ];

@@ -30,7 +30,8 @@ pub(super) const RULES: &[Rule] = &[
     lock("BUG: Invalid wait context", "BUG: Invalid wait context").blame(Blame::Locker),
     // include/linux/rcupdate.h by way of `lockdep_rcu_suspicious`.
     lock("WARNING: suspicious RCU usage", "WARNING: suspicious RCU usage"),
-    lock("INFO: suspicious RCU usage", "INFO: suspicious RCU usage"),
+    Rule::new("INFO: suspicious RCU usage", "INFO: suspicious RCU usage", Kind::Lockdep)
+        .blame(Blame::Innermost),
     // `print_unlock_imbalance_bug`, `print_freed_lock_bug`, `print_held_locks_bug`,
     // `lockdep_sys_exit`, `print_lock_nested_lock_not_held`, `print_lock_contention_bug`.
     lock("WARNING: bad unlock balance detected", "WARNING: bad unlock balance"),

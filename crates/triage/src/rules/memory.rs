@@ -23,7 +23,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("BUG: Bad page state: %s", "BUG: Bad page state", Kind::BadPage)
         .blame(Blame::Innermost),
     Rule::new("BUG: Bad page map in process %s", "BUG: Bad page map", Kind::BadPage)
-        .blame(Blame::Nobody),
+        .blame(Blame::Silent),
     Rule::new("BUG: Bad page cache in process %s", "BUG: Bad page cache", Kind::BadPage)
         .blame(Blame::Innermost),
     Rule::new("BUG: Bad rss-counter state %s", "BUG: Bad rss-counter state", Kind::BadPage)
@@ -35,16 +35,20 @@ pub(super) const RULES: &[Rule] = &[
     )
     .blame(Blame::Nobody),
     Rule::new("Kernel memory exposure attempt detected %s", "BUG: bad usercopy", Kind::Bug)
+        .class("BUG")
         .blame(Blame::Innermost),
     Rule::new("Kernel memory overwrite attempt detected %s", "BUG: bad usercopy", Kind::Bug)
+        .class("BUG")
         .blame(Blame::Innermost),
     Rule::new("kernel memory exposure attempt detected %s", "BUG: bad usercopy", Kind::Bug)
+        .class("BUG")
         .blame(Blame::Innermost),
     Rule::new("kernel memory overwrite attempt detected %s", "BUG: bad usercopy", Kind::Bug)
+        .class("BUG")
         .blame(Blame::Innermost),
     Rule::new("INFO: Freed in %s", "INFO: Freed in {0}", Kind::Bug).refine(part),
     Rule::new("INFO: Allocated in %s", "INFO: Allocated in {0}", Kind::Bug).refine(part),
-    Rule::new("BUG %s (%s): %s", "BUG: {2}", Kind::Bug).blame(Blame::Silent),
+    Rule::new("BUG %s (%s): %s", "BUG: {2}", Kind::Bug).class("DoS").blame(Blame::Silent),
 ];
 
 /// The beginning of the slab's report is lost.

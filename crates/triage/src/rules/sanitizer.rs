@@ -71,6 +71,7 @@ fn access(lines: &[ReportLine], verdict: &mut Verdict) {
         (_, _, "Read") => "KASAN-READ",
         _ => "KASAN-WRITE",
     });
+    verdict.bare = verdict.named.is_none();
     if let Some(told) = told {
         verdict.head.push(' ');
         verdict.head.push_str(told);

@@ -17,8 +17,7 @@ pub(super) const RULES: &[Rule] = &[
         "WARNING: kernel stack regs at %s has bad '%s' value",
         "WARNING: kernel stack regs has bad '{1}' value",
         Kind::Warning,
-    )
-    .class("WARNING"),
+    ),
     Rule::new(
         "WARNING: kernel stack frame pointer at %s has bad value",
         "WARNING: kernel stack frame pointer has bad value",

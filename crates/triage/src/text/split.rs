@@ -33,6 +33,9 @@ impl Splitter {
     }
 }
 
+/// getty's prompt, which a kernel's line follows on a serial console.
+const LOGIN: &[u8] = b" login: ";
+
 /// Takes a line apart where a time stamp stands in its middle.
 fn pieces(raw: &[u8], line: Line<'_>, each: &mut dyn FnMut(Line<'_>)) {
     let (mut line, mut rest) = (line, raw);
@@ -53,6 +56,11 @@ fn pieces(raw: &[u8], line: Line<'_>, each: &mut dyn FnMut(Line<'_>)) {
         rest = &rest[at + length..];
         rest = after_stamp(rest, &mut line);
         from = 0;
+    }
+    if line.time.is_none()
+        && let Some(at) = memchr::memmem::find(&rest[..rest.len().min(80)], LOGIN)
+    {
+        rest = &rest[at + LOGIN.len()..];
     }
     let text = if line.time.is_none() { without_date(rest) } else { rest };
     each(Line { text, ..line });

@@ -19,6 +19,8 @@ pub(crate) enum Heading {
 #[derive(Clone, Debug)]
 pub(crate) struct Stack {
     pub(crate) heading: Heading,
+    /// A line above it says that it is one.
+    pub(crate) headed: bool,
     /// Of whom it is, where `CPU: … PID: …` stands above it.
     pub(crate) pid: Option<u32>,
     /// Index of its last line.
@@ -82,7 +84,6 @@ const CALLS: &[&str] = &[
     "stack backtrace:",
     "Call Trace (",
     "Backtrace (",
-    "[<c",
     "backtrace (crc",
 ];
 
@@ -107,6 +108,8 @@ struct Reader {
     section: Section,
     history: bool,
     pid: Option<u32>,
+    /// Another's stack began since the last frame.
+    broken: bool,
 }
 
 impl Reader {
@@ -114,26 +117,31 @@ impl Reader {
         let trimmed = text.trim();
         if let Some(place) = place_of(trimmed) {
             self.place(index, place);
-        } else if CALLS.iter().any(|call| trimmed.starts_with(call)) && frame(text).is_none() {
+        } else if (trimmed.ends_with("Call Trace:")
+            || CALLS.iter().any(|call| trimmed.starts_with(call)))
+            && frame(text).is_none()
+        {
             let history = self.history && !trimmed.starts_with("stack backtrace");
-            self.open(index, if history { Heading::History } else { Heading::Call });
+            self.open(index, if history { Heading::History } else { Heading::Call }, true);
         } else if is_history(trimmed) {
             self.history = true;
-            self.open(index, Heading::History);
+            self.open(index, Heading::History, true);
         } else if let Some(section) = section(text) {
             self.section = section;
         } else if let Some(found) = frame(text) {
             self.frame(index, text, found);
-        } else if trimmed.starts_with("CPU: ") || trimmed.starts_with("NMI backtrace") {
+        } else if is_break(trimmed) {
             self.history = false;
             self.section = Section::Task;
             self.pid = between(trimmed, " PID: ", " Comm: ").and_then(number);
+            self.broken = true;
         }
     }
 
-    fn open(&mut self, first: usize, heading: Heading) {
+    fn open(&mut self, first: usize, heading: Heading, headed: bool) {
         self.section = Section::Task;
-        self.stacks.push(Stack { heading, pid: self.pid, last: first, frames: Vec::new() });
+        self.broken = false;
+        self.stacks.push(Stack { heading, headed, pid: self.pid, last: first, frames: Vec::new() });
     }
 
     /// An interrupted place inside a stack is a frame of it; before one it stands alone.
@@ -142,7 +150,9 @@ impl Reader {
         found.reliable = true;
         match self.stacks.last_mut() {
             Some(stack)
-                if !stack.frames.is_empty()
+                if stack.headed
+                    && !self.broken
+                    && !stack.frames.is_empty()
                     && stack.heading == Heading::Call
                     && index - stack.last < 40 =>
             {
@@ -152,7 +162,7 @@ impl Reader {
                 stack.push(index, found);
             }
             _ => {
-                self.open(index, Heading::Place);
+                self.open(index, Heading::Place, true);
                 if let Some(stack) = self.stacks.last_mut() {
                     stack.push(index, found);
                 }
@@ -162,9 +172,11 @@ impl Reader {
 
     fn frame(&mut self, index: usize, text: &str, mut found: Frame) {
         found.section = self.section;
-        let headed = self.stacks.last().is_some_and(|stack| stack.heading != Heading::Place);
+        let headed = self.stacks.last().is_some_and(|stack| {
+            stack.heading != Heading::Place && (!self.broken || stack.frames.is_empty())
+        });
         if !headed {
-            self.open(index, Heading::Call);
+            self.open(index, Heading::Call, false);
         }
         let Some(stack) = self.stacks.last_mut() else { return };
         if stack.frames.is_empty()
@@ -184,6 +196,16 @@ impl Stack {
         self.last = index;
         self.frames.push(frame);
     }
+}
+
+/// Whether the line stands above another task's or CPU's stack: lib/dump_stack.c,
+/// lib/nmi_backtrace.c, kernel/sched/core.c `sched_show_task`, kernel/rcu/tree_stall.h.
+fn is_break(text: &str) -> bool {
+    const BREAKS: &[&str] =
+        &["CPU: ", "NMI backtrace", "task:", "Task dump", "Sending NMI", "Showing all locks"];
+    BREAKS.iter().any(|begin| text.starts_with(begin))
+        || text.contains(" running task ")
+        || text.ends_with("kthread stack dump:")
 }
 
 fn is_history(text: &str) -> bool {

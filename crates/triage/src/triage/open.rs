@@ -278,7 +278,8 @@ fn is_report_line(text: &str) -> bool {
         "hex dump",
     ];
     let trimmed = text.trim_start();
-    trimmed.len() < text.len()
+    text.contains("+0x")
+        || trimmed.len() < text.len()
         || trimmed.is_empty()
         || is_trace_line(text)
         || BEGINNINGS.iter().any(|beginning| trimmed.starts_with(beginning))
