@@ -10,6 +10,10 @@ pub(crate) use name::{Named, named, plain};
 
 use crate::{Frame, Kind};
 
+/// The thread that begins and ends RCU's grace periods (kernel/rcu/tree.c). A stall's report shows
+/// it because it waits, too.
+pub(crate) const GRACE_PERIODS: &str = "rcu_gp_kthread";
+
 /// The innermost frame that is no messenger for this kind of incident.
 pub(crate) fn innermost(frames: &[Frame], kind: Kind) -> Option<usize> {
     let innocent = |frame: &Frame| frame.inline || is_messenger(&frame.function, kind);
@@ -48,6 +52,19 @@ pub(crate) fn entry(frames: &[Frame], kind: Kind) -> Option<usize> {
 /// Whether the function only tells of what others did.
 pub(crate) fn is_messenger(function: &str, kind: Kind) -> bool {
     messengers::is_messenger(plain(function), kind)
+}
+
+/// Whether a list of this module has the name.
+#[cfg(test)]
+pub(crate) fn is_named(function: &str) -> bool {
+    let name = plain(function);
+    Kind::ALL.iter().any(|kind| messengers::is_messenger(name, *kind))
+        || dispatchers::is_dispatcher(name)
+        || dispatchers::is_relay(name)
+        || dispatchers::is_boundary(name)
+        || name::named(name).name != name
+        || name::is_cross_call(name)
+        || name == GRACE_PERIODS
 }
 
 /// Beyond the system call or the thread's start there is nobody to blame.

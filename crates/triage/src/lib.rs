@@ -22,6 +22,8 @@ mod normal;
 mod prefilter;
 mod report;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod text;
 mod trace;
 mod triage;
@@ -30,5 +32,6 @@ mod words;
 pub use fingerprint::Fingerprint;
 pub use incident::{Corruption, Frame, Incident, Kind, ReportLine, Section, Severity};
 pub use line::{Caller, Line};
+pub use prefilter::may_begin;
 pub use text::{Text, incidents};
 pub use triage::{Event, Limits, Triage};

@@ -23,8 +23,8 @@ fn word_to(word: &str, out: &mut String) {
             (2 + digits, "ADDR")
         } else if !name && digits >= 8 && rest[..digits].bytes().any(|byte| byte.is_ascii_digit()) {
             (digits, "ADDR")
-        } else if !name && first.is_ascii_digit() {
-            (rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()), "NUM")
+        } else if first.is_ascii_digit() && (!name || decimals(rest) > 3) {
+            (decimals(rest), "NUM")
         } else {
             (first.len_utf8(), "")
         };
@@ -32,6 +32,10 @@ fn word_to(word: &str, out: &mut String) {
         name = put.is_empty() && (first.is_ascii_alphanumeric() || first == '_');
         rest = &rest[length..];
     }
+}
+
+fn decimals(text: &str) -> usize {
+    text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())
 }
 
 #[cfg(test)]

@@ -20,17 +20,22 @@ pub(crate) const PREAMBLES: &[&str] = &[
 ];
 
 static BEGINNINGS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let all =
-        rules::beginnings().chain(rules::PREFIXES.iter().copied()).chain(PREAMBLES.iter().copied());
+    let all = rules::beginnings().chain(rules::PREFIXES.iter().copied());
     AhoCorasick::builder()
         .kind(Some(AhoCorasickKind::DFA))
         .start_kind(StartKind::Anchored)
-        .build(all.chain(["CPU", "Linux version "]))
+        .build(all.chain(PREAMBLES.iter().copied()))
         .ok()
 });
 
-/// Whether a line may begin an incident. Never false of one that does.
-pub(crate) fn may_begin(text: &[u8]) -> bool {
-    let text = text.trim_ascii_start();
-    BEGINNINGS.as_ref().is_none_or(|all| all.is_match(Input::new(text).anchored(Anchored::Yes)))
+static MIDDLES: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::new(rules::middles()).ok());
+
+/// Whether a line of text may begin an incident, or stand above the sentence that does. Never
+/// false of one that does; a caller that keeps a [`Triage`](crate::Triage) for each of many
+/// machines may leave out the other lines as long as nothing is open.
+pub fn may_begin(text: &[u8]) -> bool {
+    let start = text.trim_ascii_start();
+    BEGINNINGS.as_ref().is_none_or(|all| all.is_match(Input::new(start).anchored(Anchored::Yes)))
+        || MIDDLES.as_ref().is_none_or(|all| all.is_match(text))
 }

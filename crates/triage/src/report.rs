@@ -19,9 +19,15 @@ pub(crate) fn analyse(incident: &mut Incident, head: usize, complete: bool) {
     let lines = std::mem::take(&mut incident.lines);
     let report = lines.get(head..).unwrap_or_default();
     if let Some((rule, holes)) = report.first().and_then(|line| rule_of(&line.text)) {
-        let (own, interrupted) = found::own_lines(rule.kind, report);
+        let (own, interrupted) = found::own_lines(rule.kind, incident.caller.is_some(), report);
         let verdict = Verdict::new(rule, &holes, &lines[..head], own);
-        let found = Found { interrupted, ..found::search(&verdict, own) };
+        let mut found = Found { interrupted, ..found::search(&verdict, own) };
+        if interrupted
+            && own.len() < report.len()
+            && report[own.len()].text.starts_with("FAULT_INJECTION")
+        {
+            found.function = None;
+        }
         facts::gather(incident, report);
         incident.panicked =
             report.iter().any(|line| line.text.contains("Kernel panic - not syncing"));
@@ -33,7 +39,7 @@ pub(crate) fn analyse(incident: &mut Incident, head: usize, complete: bool) {
 fn conclude(incident: &mut Incident, verdict: &Verdict, found: Found, complete: bool) {
     incident.kind = verdict.kind;
     incident.class = verdict.class.map(str::to_owned);
-    incident.severity = verdict.kind.severity();
+    incident.severity = verdict.severity.unwrap_or(verdict.kind.severity());
     if incident.panicked {
         incident.severity = Severity::Fatal;
     }
@@ -43,7 +49,11 @@ fn conclude(incident: &mut Incident, verdict: &Verdict, found: Found, complete: 
     incident.trace = found.trace;
     let function = found.function.as_deref().map(guilty::named);
     entitle(incident, verdict, function.as_ref(), complete);
-    incident.function = function.map(|function| function.name);
+    incident.function = match found.inner.filter(|_| verdict.blame == Blame::Entry) {
+        Some(inner) => Some(guilty::plain(&incident.trace[inner].function).to_owned()),
+        None => function.map(|function| function.name).filter(|_| verdict.blame != Blame::Nobody),
+    };
+    incident.guilty = found.inner.or(found.guilty);
     locate(incident, verdict);
     let significant = significant(incident, verdict);
     incident.fingerprint = crate::Fingerprint::of(&incident.title, significant);
@@ -76,7 +86,7 @@ fn entitle(incident: &mut Incident, verdict: &Verdict, function: Option<&Named>,
 fn corruption(verdict: &Verdict, found: &Found) -> Option<Corruption> {
     match verdict.blame {
         _ if verdict.garbled => Some(Corruption::Garbled),
-        Blame::Nobody | Blame::Hole(_) => None,
+        Blame::Nobody | Blame::Hole(_) | Blame::OnlyLocker => None,
         Blame::Silent => (!found.stacked).then_some(Corruption::NoTrace),
         _ if found.interrupted => Some(Corruption::Interleaved),
         _ if found.function.is_none() => Some(Corruption::NoTrace),

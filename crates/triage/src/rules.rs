@@ -13,7 +13,7 @@ mod warning;
 
 use crate::form;
 use crate::report::Verdict;
-use crate::{Kind, ReportLine};
+use crate::{Kind, ReportLine, Severity};
 
 /// A sentence of the kernel that begins an incident.
 pub(crate) struct Rule {
@@ -30,6 +30,8 @@ pub(crate) struct Rule {
     pub(crate) alike: Option<&'static str>,
     /// What other lines of the report say to it.
     pub(crate) refine: Option<fn(&[ReportLine], &mut Verdict)>,
+    /// How bad it is, where it is not as bad as its kind.
+    pub(crate) severity: Option<Severity>,
 }
 
 /// Which function is guilty.
@@ -50,11 +52,26 @@ pub(crate) enum Blame {
     InnermostOr(usize),
     /// Whoever took the lock that the report names, or the innermost one.
     Locker,
+    /// The other way round.
+    InnermostOrLocker,
+    /// Whoever took the lock that the report names; no trace is printed.
+    OnlyLocker,
+    /// Who allocated the memory: who stumbles over its state is chance (mm/page_owner.c).
+    Owner,
 }
 
 impl Rule {
     pub(crate) const fn new(form: &'static str, title: &'static str, kind: Kind) -> Rule {
-        Rule { form, title, kind, class: None, blame: Blame::Nobody, alike: None, refine: None }
+        Rule {
+            form,
+            title,
+            kind,
+            class: None,
+            blame: Blame::Nobody,
+            alike: None,
+            refine: None,
+            severity: None,
+        }
     }
 
     pub(crate) const fn class(mut self, class: &'static str) -> Rule {
@@ -69,6 +86,11 @@ impl Rule {
 
     pub(crate) const fn alike(mut self, alike: &'static str) -> Rule {
         self.alike = Some(alike);
+        self
+    }
+
+    pub(crate) const fn severity(mut self, severity: Severity) -> Rule {
+        self.severity = Some(severity);
         self
     }
 
@@ -114,17 +136,25 @@ pub(crate) const PREFIXES: &[&str] = &[
 pub(crate) fn rule_of(text: &str) -> Option<(&'static Rule, Vec<&str>)> {
     let mut text = text.trim();
     loop {
-        let rules = TABLES.iter().flat_map(|table| table.iter());
-        if let Some(found) =
-            rules.filter_map(|rule| Some((rule, form::holes(rule.form, text)?))).next()
-        {
-            return Some(found);
+        let mut rules = TABLES.iter().flat_map(|table| table.iter());
+        let found = rules.find_map(|rule| Some((rule, form::holes(rule.form, text)?)));
+        if found.is_some() {
+            return found;
         }
         text = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix))?;
     }
 }
 
-/// The literals that the prefilter looks for.
+/// The literals that sentences begin with, for the prefilter.
 pub(crate) fn beginnings() -> impl Iterator<Item = &'static str> {
-    TABLES.iter().flat_map(|table| table.iter()).map(|rule| form::beginning(rule.form))
+    forms().map(form::beginning).filter(|beginning| !beginning.is_empty())
+}
+
+/// The first literals of sentences that begin with a name.
+pub(crate) fn middles() -> impl Iterator<Item = &'static str> {
+    forms().filter(|form| form.starts_with('%')).map(|form| form::beginning(&form[2..]))
+}
+
+fn forms() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().flat_map(|table| table.iter()).map(|rule| rule.form)
 }

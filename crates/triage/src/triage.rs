@@ -96,6 +96,9 @@ impl Triage {
         }
         self.close_quiet(line.time, sink);
         let text = String::from_utf8_lossy(line.text);
+        if is_wish(&text) {
+            self.finish(sink);
+        }
         if let Some((rule, _)) = may_begin.then(|| rule_of(&text)).flatten() {
             self.sentence(&line, &text, rule, sink);
         } else {
@@ -107,6 +110,11 @@ impl Triage {
     /// with [`Triage::finish`]; 10 s are what [`Limits::quiet_us`] is.
     pub fn is_open(&self) -> bool {
         !self.open.is_empty()
+    }
+
+    /// The incidents that are open, as far as they are known, in the order in which they began.
+    pub fn open(&self) -> impl Iterator<Item = &Incident> {
+        self.open.iter().map(Open::incident)
     }
 
     /// Closes what is open: the boot or the text ended, or nothing came for long. More lines may
@@ -129,9 +137,9 @@ impl Triage {
         let own = self
             .open
             .iter()
-            .rposition(|open| open.caller() == line.caller && open.absorbs(line, rule));
+            .rposition(|open| open.caller() == line.caller && open.absorbs(line, text, rule));
         if let Some(index) =
-            own.or_else(|| self.open.iter().rposition(|open| open.absorbs(line, rule)))
+            own.or_else(|| self.open.iter().rposition(|open| open.absorbs(line, text, rule)))
         {
             self.open[index].take(line, text, self.limits, sink);
             return;
@@ -173,7 +181,7 @@ impl Triage {
         let known = self.preambles.iter().position(|preamble| preamble.caller == line.caller);
         match known {
             Some(index) if heading && text.contains("cut here") => {
-                self.preambles[index].lines = vec![kept]
+                self.preambles[index].lines = vec![kept];
             }
             Some(index) => {
                 self.preambles[index].lines.push(kept);
@@ -224,4 +232,10 @@ impl Triage {
             }
         }
     }
+}
+
+/// Somebody wants the kernel to crash: what follows has no other cause (drivers/tty/sysrq.c:
+/// `__handle_sysrq`).
+fn is_wish(text: &str) -> bool {
+    text.starts_with("sysrq: ") && text.contains("rigger a crash")
 }

@@ -36,7 +36,7 @@ const DISPATCHERS: &[(&str, &str)] = &[
          __vfs_read __vfs_write vfs_read vfs_write new_sync_read new_sync_write \
          do_iter_read do_iter_write do_iter_readv_writev do_loop_readv_writev *sys_ioctl SyS_ioctl vfs_ioctl compat_SyS_ioctl __ia32_compat_sys_ioctl __se_compat_sys_ioctl __do_compat_sys_ioctl \
          compat_SyS_ioctl __ia32_compat_sys_ioctl __se_compat_sys_ioctl \
-         __do_compat_sys_ioctl do_vfs_ioctl vfs_open do_dentry_open __fput ____fput \
+         __do_compat_sys_ioctl do_vfs_ioctl vfs_open proc_reg_* do_dentry_open __fput ____fput \
          vfs_fsync* do_fsync __blkdev_driver_ioctl blkdev_driver_ioctl blkdev_ioctl compat_blkdev_ioctl \
          block_ioctl iterate_dir vfs_splice_read do_splice_to do_splice_from \
          direct_splice_actor iter_file_splice_write vfs_iter_write vfs_poll \

@@ -10,7 +10,7 @@ const ALWAYS: &[(&str, &str)] = &[
     (
         "print the report: lib/dump_stack.c, kernel/panic.c, lib/bug.c",
         "\
-         dump_stack* __dump_stack show_stack* show_trace* dump_backtrace* \
+         dump_stack* __dump_stack __panic rust_helper_BUG *rust_begin_unwind* *core9panicking* __set_page_owner show_stack* show_trace* dump_backtrace* \
          unwind_backtrace walk_stackframe panic vpanic nmi_panic get_taint printk_* __printk_* console_unlock console_flush_all check_panic_on_warn \
          print_tainted __warn* warn_slowpath* warn_bogus* report_bug __report_bug \
          handle_bug fixup_bug bug_handler call_break_hook brk_handler bug_brk_handler \
@@ -87,7 +87,7 @@ const ALWAYS: &[(&str, &str)] = &[
          debug_locks* trace_hardirqs* lookup_lock* look_up_lock_class \
          find_lock* match_held_lock __bfs* hlock_* _raw_* do_raw_* spin_* __raw_spin* \
          __raw_read* __raw_write* rwlock_* queued_* native_queued* pv_queued* \
-         __pv_queued* mutex_* osq_* iput debug_lockdep_rcu* rcu_is_watching rcu_note_context_switch rcu_dynticks* __mutex_* ww_mutex_* __ww_mutex* rt_mutex_* __rt_mutex_* \
+         __pv_queued* mutex_* raw_spin_* raw_read_* raw_write_* osq_* iput debug_lockdep_rcu* rcu_is_watching rcu_note_context_switch rcu_dynticks* __mutex_* ww_mutex_* __ww_mutex* rt_mutex_* __rt_mutex_* \
          rt_spin_* rt_read_* rt_write_* down down_interruptible down_killable down_trylock down_timeout down_read* down_write* __down* up up_read* up_write* __up* rwsem_* \
          call_rwsem_* percpu_down* percpu_up* __percpu_*     \
             console_lock reacquire_held_locks __task_rq_lock task_rq_lock* _atomic_dec_and_lock* folio_unlock* \
@@ -123,6 +123,17 @@ const ALWAYS: &[(&str, &str)] = &[
          get_device_parent device_private_init device_add device_register device_del device_destroy tty_unregister_device tty_register_device* device_create* \
          device_unregister device_release devres_release_* ref_tracker_* \
          rollback_registered* unregister_netdevice_many* unregister_netdevice_queue* unregister_netdev unregister_netdev",
+    ),
+    (
+        "look up and drop pages of files: mm/filemap.c, mm/truncate.c, mm/swap.c; addresses of memory: arch/*/mm/physaddr.c",
+        "\
+         find_get_* find_lock_* filemap_get_* __filemap_get_* pagecache_get_page \
+         truncate_inode_page* do_read_cache_folio do_read_cache_page __phys_addr* \
+         __virt_addr_valid virt_to_* __virt_to_phys*",
+    ),
+    (
+        "free packets for others: net/core/skbuff.c",
+        "kfree_skb* __kfree_skb skb_release_* skb_free_head sk_skb_reason_drop",
     ),
     (
         "allocate and free: mm/slab*.c, mm/page_alloc.c, mm/vmalloc.c, mm/util.c, mm/percpu.c, mm/mempool.c",
@@ -192,10 +203,13 @@ const FOR_KINDS: &[(&[Kind], &str, &str)] = &[
     ),
     (
         &[Kind::BadPage],
-        "free packets for others: net/core/skbuff.c, net/core/dev.c",
-        "\
-         kfree_skb* __kfree_skb consume_skb skb_free_head skb_release_* sk_skb_reason_drop \
-         __netif_receive_skb* netif_receive_skb*",
+        "allocate a page for its owner: mm/filemap.c, net/core/page_pool.c",
+        "filemap_alloc_folio* page_pool_* __page_pool_* __page_cache_alloc* folio_alloc* vma_alloc*",
+    ),
+    (
+        &[Kind::Warning, Kind::Bug],
+        "drop a name for its holder: fs/dcache.c",
+        "dput fast_dput __dput",
     ),
     (
         &[Kind::Lockdep],

@@ -80,8 +80,8 @@ fn system_call(function: &str) -> Option<String> {
     if let Some(call) = bare.iter().find_map(|bare| function.strip_prefix(bare)) {
         return Some(call.to_owned());
     }
-    let wrapped = WRAPPERS.iter().filter_map(|wrapper| function.strip_prefix(wrapper));
-    let call = wrapped.filter_map(|rest| rest.strip_prefix("sys_")).next();
+    let mut wrapped = WRAPPERS.iter().filter_map(|wrapper| function.strip_prefix(wrapper));
+    let call = wrapped.find_map(|rest| rest.strip_prefix("sys_"));
     call.or_else(|| function.strip_prefix("SyS_")).map(|call| format!("sys_{call}"))
 }
 

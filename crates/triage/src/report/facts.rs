@@ -21,10 +21,10 @@ pub(super) fn gather(incident: &mut Incident, report: &[ReportLine]) {
             if incident.modules.is_empty() {
                 incident.modules = modules(list);
             }
-        } else if let Some(bytes) = text.strip_prefix("Code: ") {
-            if !in_user {
-                incident.code.get_or_insert_with(|| bytes.trim().to_owned());
-            }
+        } else if let Some(bytes) = text.strip_prefix("Code: ")
+            && !in_user
+        {
+            incident.code.get_or_insert_with(|| bytes.trim().to_owned());
         }
     }
 }

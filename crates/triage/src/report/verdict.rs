@@ -2,12 +2,13 @@
 
 use crate::normal::normal;
 use crate::rules::{Blame, Rule};
-use crate::{Kind, ReportLine};
+use crate::{Kind, ReportLine, Severity};
 
 /// A rule with its holes filled.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) kind: Kind,
+    pub(crate) severity: Option<Severity>,
     pub(crate) class: Option<&'static str>,
     /// The title before ` in function`.
     pub(crate) head: String,
@@ -42,6 +43,7 @@ impl Verdict {
         };
         let mut verdict = Verdict {
             kind: rule.kind,
+            severity: rule.severity,
             class: rule.class,
             head: filled(rule.title, holes),
             alike: rule.alike,

@@ -25,8 +25,10 @@ pub(super) const RULES: &[Rule] = &[
     deadlock("INFO: possible irq lock inversion dependency detected"),
     deadlock("WARNING: %s-safe -> %S lock order detected"),
     deadlock("INFO: %s-safe -> %S lock order detected"),
-    lock("WARNING: inconsistent lock state", "inconsistent lock state").blame(Blame::Locker),
-    lock("INFO: inconsistent lock state", "inconsistent lock state").blame(Blame::Locker),
+    lock("WARNING: inconsistent lock state", "inconsistent lock state")
+        .blame(Blame::InnermostOrLocker),
+    lock("INFO: inconsistent lock state", "inconsistent lock state")
+        .blame(Blame::InnermostOrLocker),
     lock("BUG: Invalid wait context", "BUG: Invalid wait context").blame(Blame::Locker),
     // include/linux/rcupdate.h by way of `lockdep_rcu_suspicious`.
     lock("WARNING: suspicious RCU usage", "WARNING: suspicious RCU usage"),
@@ -45,12 +47,12 @@ pub(super) const RULES: &[Rule] = &[
         "WARNING: lock held when returning to user space!",
         "WARNING: lock held when returning to user space",
     )
-    .blame(Blame::Locker),
+    .blame(Blame::OnlyLocker),
     lock(
         "BUG: lock held when returning to user space!",
         "BUG: lock held when returning to user space",
     )
-    .blame(Blame::Locker),
+    .blame(Blame::OnlyLocker),
     lock("WARNING: Nested lock was not taken", "WARNING: nested lock was not taken"),
     lock("BUG: Nested lock was not taken", "BUG: nested lock was not taken"),
     Rule::new(

@@ -19,9 +19,8 @@ pub(super) const RULES: &[Rule] = &[
     list("list_add double add"),
     list("plist corruption"),
     Rule::new("BUG: Bad page state in process %s", "BUG: Bad page state", Kind::BadPage)
-        .blame(Blame::Innermost),
-    Rule::new("BUG: Bad page state: %s", "BUG: Bad page state", Kind::BadPage)
-        .blame(Blame::Innermost),
+        .blame(Blame::Owner),
+    Rule::new("BUG: Bad page state: %s", "BUG: Bad page state", Kind::BadPage).blame(Blame::Owner),
     Rule::new("BUG: Bad page map in process %s", "BUG: Bad page map", Kind::BadPage)
         .blame(Blame::Silent),
     Rule::new("BUG: Bad page cache in process %s", "BUG: Bad page cache", Kind::BadPage)

@@ -39,15 +39,13 @@ pub(super) const RULES: &[Rule] = &[
         "kernel panic: Out of memory",
         Kind::OomPanic,
     )
-    .class("DoS")
-    .blame(Blame::Silent),
+    .class("DoS"),
     Rule::new(
         "Kernel panic - not syncing: System is deadlocked on memory",
         "kernel panic: System is deadlocked on memory",
         Kind::OomPanic,
     )
-    .class("DoS")
-    .blame(Blame::Silent),
+    .class("DoS"),
     Rule::new(
         "Kernel panic - not syncing: out of memory%s",
         "kernel panic: out of memory",

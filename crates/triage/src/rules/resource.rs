@@ -1,15 +1,15 @@
 //! What runs out or is not given back.
 
 use super::{Blame, Rule};
-use crate::Kind;
+use crate::report::Verdict;
+use crate::{Kind, ReportLine, Severity};
 
-/// mm/kmemleak.c `print_unreferenced` (by way of its readers), net/core/dev.c
-/// `netdev_wait_allrefs`, mm/oom_kill.c `oom_kill_process`, mm/page_alloc.c `warn_alloc`,
-/// fs/super.c `generic_shutdown_super`.
 pub(super) const RULES: &[Rule] = &[
+    // mm/kmemleak.c: `print_unreferenced`, by way of its readers.
     Rule::new("BUG: memory leak", "memory leak", Kind::MemoryLeak)
         .class("LEAK")
         .blame(Blame::Innermost),
+    // net/core/dev.c: `netdev_wait_allrefs_any`; fs/super.c: `generic_shutdown_super`.
     Rule::new(
         "unregister_netdevice: waiting for %s to become free",
         "unregister_netdevice: waiting for DEV to become free",
@@ -21,5 +21,40 @@ pub(super) const RULES: &[Rule] = &[
         "VFS: Busy inodes after unmount (use-after-free)",
         Kind::Filesystem,
     )
-    .class("DoS"),
+    .class("DoS")
+    .severity(Severity::Critical),
+    // mm/oom_kill.c: `dump_header` first, `__oom_kill_process` last.
+    oom("%s invoked oom-killer: gfp_mask=%s", "Out of memory: Killed process"),
+    oom("Out of memory: Kill", "Out of memory: Killed process"),
+    oom("Memory cgroup out of memory: Kill", "Memory cgroup out of memory: Killed process"),
+    // mm/page_alloc.c: `warn_alloc`. One of vmalloc's is about what was asked for, not about
+    // what there is.
+    Rule::new(
+        "%s: page allocation failure: order:%d, %s",
+        "page allocation failure",
+        Kind::AllocationFailure,
+    )
+    .blame(Blame::Innermost),
+    Rule::new(
+        "%s: page allocation failure. order:%d, %s",
+        "page allocation failure",
+        Kind::AllocationFailure,
+    )
+    .blame(Blame::Innermost),
 ];
+
+const fn oom(form: &'static str, title: &'static str) -> Rule {
+    Rule::new(form, title, Kind::OomKill).refine(how_it_ended)
+}
+
+/// The same report ends in a kill, in that of a group's process, or in a panic.
+fn how_it_ended(lines: &[ReportLine], verdict: &mut Verdict) {
+    let says = |words: &str| lines.iter().any(|line| line.text.contains(words));
+    if says("Kernel panic - not syncing: ") {
+        verdict.kind = Kind::OomPanic;
+        verdict.class = Some("DoS");
+        verdict.head = "kernel panic: Out of memory".into();
+    } else if says("Memory cgroup out of memory") {
+        verdict.head = "Memory cgroup out of memory: Killed process".into();
+    }
+}

@@ -1,6 +1,77 @@
-//! Disks, their controllers, and file systems.
+//! Disks, their controllers, and file systems: what they say when data is at stake.
 
-use super::Rule;
+use super::{Blame, Rule};
+use crate::{Kind, Severity};
 
-/// Filled below the families that the corpus has.
-pub(super) const RULES: &[Rule] = &[];
+const fn io(form: &'static str, title: &'static str) -> Rule {
+    Rule::new(form, title, Kind::Io)
+}
+
+const fn filesystem(form: &'static str, title: &'static str) -> Rule {
+    Rule::new(form, title, Kind::Filesystem)
+}
+
+pub(super) const RULES: &[Rule] = &[
+    // block/blk-mq.c: `blk_print_req_error`, with block/blk-core.c's `blk_errors`; the names of
+    // functions stood in front before 5.16. fs/buffer.c: `buffer_io_error`.
+    io("I/O error, dev %S", "I/O error"),
+    io("critical %S error, dev %S", "critical {0} error"),
+    io("blk_update_request: %s error, dev %S", "{0} error"),
+    io("print_req_error: %s error, dev %S", "{0} error"),
+    io("end_request: %s error, dev %S", "{0} error"),
+    io("Buffer I/O error on dev", "Buffer I/O error"),
+    // drivers/nvme/host/pci.c: `nvme_warn_reset`, `nvme_reset_work`; drivers/nvme/host/core.c:
+    // `nvme_wait_ready`.
+    io("nvme %S: controller is down; will reset: %s", "nvme: controller is down"),
+    io("nvme nvme%d: controller is down; will reset: %s", "nvme: controller is down"),
+    io("nvme nvme%d: Removing after probe failure", "nvme: removed after probe failure"),
+    io("nvme nvme%d: Disabling device after reset failure", "nvme: disabled after reset failure")
+        .severity(Severity::Critical),
+    io("nvme nvme%d: Device not ready; aborting", "nvme: device not ready"),
+    io("nvme nvme%d: frozen state error detected", "nvme: frozen state error"),
+    // drivers/ata/libata-eh.c: `ata_eh_link_report`, `ata_dev_disable`.
+    io("ata%d.%d: exception Emask %s", "ata: exception"),
+    io("ata%d: exception Emask %s", "ata: exception"),
+    io("ata%d.%d: disable device", "ata: device disabled").severity(Severity::Critical),
+    io("ata%d.%d: disabled", "ata: device disabled").severity(Severity::Critical),
+    // drivers/scsi/scsi_lib.c: `scsi_device_state_check`; drivers/scsi/scsi_error.c:
+    // `scsi_eh_offline_sdevs`.
+    io("sd %S: rejecting I/O to offline device", "scsi: I/O to offline device"),
+    io("sd %S: Device offlined - not ready after error recovery", "scsi: device offlined"),
+    // drivers/md/raid1.c, raid10.c, raid5.c: their `error` functions.
+    io("md/raid%s: Disk failure on %S", "md: disk failure").severity(Severity::Critical),
+    io("md/raid%s: Cannot continue operation", "md: cannot continue").severity(Severity::Critical),
+    // fs/ext4/super.c: `__ext4_error`, `__ext4_error_inode`, `ext4_handle_error`.
+    filesystem("EXT4-fs error (device %s): %s:%d: %s", "EXT4-fs error").blame(Blame::Hole(1)),
+    filesystem("EXT3-fs error (device %s): %S: %s", "EXT3-fs error").blame(Blame::Hole(1)),
+    filesystem("EXT2-fs (%s): error: %S: %s", "EXT2-fs error").blame(Blame::Hole(1)),
+    filesystem("EXT4-fs (%s): Remounting filesystem read-only", "EXT4-fs: remounted read-only"),
+    filesystem("Aborting journal on device %s", "JBD2: journal aborted"),
+    filesystem("JBD2: Detected IO errors", "JBD2: I/O errors"),
+    // fs/xfs/xfs_error.c: `xfs_error_report`, `xfs_corruption_error`, `xfs_buf_verifier_error`;
+    // fs/xfs/xfs_fsops.c: `xfs_do_force_shutdown`; fs/xfs/xfs_log.c, xfs_buf.c.
+    filesystem(
+        "XFS (%s): Internal error %s at line %d of file %S Caller %S",
+        "XFS: internal error",
+    )
+    .blame(Blame::Hole(4)),
+    filesystem("XFS (%s): Corruption detected", "XFS: corruption detected"),
+    filesystem("XFS (%s): Metadata %s detected at %S", "XFS: metadata {1} detected")
+        .blame(Blame::Hole(2)),
+    filesystem("XFS (%s): Corruption of in-memory data", "XFS: corruption of in-memory data"),
+    filesystem(
+        "XFS (%s): Filesystem has been shut down due to %s (%x)",
+        "XFS: shut down due to {1}",
+    )
+    .severity(Severity::Critical),
+    filesystem("XFS (%s): xfs_do_force_shutdown(", "XFS: forced shutdown")
+        .severity(Severity::Critical),
+    filesystem("XFS (%s): log I/O error", "XFS: log I/O error"),
+    filesystem("XFS (%s): metadata I/O error", "XFS: metadata I/O error"),
+    // fs/btrfs/messages.c: `_btrfs_printk`, `__btrfs_handle_fs_error`.
+    filesystem("BTRFS: error (device %s) in %s:%d: %s", "BTRFS: error").blame(Blame::Hole(1)),
+    filesystem("BTRFS error (device %s): %s", "BTRFS error: {1}"),
+    filesystem("BTRFS critical (device %s): %s", "BTRFS critical: {1}"),
+    // fs/fat/misc.c: `__fat_fs_error`.
+    filesystem("FAT-fs (%s): error, %s", "FAT-fs error: {1}"),
+];

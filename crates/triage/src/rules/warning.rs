@@ -10,7 +10,7 @@ use crate::{Kind, ReportLine};
 pub(super) const RULES: &[Rule] = &[
     warning("WARNING: CPU: %d PID: %d at %s"),
     warning("WARNING: at %s"),
-    warning("WARNING: %s:%d at %S, CPU#%d: %s"),
+    warning("WARNING: %s:%d at %s, CPU#%d: %s"),
     warning("WARNING: CPU: %d PID: %d "),
     // arch/x86/kernel/unwind_frame.c: `unwind_next_frame`.
     Rule::new(

@@ -44,9 +44,7 @@ fn pieces(raw: &[u8], line: Line<'_>, each: &mut dyn FnMut(Line<'_>)) {
         return;
     }
     rest = without_level(rest, &mut line);
-    let mut from = 0;
-    loop {
-        let Some((at, length, time)) = next_stamp(rest, from) else { break };
+    while let Some((at, length, time)) = next_stamp(rest) {
         let before = &rest[..at];
         if !before.trim_ascii().is_empty() && !is_syslog(before) {
             each(Line { text: before_stamp(before, &mut line), ..line });
@@ -55,7 +53,6 @@ fn pieces(raw: &[u8], line: Line<'_>, each: &mut dyn FnMut(Line<'_>)) {
         line.caller = None;
         rest = &rest[at + length..];
         rest = after_stamp(rest, &mut line);
-        from = 0;
     }
     if line.time.is_none()
         && let Some(at) = memchr::memmem::find(&rest[..rest.len().min(80)], LOGIN)
@@ -98,8 +95,8 @@ fn without_level<'a>(raw: &'a [u8], line: &mut Line<'_>) -> &'a [u8] {
 }
 
 /// The next `[   12.345678]`: where, how long, and the time in microseconds.
-fn next_stamp(text: &[u8], from: usize) -> Option<(usize, usize, u64)> {
-    let mut at = from;
+fn next_stamp(text: &[u8]) -> Option<(usize, usize, u64)> {
+    let mut at = 0;
     loop {
         at += memchr(b'[', text.get(at..)?)?;
         if let Some((length, time)) = stamp(&text[at..]) {

@@ -66,13 +66,12 @@ fn after_address(mut text: &str) -> (&str, bool) {
 /// and, since 5.18, `dump_backtrace from show_stack+0x18/0x1c` (arch/arm/kernel/traps.c:
 /// `dump_backtrace_entry`). The caller, which has the offset, is the frame.
 fn callee_of_arm(text: &str) -> Option<&str> {
-    let (callee, caller) = text.split_once(" from ")?;
-    let callee = callee.trim_matches(['(', ')']);
-    if !is_function(callee) {
+    let (callee, rest) = text.split_once(" from ")?;
+    if !is_function(callee.trim_matches(['(', ')'])) {
         return None;
     }
-    let (caller, _) = after_address(caller);
-    Some(caller.trim_start_matches('('))
+    let (symbol, _) = after_address(rest);
+    Some(symbol.trim_start_matches('('))
 }
 
 /// The callee that the first line of such a trace names and no frame would.

@@ -13,6 +13,8 @@ pub(crate) enum Heading {
     Place,
     /// Another's history: where memory was allocated or freed, a lock taken, a value stored.
     History,
+    /// Where the page in question was allocated.
+    Owner,
 }
 
 /// A stack, innermost frame first.
@@ -121,8 +123,12 @@ impl Reader {
             || CALLS.iter().any(|call| trimmed.starts_with(call)))
             && frame(text).is_none()
         {
-            let history = self.history && !trimmed.starts_with("stack backtrace");
+            let history = self.history && trimmed.starts_with("backtrace");
             self.open(index, if history { Heading::History } else { Heading::Call }, true);
+        } else if trimmed.starts_with("page last allocated")
+            || trimmed.starts_with("page allocated via")
+        {
+            self.open(index, Heading::Owner, true);
         } else if is_history(trimmed) {
             self.history = true;
             self.open(index, Heading::History, true);
@@ -156,7 +162,7 @@ impl Reader {
                     && stack.heading == Heading::Call
                     && index - stack.last < 40 =>
             {
-                stack.push(index, found)
+                stack.push(index, found);
             }
             Some(stack) if stack.heading == Heading::Place && index - stack.last <= 1 => {
                 stack.push(index, found);

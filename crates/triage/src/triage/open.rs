@@ -60,20 +60,34 @@ impl Open {
         sink(Event::Opened(&self.incident));
     }
 
+    pub(super) fn incident(&self) -> &Incident {
+        &self.incident
+    }
+
     pub(super) fn caller(&self) -> Option<Caller> {
         self.incident.caller
     }
 
     /// Whether a sentence belongs to this incident: the panic after it, an exception's second
     /// sentence, what a machine says that is dying anyway.
-    pub(super) fn absorbs(&self, line: &Line<'_>, rule: &Rule) -> bool {
+    pub(super) fn absorbs(&self, line: &Line<'_>, text: &str, rule: &Rule) -> bool {
         let panic = matches!(rule.kind, Kind::Panic | Kind::InitDeath | Kind::OomPanic);
         let own = self.incident.caller.is_none() || self.incident.caller == line.caller;
-        let dying = matches!(
-            self.incident.kind,
-            Kind::Oops | Kind::Bug | Kind::ListCorruption | Kind::Panic
-        );
-        self.incident.panicked || panic || (own && (!self.traced || (dying && !self.ended)))
+        let same = rule.kind == self.incident.kind;
+        match self.incident.kind {
+            _ if self.incident.panicked => true,
+            // A failing disk says the same again and again, and its file system follows.
+            Kind::Io => matches!(rule.kind, Kind::Io | Kind::Filesystem),
+            Kind::Filesystem | Kind::Hardware | Kind::Mce => {
+                same || (panic && follows(self.incident.kind, text))
+            }
+            Kind::OomKill | Kind::OomPanic => {
+                (same && !text.contains("invoked oom-killer")) || (panic && text.contains("emory"))
+            }
+            Kind::AllocationFailure | Kind::MemoryLeak | Kind::Program | Kind::Reboot => false,
+            Kind::AtomicSleep if same && own => true,
+            kind => panic || (own && (!self.traced || (is_death(kind) && !self.ended))),
+        }
     }
 
     /// Takes the line if it is part of this incident.
@@ -184,6 +198,22 @@ impl Open {
     }
 }
 
+/// What kills the task that does it.
+fn is_death(kind: Kind) -> bool {
+    matches!(kind, Kind::Oops | Kind::Bug | Kind::ListCorruption | Kind::Panic)
+}
+
+/// Whether a panic names what the incident is about.
+fn follows(kind: Kind, panic: &str) -> bool {
+    let words: &[&str] = match kind {
+        Kind::Mce | Kind::Hardware => {
+            &["achine check", "NMI", "ardware error", "SError", "broadcast exception"]
+        }
+        _ => &["-fs (", "XFS (", "BTRFS", "JBD2"],
+    };
+    words.iter().any(|word| panic.contains(word))
+}
+
 /// Whether the line has the shape of what stands in reports: a frame, registers, bytes, a heading.
 fn is_report_line(text: &str) -> bool {
     const BEGINNINGS: &[&str] = &[
@@ -228,6 +258,7 @@ fn is_report_line(text: &str) -> bool {
         "page:",
         "raw:",
         "flags:",
+        "FAULT_INJECTION: ",
         "INFO: ",
         "BUG: ",
         "WARNING: ",
