@@ -16,6 +16,9 @@ _bedside() {
             ",$1")
                 cmd="bedside"
                 ;;
+            bedside,alert)
+                cmd="bedside__subcmd__alert"
+                ;;
             bedside,boots)
                 cmd="bedside__subcmd__boots"
                 ;;
@@ -58,6 +61,9 @@ _bedside() {
             bedside,triage)
                 cmd="bedside__subcmd__triage"
                 ;;
+            bedside__subcmd__alert,test)
+                cmd="bedside__subcmd__alert__subcmd__test"
+                ;;
             bedside__subcmd__store,prune)
                 cmd="bedside__subcmd__store__subcmd__prune"
                 ;;
@@ -77,12 +83,70 @@ _bedside() {
 
     case "${cmd}" in
         bedside)
-            opts="-h -V --help --version serve log hosts boots incidents incident triage replay demo check store config completions man"
+            opts="-h -V --help --version serve log hosts boots incidents incident alert triage replay demo check store config completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bedside__subcmd__alert)
+            opts="-h --help test"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bedside__subcmd__alert__subcmd__test)
+            opts="-c -h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                -c)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

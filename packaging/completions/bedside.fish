@@ -32,6 +32,7 @@ complete -c bedside -n "__fish_bedside_needs_command" -f -a "hosts" -d 'List the
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "boots" -d 'List the boots of machines, how each began and how it ended'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "incidents" -d 'List what went wrong in kernels: crashes, warnings, lockups, each with how often and where'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "incident" -d 'Show one of them with its trace, or say what has become of it'
+complete -c bedside -n "__fish_bedside_needs_command" -f -a "alert" -d 'Look after alerts: who is told of which incidents'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "triage" -d 'Find the incidents in any file with a kernel\'s lines: crashes, warnings, lockups'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "replay" -d 'Take a capture into a store, as if it were heard now'
 complete -c bedside -n "__fish_bedside_needs_command" -f -a "demo" -d 'Show a recorded death of a kernel, heard over loopback'
@@ -87,6 +88,10 @@ syz\t'A plain report, as syzkaller writes them'
 json\t'A JSON object a line; the man page names its keys'"
 complete -c bedside -n "__fish_bedside_using_subcommand incident" -l json -d 'Print one JSON object; the man page names its keys'
 complete -c bedside -n "__fish_bedside_using_subcommand incident" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bedside -n "__fish_bedside_using_subcommand alert; and not __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
+complete -c bedside -n "__fish_bedside_using_subcommand alert; and not __fish_seen_subcommand_from test" -f -a "test" -d 'Deliver a letter of each rule, as if something had happened'
+complete -c bedside -n "__fish_bedside_using_subcommand alert; and __fish_seen_subcommand_from test" -s c -l config -d 'Read the rules from this file' -r -F
+complete -c bedside -n "__fish_bedside_using_subcommand alert; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
 complete -c bedside -n "__fish_bedside_using_subcommand triage" -s o -l output -d 'How to show it' -r -f -a "page\t'A page for people'
 markdown\t'Markdown, to be pasted into a bug report'
 syz\t'A plain report, as syzkaller writes them'

@@ -16,7 +16,9 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
 use ipnet::IpNet;
 
-pub use self::incidents::{IncidentArgs, IncidentsArgs, Report, TriageArgs, Word};
+pub use self::incidents::{
+    AlertArgs, AlertCommand, AlertTestArgs, IncidentArgs, IncidentsArgs, Report, TriageArgs, Word,
+};
 pub(crate) use self::log::LEVELS;
 pub use self::log::{BootChoice, Levels, LogArgs, Output};
 pub use self::store::{PruneArgs, StatsArgs, StoreArgs, StoreCommand};
@@ -57,6 +59,9 @@ pub enum Command {
     /// Show one of them with its trace, or say what has become of it
     #[command(after_help = epilogue::of("incident").text())]
     Incident(IncidentArgs),
+    /// Look after alerts: who is told of which incidents
+    #[command(after_help = epilogue::of("alert").text())]
+    Alert(AlertArgs),
     /// Find the incidents in any file with a kernel's lines: crashes, warnings, lockups
     #[command(after_help = epilogue::of("triage").text())]
     Triage(TriageArgs),

@@ -4,6 +4,7 @@
 //! nobody knows is an error with its file and line: a typing mistake must not silently leave a
 //! limit where it was.
 
+mod alerts;
 mod limits;
 mod places;
 mod values;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use alerts::{Alert, Way};
 pub use limits::StreamLimits;
 pub use places::Places;
 pub use values::{Length, Listen, Network, Size};
@@ -46,6 +48,9 @@ pub struct Config {
     pub retention: Retention,
     /// The bounds of what is held in memory about senders.
     pub limits: StreamLimits,
+    /// Who is told of which incidents.
+    #[serde(deserialize_with = "alerts::rules")]
+    pub alert: Vec<Alert>,
 }
 
 /// When to show lines as they come.
@@ -162,6 +167,7 @@ impl Config {
             ("store", self.store != new.store),
             ("retention", self.retention != new.retention),
             ("limits", self.limits != new.limits),
+            ("alert", self.alert != new.alert),
         ]
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))
@@ -184,6 +190,7 @@ impl Default for Config {
             store: Store::default(),
             retention: Retention::default(),
             limits: StreamLimits::default(),
+            alert: Vec::new(),
         }
     }
 }
@@ -241,13 +248,35 @@ mod tests {
         let text: String = Config::print_default()
             .lines()
             .map(|line| match line.strip_prefix("# ") {
-                Some(rest) if rest.contains(" = ") => format!("{rest}\n"),
+                Some(rest) if rest.contains(" = ") || rest.starts_with("[[") => format!("{rest}\n"),
                 _ => format!("{line}\n"),
             })
             .collect();
         let config = parse(&text).unwrap();
         assert!(config.data.is_some() && config.retention.age.is_some());
         assert!(!config.allow.is_empty());
+        assert_eq!(config.alert.first().map(|rule| rule.name.as_str()), Some("page"));
+    }
+
+    #[test]
+    fn an_alert_that_makes_no_sense_is_refused_with_its_name() {
+        let rule = |rest: &str| parse(&format!("[[alert]]\nname = \"page\"\n{rest}"));
+        assert!(rule("command = [\"/bin/true\"]").is_ok());
+        assert!(rule("webhook = \"https://a.example/\"\ntemplate = '[\"{{title}}\"]'").is_ok());
+        for (rest, why) in [
+            ("", "alert \"page\": an alert has either a `command` or a `webhook`"),
+            ("command = [\"true\"]", "begins with the path"),
+            ("webhook = \"ftp://a.example/\"", "begins with https://"),
+            ("webhook = \"https://a.example/\"\ntemplate = \"{{titel}}\"", "{{titel}}"),
+            ("command = [\"/bin/true\"]\nca_file = \"/a\"", "are a webhook's"),
+            ("command = [\"/bin/true\"]\nhost = [\"web[\"]", "no name or pattern"),
+            ("command = [\"/bin/true\"]\nkind = [\"crash\"]", "unknown variant `crash`"),
+            ("command = [\"/bin/true\"]\nhots = []", "unknown field `hots`"),
+            ("command = [\"/bin/true\"]\n[[alert]]\nname = \"page\"\ncommand = [\"/a\"]", "two"),
+        ] {
+            let error = rule(rest).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
     }
 
     /// The other way round: whatever can be said stands in the printed default.
@@ -259,7 +288,7 @@ mod tests {
             for key in known.split('`').skip(1).step_by(2) {
                 let shown = |line: &str| {
                     let line = line.strip_prefix("# ").unwrap_or(line);
-                    line.starts_with(&format!("{key} =")) || line == format!("[{key}]")
+                    line.starts_with(&format!("{key} =")) || line.trim_matches(['[', ']']) == key
                 };
                 assert!(Config::print_default().lines().any(shown), "{key} is not shown");
             }

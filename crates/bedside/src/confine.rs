@@ -89,6 +89,11 @@ fn needed(data: &Path, config: Option<&Path>) -> CapsHashSet {
     others.then_some(Capability::CAP_DAC_OVERRIDE).into_iter().collect()
 }
 
+/// Leaves a process, and what it runs, nothing that is more than its user may.
+pub(crate) fn drop_all_capabilities() -> Result<(), caps::errors::CapsError> {
+    drop_capabilities(&CapsHashSet::new())
+}
+
 fn drop_capabilities(needed: &CapsHashSet) -> Result<(), caps::errors::CapsError> {
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
         caps::clear(None, CapSet::Bounding)?;

@@ -4,6 +4,7 @@
 //! A thread follows the store as any reader does ([`watch`]): what a burst leaves unread, or what
 //! was heard while there was no such doctor, is read later. `docs/adr/0017` has the reasons.
 
+mod alarm;
 mod book;
 mod case;
 mod finder;
@@ -16,6 +17,8 @@ mod round;
 mod story;
 mod watch;
 
+pub(crate) use self::alarm::Alarm;
+pub(crate) use self::book::{Book, Letter, Row};
 pub use self::group::State;
 pub use self::list::run as list;
 pub use self::one::run as one;

@@ -3,6 +3,7 @@
 //! Each command is a module with a function that takes its parsed arguments and gives back an
 //! [`Exit`], or an error that says what failed, on what, why, and what to try.
 
+pub mod alerts;
 mod answers;
 pub mod boots;
 pub mod capture;

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write as _};
 
-use bedside::cli::{self, Cli, Command};
+use bedside::alerts::{self, courier};
+use bedside::cli::{self, AlertArgs, AlertCommand, Cli, Command};
 use bedside::config::Config;
 use bedside::render;
 use bedside::{
@@ -11,6 +12,9 @@ use bedside::{
 use tracing_subscriber::EnvFilter;
 
 fn main() -> Exit {
+    if courier::is_asked_for() {
+        return conclude(courier::run().map(|()| Exit::Well));
+    }
     match cli::parse(std::env::args_os()) {
         Ok(cli) => {
             tell_on_stderr(&cli.command);
@@ -30,6 +34,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Man(args) => man::run(&args),
         Command::Incidents(args) => incidents::list(&args),
         Command::Incident(args) => incidents::one(&args),
+        Command::Alert(AlertArgs { command: AlertCommand::Test(args) }) => alerts::test(&args),
         Command::Triage(args) => triage::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Replay(args) => replay::run(&args),

@@ -44,6 +44,7 @@ pub(crate) fn of(words: &str) -> &'static Epilogue {
         "boots" => &BOOTS,
         "incidents" => &INCIDENTS,
         "incident" => &INCIDENT,
+        "alert" | "alert test" => &ALERT,
         "triage" => &TRIAGE,
         "replay" => &REPLAY,
         "demo" => &DEMO,
@@ -193,6 +194,22 @@ static INCIDENT: Epilogue = Epilogue {
         (1, "there is none, or several begin with these digits"),
         USAGE,
         (3, "the store could not be read, or what was said could not be written"),
+    ],
+};
+
+static ALERT: Epilogue = Epilogue {
+    examples: &[
+        ("bedside alert test", "a letter of each rule"),
+        ("bedside alert test page --config bedside.toml", "of this one"),
+    ],
+    notes: &[
+        "Rules stand in the configuration of `bedside serve`, under [[alert]]; `bedside config \
+         --print-default` shows their keys. The test delivers as the user who runs it.",
+    ],
+    exit: &[
+        (0, "delivered"),
+        (1, "something was not delivered, or there is no such rule"),
+        (2, "the command line or the configuration makes no sense"),
     ],
 };
 

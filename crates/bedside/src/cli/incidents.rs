@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use bedside_stream::WallTime;
 use bedside_triage::Kind;
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
-use super::DataArg;
+use super::{DataArg, epilogue};
 use crate::incidents::State;
 use crate::time;
 
@@ -130,4 +130,32 @@ fn kind(name: &str) -> Result<Kind, String> {
         let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
         format!("give one of {}", kinds.join(", "))
     })
+}
+
+/// `bedside alert`.
+#[derive(Args, Clone, Debug)]
+pub struct AlertArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AlertCommand,
+}
+
+/// What there is to do with alerts.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AlertCommand {
+    /// Deliver a letter of each rule, as if something had happened
+    #[command(after_help = epilogue::of("alert test").text())]
+    Test(AlertTestArgs),
+}
+
+/// `bedside alert test`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AlertTestArgs {
+    /// Names of rules; all of them without any
+    #[arg(value_name = "RULE")]
+    pub rule: Vec<String>,
+    /// Read the rules from this file
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(default_value = "/etc/bedside/bedside.toml")]
+    pub config: Option<PathBuf>,
 }

@@ -4,6 +4,7 @@
 //! Cases come from the segments and can be had from them again; the letters that wait to be sent
 //! can't, and what people said of incidents lies elsewhere ([`super::ledger`]).
 
+mod letters;
 mod rows;
 mod schema;
 
@@ -17,6 +18,7 @@ use super::case::{Case, Patient};
 use bedside_stream::WallTime;
 use bedside_triage::Incident;
 
+pub(crate) use letters::{Letter, Weighed};
 pub(crate) use rows::{Gone, Row};
 
 /// What went wrong with the book.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use bedside_store::entry::{Head, decode_head};
 use bedside_store::follow::Lines;
 use bedside_stream::WallTime;
 
+use super::alarm::Alarm;
 use super::book::{Book, Entry};
 use super::case::{Case, Patient};
 use super::finder::{Counters, Finder, News};
@@ -31,6 +33,8 @@ pub(super) struct Round {
     most: u64,
     /// Nobody is told of what is found.
     quietly: bool,
+    alarm: Option<Arc<Alarm>>,
+    patience: Duration,
     hearts_due: Instant,
 }
 
@@ -56,9 +60,16 @@ impl Round {
             entered: resume,
             most,
             quietly: false,
+            alarm: None,
+            patience: PATIENCE,
             hearts_due: Instant::now(),
             book,
         })
+    }
+
+    /// Has whoever is to be told of what is found be told.
+    pub(super) fn with(self, alarm: Option<Arc<Alarm>>) -> Round {
+        Round { alarm, ..self }
     }
 
     /// Begins with the first segment, for a book that is made anew.
@@ -74,13 +85,17 @@ impl Round {
 
     /// Reads on and enters what is found. `stopping`: only what is there; false, once all is read.
     pub(super) fn turn(&mut self, stopping: bool) -> anyhow::Result<bool> {
-        let came = self.look(if stopping { Duration::ZERO } else { PATIENCE })?;
+        let came = self.look(if stopping { Duration::ZERO } else { self.patience })?;
         if !came {
             let found = &mut self.found;
             self.finder.settle(time::now(), &mut |news| found.take(news));
             self.feel()?;
         }
         self.enter()?;
+        if let Some(alarm) = &self.alarm {
+            let ripens = alarm.look(&mut self.book, time::now())?;
+            self.patience = if ripens { RIPENING } else { PATIENCE };
+        }
         if !came && !stopping {
             thread::sleep(BREATH);
         }
@@ -128,10 +143,12 @@ impl Round {
     /// Looks after hearts now and then.
     fn feel(&mut self) -> anyhow::Result<()> {
         if self.hearts_due <= Instant::now() {
-            self.hearts_due = Instant::now() + HEARTS_EVERY;
+            let began = Instant::now();
             for case in flatline::cases(&self.data, &self.book)? {
                 self.found.take(News::Case(Box::new(case)));
             }
+            // Of very many machines it takes a while.
+            self.hearts_due = Instant::now() + HEARTS_EVERY.max(began.elapsed() * 50);
         }
         Ok(())
     }
@@ -176,8 +193,10 @@ fn received(line: &[u8]) -> Option<WallTime> {
 
 /// How long news are waited for.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// The same while a case waits for its title to settle.
+const RIPENING: Duration = Duration::from_millis(50);
 /// A pause between looks: waking up costs more than reading.
 const BREATH: Duration = Duration::from_millis(20);
-const HEARTS_EVERY: Duration = Duration::from_secs(10);
+const HEARTS_EVERY: Duration = Duration::from_secs(2);
 /// Nobody is woken for what is older when it is found: one hour.
 const TELL_WITHIN_US: u64 = 3_600_000_000;

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Builder};
 use std::time::Duration;
 
+use super::alarm::Alarm;
 use super::round::Round;
 
 /// The watch, as the doctor has it.
@@ -21,13 +22,13 @@ pub(crate) struct Watch {
 impl Watch {
     /// Looks for incidents in the store in `data`, from where the last doctor stopped; the book
     /// takes up `most` bytes at most.
-    pub(crate) fn start(data: &Path, most: u64) -> io::Result<Watch> {
+    pub(crate) fn start(data: &Path, most: u64, alarm: Option<Alarm>) -> io::Result<Watch> {
         let stop = Arc::new(AtomicBool::new(false));
         let (ends, ended) = sync_channel(1);
-        let (data, stops) = (data.to_owned(), Arc::clone(&stop));
+        let (data, stops, alarm) = (data.to_owned(), Arc::clone(&stop), alarm.map(Arc::new));
         Builder::new().name("bedside-triage".to_owned()).spawn(move || {
             step_back();
-            watch(&data, most, &stops);
+            watch(&data, most, alarm.as_ref(), &stops);
             drop(ends);
         })?;
         Ok(Watch { stop, ended })
@@ -48,10 +49,11 @@ fn step_back() {
 }
 
 /// Goes on until it is to stop and has read everything. What fails is said once, and tried again.
-fn watch(data: &Path, most: u64, stop: &AtomicBool) {
+fn watch(data: &Path, most: u64, alarm: Option<&Arc<Alarm>>, stop: &AtomicBool) {
     let mut failing = false;
     while !stop.load(Ordering::Relaxed) || !failing {
-        let went = Round::begin(data, most).and_then(|mut round| {
+        let went = Round::begin(data, most).and_then(|round| {
+            let mut round = round.with(alarm.cloned());
             while round.turn(stop.load(Ordering::Relaxed))? {
                 failing = false;
             }

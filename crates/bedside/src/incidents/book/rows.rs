@@ -56,7 +56,11 @@ impl Book {
         run().map_err(self.failed("read it"))
     }
 
-    fn select(&self, condition: &'static str, values: impl Params) -> Result<Vec<Row>, Error> {
+    pub(super) fn select(
+        &self,
+        condition: &'static str,
+        values: impl Params,
+    ) -> Result<Vec<Row>, Error> {
         let run = || {
             let sql = format!("SELECT {COLUMNS} FROM cases WHERE {condition}");
             let mut statement = self.connection.prepare_cached(&sql)?;

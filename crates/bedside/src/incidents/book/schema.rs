@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result};
 const VERSION: i64 = 1;
 
 const TABLES: &str = "
-CREATE TABLE cases (
+CREATE TABLE IF NOT EXISTS cases (
     id INTEGER PRIMARY KEY,
     heard INTEGER NOT NULL UNIQUE,
     said INTEGER,
@@ -30,19 +30,19 @@ CREATE TABLE cases (
     length INTEGER NOT NULL,
     incident TEXT NOT NULL
 );
-CREATE INDEX of_fingerprint ON cases (fingerprint, first);
-CREATE INDEX of_boot ON cases (root, said);
-CREATE INDEX of_run ON cases (run);
-CREATE INDEX deaths ON cases (host, last) WHERE death;
-CREATE INDEX unweighed ON cases (id) WHERE NOT weighed;
-CREATE TABLE gone (
+CREATE INDEX IF NOT EXISTS of_fingerprint ON cases (fingerprint, first);
+CREATE INDEX IF NOT EXISTS of_boot ON cases (root, said);
+CREATE INDEX IF NOT EXISTS of_run ON cases (run);
+CREATE INDEX IF NOT EXISTS deaths ON cases (host, last) WHERE death;
+CREATE INDEX IF NOT EXISTS unweighed ON cases (id) WHERE NOT weighed;
+CREATE TABLE IF NOT EXISTS gone (
     fingerprint INTEGER PRIMARY KEY,
     count INTEGER NOT NULL,
     first INTEGER NOT NULL,
     last INTEGER NOT NULL
 );
-CREATE TABLE surplus (id INTEGER PRIMARY KEY);
-CREATE TABLE letters (
+CREATE TABLE IF NOT EXISTS surplus (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS letters (
     id INTEGER PRIMARY KEY,
     rule TEXT NOT NULL,
     made INTEGER NOT NULL,
@@ -50,19 +50,19 @@ CREATE TABLE letters (
     tries INTEGER NOT NULL,
     body TEXT NOT NULL
 );
-CREATE TABLE told (
+CREATE TABLE IF NOT EXISTS told (
     rule TEXT NOT NULL,
     fingerprint INTEGER NOT NULL,
     at INTEGER NOT NULL,
     PRIMARY KEY (rule, fingerprint)
 ) WITHOUT ROWID;
-CREATE TABLE withheld (
+CREATE TABLE IF NOT EXISTS withheld (
     rule TEXT NOT NULL,
     id INTEGER NOT NULL,
     at INTEGER NOT NULL,
     PRIMARY KEY (rule, id)
 ) WITHOUT ROWID;
-CREATE TABLE meta (
+CREATE TABLE IF NOT EXISTS meta (
     key TEXT PRIMARY KEY,
     value INTEGER NOT NULL
 ) WITHOUT ROWID;

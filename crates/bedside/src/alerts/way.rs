@@ -1,0 +1,112 @@
+//! Delivering a letter: to a program's standard input, or to an address.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use serde_json::Value;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use crate::config::{Alert, Way};
+
+/// Delivers it, or says why not.
+pub(super) fn deliver(rule: &Alert, body: &str) -> anyhow::Result<()> {
+    match &rule.way {
+        Way::Command(command) => run(command, body, rule.timeout),
+        Way::Webhook { .. } => post(rule, body),
+    }
+}
+
+/// Nothing of a letter is part of the command line or of the environment. Its input is a file in
+/// memory, so that a program which reads nothing keeps nobody waiting.
+fn run(words: &[String], body: &str, timeout: Duration) -> anyhow::Result<()> {
+    let (program, args) = words.split_first().context("there is no program")?;
+    let mut input = File::from(memfd_create("incident", MFdFlags::MFD_CLOEXEC)?);
+    writeln!(input, "{body}")?;
+    input.rewind()?;
+    let said = File::from(memfd_create("stderr", MFdFlags::MFD_CLOEXEC)?);
+    let mut command = Command::new(program);
+    command.args(args).current_dir("/").process_group(0);
+    command.stdin(input).stdout(Stdio::null()).stderr(said.try_clone()?);
+    let mut child = command.spawn().with_context(|| format!("cannot run {program}"))?;
+    let began = Instant::now();
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break status,
+            None if began.elapsed() >= timeout => {
+                killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL)?;
+                child.wait()?;
+                bail!("{program} did not end within {timeout:?}");
+            }
+            None => thread::sleep(LOOK_AGAIN),
+        }
+    };
+    anyhow::ensure!(status.success(), "{program}: {status}{}", last_words(said));
+    Ok(())
+}
+
+/// What it said at first on standard error.
+fn last_words(mut said: File) -> String {
+    let mut words = Vec::new();
+    let read = said.rewind().and_then(|()| said.take(SAID).read_to_end(&mut words));
+    let words = String::from_utf8_lossy(&words).trim().to_owned();
+    if read.is_err() || words.is_empty() { String::new() } else { format!(": {words}") }
+}
+
+fn post(rule: &Alert, body: &str) -> anyhow::Result<()> {
+    let Way::Webhook { url, template, headers, ca_file } = &rule.way else { bail!("no address") };
+    let mut tls = TlsConfig::builder();
+    if let Some(path) = ca_file {
+        let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        tls = tls.root_certs(RootCerts::from(certificates(&pem)));
+    }
+    let config = ureq::Agent::config_builder().tls_config(tls.build());
+    let config = config.timeout_global(Some(rule.timeout)).max_redirects(0);
+    let agent: ureq::Agent = config.build().into();
+    let filled = match template {
+        Some(template) => template.fill(&serde_json::from_str::<Value>(body)?),
+        None => body.to_owned(),
+    };
+    let mut request = agent.post(url).header("Content-Type", "application/json");
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let answer = request.send(&filled);
+    let answer = answer.with_context(|| format!("cannot post to {}", without_secrets(url)))?;
+    anyhow::ensure!(
+        answer.status().is_success(),
+        "{} answers {}",
+        without_secrets(url),
+        answer.status()
+    );
+    Ok(())
+}
+
+fn certificates(pem: &[u8]) -> Vec<Certificate<'static>> {
+    let items = parse_pem(pem).filter_map(Result::ok);
+    let certificate = |item| match item {
+        PemItem::Certificate(certificate) => Some(certificate),
+        _ => None,
+    };
+    items.filter_map(certificate).collect()
+}
+
+/// Whose address it is; what follows is often a password.
+fn without_secrets(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(host..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| host + at);
+    let whole = url.get(..end).unwrap_or(url);
+    // A user and a password may stand before the host.
+    whole.rsplit_once('@').map_or(whole, |(_, host)| host)
+}
+
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Bytes that are told of what a program said.
+const SAID: u64 = 512;

@@ -1,0 +1,56 @@
+//! Whether somebody is told of a case. Pure: all that it asks for is given to it.
+
+use bedside_stream::WallTime;
+
+use crate::config::Alert;
+use crate::incidents::{Row, State};
+use crate::reading::Hosts;
+
+/// What is known besides the case.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Past {
+    pub(crate) state: State,
+    /// No case of this bug began before it.
+    pub(crate) is_first: bool,
+    /// How often it happened within the rule's time, this one too.
+    pub(crate) count: u64,
+    /// When the rule told of this bug last.
+    pub(crate) told: Option<WallTime>,
+    /// How many letters the rule made within the last minute.
+    pub(crate) letters: u64,
+}
+
+/// What comes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Nothing.
+    Silence,
+    /// A letter.
+    Tell,
+    /// A line in the next digest.
+    Digest,
+}
+
+/// Whether a case is this rule's at all.
+pub(crate) fn concerns(rule: &Alert, case: &Row) -> bool {
+    let address = case.source.parse::<std::net::SocketAddr>().ok().map(|source| source.ip());
+    (rule.kind.is_empty() || rule.kind.contains(&case.kind))
+        && case.severity >= rule.severity
+        && Hosts::new(&rule.host).is_ok_and(|hosts| hosts.contain(&case.host, address))
+}
+
+/// What a rule makes of a case that [`concerns`] it.
+pub(crate) fn weigh(rule: &Alert, case: &Row, past: Past, now: WallTime) -> Decision {
+    let is_new = past.is_first || past.state == State::Regressed;
+    let lately = |told: WallTime| now.0.saturating_sub(told.0) < rule.every.as_micros() as u64;
+    let is_wanted = concerns(rule, case)
+        && past.state != State::Ignored
+        && (is_new || !rule.new)
+        && past.count >= rule.count
+        && !past.told.is_some_and(lately);
+    match is_wanted {
+        false => Decision::Silence,
+        true if past.letters >= rule.storm => Decision::Digest,
+        true => Decision::Tell,
+    }
+}

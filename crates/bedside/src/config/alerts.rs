@@ -1,0 +1,164 @@
+//! Rules by which somebody is told of incidents, as the file says them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bedside_triage::{Kind, Severity};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::Length;
+use crate::alerts::Template;
+
+/// A rule: which incidents, and who is told how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// What it is called, by who tests it and in what it tells.
+    pub name: String,
+    /// Only these kinds; all, where it is empty.
+    pub kind: Vec<Kind>,
+    /// Only those that are as bad, or worse.
+    pub severity: Severity,
+    /// Only these machines: names, addresses, globs; all, where it is empty.
+    pub host: Vec<String>,
+    /// Only what was never seen before, or came back after it was resolved.
+    pub new: bool,
+    /// Only if it happened so many times,
+    pub count: u64,
+    /// within this time.
+    pub within: Duration,
+    /// At most once in this time for each bug.
+    pub every: Duration,
+    /// What is above so many a minute is told in one letter.
+    pub storm: u64,
+    /// Who is told.
+    pub way: Way,
+    /// How long that may take.
+    pub timeout: Duration,
+}
+
+/// How somebody is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// A program and its arguments; the incident comes on its standard input.
+    Command(Vec<String>),
+    /// A POST to this address.
+    Webhook {
+        /// `https://…`, or `http://…`.
+        url: String,
+        /// What is sent; the incident's own JSON without it.
+        template: Option<Template>,
+        /// Headers and their values.
+        headers: Vec<(String, String)>,
+        /// Certificates, PEM, that the other end's is checked with; the public ones without it.
+        ca_file: Option<PathBuf>,
+    },
+}
+
+/// The keys as they stand in the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    name: String,
+    #[serde(default)]
+    kind: Vec<Kind>,
+    #[serde(default)]
+    severity: Severity,
+    #[serde(default)]
+    host: Vec<String>,
+    #[serde(default)]
+    new: bool,
+    #[serde(default = "one")]
+    count: u64,
+    #[serde(default = "an_hour")]
+    within: Length,
+    #[serde(default = "an_hour")]
+    every: Length,
+    #[serde(default = "ten")]
+    storm: u64,
+    #[serde(default = "ten_seconds")]
+    timeout: Length,
+    command: Option<Vec<String>>,
+    webhook: Option<String>,
+    template: Option<String>,
+    #[serde(default)]
+    headers: std::collections::BTreeMap<String, String>,
+    ca_file: Option<PathBuf>,
+}
+
+impl TryFrom<Said> for Alert {
+    type Error = String;
+
+    fn try_from(said: Said) -> Result<Alert, String> {
+        let way = said.way()?;
+        crate::reading::Hosts::new(&said.host).map_err(|error| error.to_string())?;
+        Ok(Alert {
+            name: said.name,
+            kind: said.kind,
+            severity: said.severity,
+            host: said.host,
+            new: said.new,
+            count: said.count.max(1),
+            within: said.within.0,
+            every: said.every.0,
+            storm: said.storm.max(1),
+            timeout: said.timeout.0,
+            way,
+        })
+    }
+}
+
+impl Said {
+    fn way(&self) -> Result<Way, String> {
+        let of_webhook = self.template.is_some() || self.ca_file.is_some();
+        match (&self.command, &self.webhook) {
+            (Some(command), None) if of_webhook || !self.headers.is_empty() => Err(format!(
+                "`template`, `headers` and `ca_file` are a webhook's, not {command:?}'s"
+            )),
+            (Some(command), None) if command.first().is_some_and(|it| it.starts_with('/')) => {
+                Ok(Way::Command(command.clone()))
+            }
+            (Some(_), None) => Err("`command` begins with the path of a program: /…".to_owned()),
+            (None, Some(url)) if url.starts_with("https://") || url.starts_with("http://") => {
+                let template = self.template.as_deref().map(Template::parse).transpose()?;
+                let headers = self.headers.clone().into_iter().collect();
+                let ca_file = self.ca_file.clone();
+                Ok(Way::Webhook { url: url.clone(), template, headers, ca_file })
+            }
+            (None, Some(_)) => Err("`webhook` begins with https:// or http://".to_owned()),
+            _ => Err("an alert has either a `command` or a `webhook`".to_owned()),
+        }
+    }
+}
+
+/// All rules; no two have the same name, by which letters are kept.
+pub(super) fn rules<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Alert>, D::Error> {
+    let rules = Vec::<Said>::deserialize(from)?.into_iter().map(|said| {
+        let name = said.name.clone();
+        Alert::try_from(said).map_err(|why| D::Error::custom(format!("alert {name:?}: {why}")))
+    });
+    let rules = rules.collect::<Result<Vec<Alert>, D::Error>>()?;
+    let twin =
+        |(at, rule): (usize, &Alert)| rules.iter().skip(at + 1).any(|it| it.name == rule.name);
+    if rules.iter().enumerate().any(twin) {
+        return Err(D::Error::custom("two alerts have the same name"));
+    }
+    Ok(rules)
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn ten() -> u64 {
+    10
+}
+
+fn ten_seconds() -> Length {
+    Length(Duration::from_secs(10))
+}
+
+fn an_hour() -> Length {
+    Length(Duration::from_hours(1))
+}

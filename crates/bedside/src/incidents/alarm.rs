@@ -1,0 +1,177 @@
+//! Weighing new cases by the rules of alerts, and writing the letters.
+
+use std::path::{Path, PathBuf};
+
+use bedside_stream::WallTime;
+use serde::Serialize;
+
+use super::book::{Book, Error, Row, Weighed};
+use super::group::Group;
+use super::ledger;
+use super::story::Story;
+use crate::alerts::{Bell, Decision, Past, concerns, weigh};
+use crate::config::Alert;
+use crate::render::Stamp;
+
+/// The rules, and who brings the letters.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    pub(crate) rules: Vec<Alert>,
+    pub(crate) bell: Bell,
+    pub(crate) data: PathBuf,
+}
+
+/// What is known of a case and its like.
+struct Known {
+    group: Group,
+    incident: bedside_triage::Incident,
+}
+
+/// A letter: the incident, and by which rule.
+#[derive(Serialize)]
+struct Body<'a> {
+    rule: &'a str,
+    letter: &'static str,
+    #[serde(flatten)]
+    story: Story<'a>,
+}
+
+/// A letter of many.
+#[derive(Serialize)]
+struct Digest<'a> {
+    v: u8,
+    rule: &'a str,
+    letter: &'static str,
+    kind: &'static str,
+    severity: &'static str,
+    title: String,
+    count: u64,
+    machines: Vec<&'a str>,
+    first_seen: Stamp,
+    last_seen: Stamp,
+    incidents: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    id: String,
+    kind: &'static str,
+    severity: &'static str,
+    title: &'a str,
+    count: u64,
+    machines: Vec<&'a str>,
+}
+
+impl Alarm {
+    /// Weighs what is ripe, and makes the digests that are due. Whether something is about to be.
+    pub(crate) fn look(&self, book: &mut Book, now: WallTime) -> anyhow::Result<bool> {
+        let (mut rings, mut ripens) = (false, false);
+        for row in book.unweighed()? {
+            ripens |= !is_ripe(&row, now);
+            if is_ripe(&row, now) {
+                let weighed = self.weigh(book, &row, now)?;
+                rings |= !weighed.letters.is_empty();
+                book.weighed(&row, &weighed, now)?;
+            }
+        }
+        for rule in book.digests_due(WallTime(now.0.saturating_sub(STORM_US)))? {
+            let cases = book.withheld(&rule)?;
+            let body = digest(&rule, &cases);
+            book.digested(&rule, &cases, &body, now)?;
+            rings = true;
+        }
+        if rings {
+            self.bell.ring();
+        }
+        Ok(ripens)
+    }
+
+    fn weigh(&self, book: &Book, row: &Row, now: WallTime) -> anyhow::Result<Weighed> {
+        let mut weighed = Weighed::default();
+        if !self.rules.iter().any(|rule| concerns(rule, row)) {
+            return Ok(weighed);
+        }
+        let Some(known) = known(&self.data, book, row)? else { return Ok(weighed) };
+        for rule in &self.rules {
+            let past = past(book, rule, row, &known.group, now)?;
+            match weigh(rule, row, past, now) {
+                Decision::Silence => {}
+                Decision::Digest => weighed.withheld.push(rule.name.clone()),
+                Decision::Tell => {
+                    let story = Story::new(&known.group, row, &known.incident, &[]);
+                    let body = Body { rule: &rule.name, letter: "incident", story };
+                    weighed.letters.push((rule.name.clone(), serde_json::to_string(&body)?));
+                }
+            }
+        }
+        Ok(weighed)
+    }
+}
+
+/// Whether its title has settled, or so much time went by that one does not wait any longer.
+fn is_ripe(row: &Row, now: WallTime) -> bool {
+    row.settled || !row.open || now.0.saturating_sub(row.first.0) >= RIPE_US
+}
+
+fn known(data: &Path, book: &Book, row: &Row) -> anyhow::Result<Option<Known>> {
+    let gone = book.gone()?;
+    let groups = Group::all(book.rows_of(row.fingerprint)?, &gone, &ledger::read(data)?);
+    let known = groups.into_iter().next().zip(book.incident(row.id)?);
+    Ok(known.map(|(group, incident)| Known { group, incident }))
+}
+
+fn past(book: &Book, rule: &Alert, row: &Row, group: &Group, now: WallTime) -> Result<Past, Error> {
+    let since = row.first.0.saturating_sub(rule.within.as_micros() as u64);
+    let within = |case: &&Row| (since..=row.first.0).contains(&case.first.0);
+    Ok(Past {
+        state: group.state,
+        is_first: group.gone == 0 && group.cases.first().is_some_and(|case| case.id == row.id),
+        count: group.cases.iter().filter(within).count() as u64,
+        told: book.told(&rule.name, row.fingerprint)?,
+        letters: book.told_since(&rule.name, WallTime(now.0.saturating_sub(STORM_US)))?,
+    })
+}
+
+/// One letter for all that a storm has brought.
+fn digest(rule: &str, cases: &[Row]) -> String {
+    let groups = Group::all(cases.to_vec(), &[], &std::collections::HashMap::new());
+    let machines: std::collections::BTreeSet<&str> =
+        cases.iter().map(|case| case.host.as_str()).collect();
+    let (count, kinds, hosts) = (cases.len(), groups.len(), machines.len());
+    let line = |group| -> Line<'_> { line(group) };
+    let digest = Digest {
+        v: crate::render::VERSION,
+        rule,
+        letter: "digest",
+        kind: "digest",
+        severity: cases.iter().map(|case| case.severity).max().unwrap_or_default().as_str(),
+        title: format!("{count} more incidents of {kinds} kinds on {hosts} machines"),
+        count: count as u64,
+        machines: machines.into_iter().take(DIGEST_LINES).collect(),
+        first_seen: Stamp(cases.iter().map(|case| case.first).min().unwrap_or_default()),
+        last_seen: Stamp(cases.iter().map(|case| case.last).max().unwrap_or_default()),
+        incidents: groups.iter().take(DIGEST_LINES).map(line).collect(),
+    };
+    serde_json::to_string(&digest).unwrap_or_default()
+}
+
+fn line(group: &Group) -> Line<'_> {
+    let latest = group.latest();
+    Line {
+        id: group.id(),
+        kind: latest.map_or("", |case| case.kind.as_str()),
+        severity: group.severity().as_str(),
+        title: latest.map_or("", |case| case.title.as_str()),
+        count: group.count(),
+        machines: group.machines().into_iter().take(DIGEST_LINES).collect(),
+    }
+}
+
+/// So long a title may take to settle.
+const RIPE_US: u64 = 500_000;
+/// Letters are counted over a minute; so long a digest waits for more.
+const STORM_US: u64 = 60_000_000;
+const DIGEST_LINES: usize = 100;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Rules over a book, with a clock of the test's own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use bedside_stream::RunId;
+use bedside_triage::{Fingerprint, Incident, Kind};
+use serde_json::Value;
+
+use super::*;
+use crate::config::Config;
+use crate::incidents::book::Entry;
+use crate::incidents::case::{Case, Key, Patient, Place};
+use crate::incidents::ledger::{Said, say};
+
+/// A book and one rule.
+struct Office {
+    book: Book,
+    alarm: Alarm,
+    dir: tempfile::TempDir,
+}
+
+impl Office {
+    fn open(rule: &str) -> Office {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!("[[alert]]\nname = \"page\"\ncommand = [\"/bin/true\"]\n{rule}");
+        let rules = Config::parse(&text, Path::new("a.toml")).unwrap().alert;
+        let alarm = Alarm { rules, bell: Bell::deaf(), data: dir.path().to_owned() };
+        Office { book: Book::open(dir.path()).unwrap(), alarm, dir }
+    }
+
+    /// A case of this bug on this machine, the first line of which came then.
+    fn happens(&mut self, bug: u64, host: &str, at: u64, change: fn(&mut Incident)) {
+        let mut incident = Incident {
+            kind: Kind::Oops,
+            severity: Kind::Oops.severity(),
+            title: format!("BUG {bug}"),
+            fingerprint: Fingerprint(bug),
+            settled: true,
+            ..Incident::default()
+        };
+        change(&mut incident);
+        let place = Place { received: WallTime(at), seq: None, time: Some(at) };
+        let of = Patient {
+            run: RunId(1),
+            root: RunId(1),
+            host: host.to_owned(),
+            boot: 1,
+            source: SocketAddr::from((Ipv4Addr::LOCALHOST, 6665)),
+            release: None,
+        };
+        let key = Key::new(of.run, place, &format!("{host} {bug}"));
+        let (first, last, open) = (place.received, place.received, true);
+        let cases = vec![Case { key, of, first, last, open, incident }];
+        self.book.enter(&Entry { cases, ..Entry::default() }).unwrap();
+    }
+
+    /// The letters that are made at this time.
+    fn letters(&mut self, now: u64) -> Vec<Value> {
+        self.alarm.look(&mut self.book, WallTime(now)).unwrap();
+        let letters = self.book.letters().unwrap();
+        let read = |(letter, _): (crate::incidents::Letter, WallTime)| {
+            self.book.forget_letter(letter.id).unwrap();
+            serde_json::from_str(&letter.body).unwrap()
+        };
+        letters.into_iter().map(read).collect()
+    }
+
+    /// Their titles.
+    fn titles(&mut self, now: u64) -> Vec<String> {
+        let letters = self.letters(now);
+        letters.iter().map(|letter| letter["title"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+const SECOND: u64 = 1_000_000;
+const HOUR: u64 = 3600 * SECOND;
+const NOW: u64 = 1000 * HOUR;
+
+fn as_it_is(_: &mut Incident) {}
+
+#[test]
+fn a_letter_is_made_when_the_title_has_settled_or_after_half_a_second() {
+    let mut office = Office::open("");
+    office.happens(1, "web1", NOW, |incident| incident.settled = false);
+    assert_eq!(office.titles(NOW + 499_999), [""; 0]);
+    assert_eq!(office.titles(NOW + 500_000), ["BUG 1"]);
+    office.happens(2, "web1", NOW + SECOND, as_it_is);
+    assert_eq!(office.titles(NOW + SECOND), ["BUG 2"]);
+    assert_eq!(office.titles(NOW + 2 * SECOND), [""; 0], "each once");
+}
+
+#[test]
+fn a_letter_is_what_incident_prints_as_json() {
+    let mut office = Office::open("");
+    office.happens(1 << 40, "web1\u{1b}\"", NOW, as_it_is);
+    let letter = office.letters(NOW).remove(0);
+    let keys = ["rule", "letter", "v", "kind", "title", "type", "trace", "host", "count", "state"];
+    assert!(keys.iter().all(|key| letter.get(key).is_some()), "{letter}");
+    assert_eq!(letter["rule"], "page");
+    assert_eq!(letter["id"], "00000100");
+    assert_eq!(letter["host"], "web1\u{1b}\"");
+}
+
+#[test]
+fn of_a_bug_no_more_is_told_than_once_a_time_whatever_the_machine() {
+    let mut office = Office::open("every = \"1h\"");
+    office.happens(1, "web1", NOW, as_it_is);
+    office.happens(1, "web2", NOW + 1, as_it_is);
+    assert_eq!(office.titles(NOW + 2), ["BUG 1"]);
+    office.happens(1, "web3", NOW + HOUR, as_it_is);
+    assert_eq!(office.titles(NOW + HOUR), [""; 0]);
+    office.happens(1, "web3", NOW + HOUR + 2, as_it_is);
+    let letter = office.letters(NOW + HOUR + 2).remove(0);
+    assert_eq!(
+        (letter["count"].as_u64(), letter["machines"].as_array().unwrap().len()),
+        (Some(4), 3)
+    );
+}
+
+#[test]
+fn a_rule_chooses_by_kind_severity_and_machine() {
+    let mut office =
+        Office::open("kind = [\"oops\", \"panic\"]\nseverity = \"critical\"\nhost = [\"web*\"]");
+    office.happens(1, "db1", NOW, as_it_is);
+    office.happens(2, "web1", NOW, |incident| incident.kind = Kind::Bug);
+    office.happens(3, "web2", NOW, |incident| incident.severity = bedside_triage::Severity::Error);
+    office.happens(4, "web3", NOW, as_it_is);
+    assert_eq!(office.titles(NOW), ["BUG 4"]);
+}
+
+#[test]
+fn new_is_what_was_never_seen_or_was_resolved() {
+    let mut office = Office::open("new = true\nevery = \"1s\"");
+    office.happens(1, "web1", NOW, as_it_is);
+    assert_eq!(office.titles(NOW), ["BUG 1"]);
+    office.happens(1, "web2", NOW + HOUR, as_it_is);
+    assert_eq!(office.titles(NOW + HOUR), [""; 0]);
+    let (data, resolved) = (office.dir.path().to_owned(), WallTime(NOW + HOUR + 1));
+    say(&data, Fingerprint(1), Said::Resolve, None, resolved).unwrap();
+    office.happens(1, "web1", NOW + 2 * HOUR, as_it_is);
+    let letter = office.letters(NOW + 2 * HOUR).remove(0);
+    assert_eq!(letter["state"], "regressed");
+}
+
+#[test]
+fn nobody_hears_of_what_is_ignored_nor_of_what_is_too_seldom() {
+    let mut office = Office::open("count = 3\nwithin = \"1h\"\nevery = \"1s\"");
+    say(office.dir.path(), Fingerprint(2), Said::Ignore, None, WallTime(1)).unwrap();
+    for (number, at) in [0, 1, HOUR + 2, HOUR + 3].into_iter().enumerate() {
+        office.happens(1, &format!("web{number}"), NOW + at, as_it_is);
+        office.happens(2, &format!("web{number}"), NOW + at, as_it_is);
+        assert_eq!(office.titles(NOW + at), [""; 0], "{at}");
+    }
+    office.happens(1, "web9", NOW + HOUR + 4, as_it_is);
+    assert_eq!(office.titles(NOW + HOUR + 4), ["BUG 1"]);
+}
+
+#[test]
+fn a_storm_is_told_in_one_letter() {
+    let mut office = Office::open("storm = 2");
+    for bug in 1..=9 {
+        office.happens(bug, &format!("web{bug}"), NOW, as_it_is);
+    }
+    assert_eq!(office.titles(NOW), ["BUG 1", "BUG 2"]);
+    assert_eq!(office.titles(NOW + 59 * SECOND), [""; 0]);
+    let digest = office.letters(NOW + 60 * SECOND).remove(0);
+    assert_eq!(digest["title"], "7 more incidents of 7 kinds on 7 machines");
+    assert_eq!(digest["incidents"].as_array().unwrap().len(), 7);
+    office.happens(9, "web9", NOW + 61 * SECOND, as_it_is);
+    assert_eq!(office.titles(NOW + 61 * SECOND), [""; 0], "told in the digest");
+}

@@ -1,0 +1,172 @@
+//! Letters to who is alerted: made in the book, and there until they are delivered.
+
+use bedside_stream::WallTime;
+use bedside_triage::Fingerprint;
+use rusqlite::{OptionalExtension as _, Transaction, params};
+
+use super::rows::Row;
+use super::{Book, Error};
+
+/// A letter that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Letter {
+    pub(crate) id: i64,
+    /// The name of the rule that wants it.
+    pub(crate) rule: String,
+    pub(crate) made: WallTime,
+    /// How often it was tried in vain.
+    pub(crate) tries: u32,
+    /// A JSON object.
+    pub(crate) body: String,
+}
+
+/// What came of a case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Weighed {
+    /// Rules and the letters that they want.
+    pub(crate) letters: Vec<(String, String)>,
+    /// Rules that want it in their next digest.
+    pub(crate) withheld: Vec<String>,
+}
+
+impl Book {
+    /// Cases of which nobody was told yet, the first ones.
+    pub(crate) fn unweighed(&self) -> Result<Vec<Row>, Error> {
+        self.select("NOT weighed ORDER BY id LIMIT 100", [])
+    }
+
+    /// Those of a fingerprint.
+    pub(crate) fn rows_of(&self, fingerprint: Fingerprint) -> Result<Vec<Row>, Error> {
+        self.select("fingerprint = ? ORDER BY first, id", [fingerprint.0.cast_signed()])
+    }
+
+    /// When this rule told of this bug last, also in a digest.
+    pub(crate) fn told(
+        &self,
+        rule: &str,
+        fingerprint: Fingerprint,
+    ) -> Result<Option<WallTime>, Error> {
+        let sql = "SELECT at FROM told WHERE rule = ? AND fingerprint = ?";
+        let at = |row: &rusqlite::Row<'_>| row.get(0).map(i64::cast_unsigned).map(WallTime);
+        let values = params![rule, fingerprint.0.cast_signed()];
+        let told = self.connection.query_row(sql, values, at).optional();
+        told.map_err(self.failed("look who was told"))
+    }
+
+    /// How often this rule told of any since then.
+    pub(crate) fn told_since(&self, rule: &str, since: WallTime) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM told WHERE rule = ? AND at > ?";
+        let count = |row: &rusqlite::Row<'_>| row.get(0).map(i64::cast_unsigned);
+        let values = params![rule, since.0.cast_signed()];
+        self.connection.query_row(sql, values, count).map_err(self.failed("look who was told"))
+    }
+
+    /// Takes in what came of a case: all of it, or nothing.
+    pub(crate) fn weighed(
+        &mut self,
+        case: &Row,
+        weighed: &Weighed,
+        now: WallTime,
+    ) -> Result<(), Error> {
+        let (now, fingerprint) = (now.0.cast_signed(), case.fingerprint.0.cast_signed());
+        self.write("make letters", |to| {
+            for (rule, body) in &weighed.letters {
+                put_letter(to, rule, body, now)?;
+                let sql = "INSERT OR REPLACE INTO told VALUES (?, ?, ?)";
+                to.prepare_cached(sql)?.execute(params![rule, fingerprint, now])?;
+            }
+            for rule in &weighed.withheld {
+                let sql = "INSERT OR REPLACE INTO withheld VALUES (?, ?, ?)";
+                to.prepare_cached(sql)?.execute(params![rule, case.id, now])?;
+            }
+            to.execute("UPDATE cases SET weighed = 1 WHERE id = ?", [case.id])?;
+            to.execute("DELETE FROM told WHERE at < ?", [now - TOLD_KEPT_US])?;
+            Ok(())
+        })
+    }
+
+    /// Rules with a digest that is due, whose first case was withheld before `before`.
+    pub(crate) fn digests_due(&self, before: WallTime) -> Result<Vec<String>, Error> {
+        let run = || {
+            let sql = "SELECT rule FROM withheld GROUP BY rule HAVING min(at) <= ?";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let rules = statement.query_map([before.0.cast_signed()], |row| row.get(0))?;
+            rules.collect::<rusqlite::Result<Vec<String>>>()
+        };
+        run().map_err(self.failed("look for digests"))
+    }
+
+    /// What a rule withheld, as far as it is still held.
+    pub(crate) fn withheld(&self, rule: &str) -> Result<Vec<Row>, Error> {
+        let sql = "id IN (SELECT id FROM withheld WHERE rule = ?) ORDER BY first, id";
+        self.select(sql, [rule])
+    }
+
+    /// Takes in a rule's digest.
+    pub(crate) fn digested(
+        &mut self,
+        rule: &str,
+        cases: &[Row],
+        body: &str,
+        now: WallTime,
+    ) -> Result<(), Error> {
+        let now = now.0.cast_signed();
+        self.write("make a digest", |to| {
+            put_letter(to, rule, body, now)?;
+            for case in cases {
+                let sql = "INSERT OR REPLACE INTO told VALUES (?, ?, ?)";
+                let fingerprint = case.fingerprint.0.cast_signed();
+                to.prepare_cached(sql)?.execute(params![rule, fingerprint, now])?;
+            }
+            to.execute("DELETE FROM withheld WHERE rule = ?", [rule]).map(drop)
+        })
+    }
+
+    /// The letters that wait, by when they are due, and when that is.
+    pub(crate) fn letters(&self) -> Result<Vec<(Letter, WallTime)>, Error> {
+        let run = || {
+            let sql =
+                "SELECT id, rule, made, tries, body, due FROM letters ORDER BY due, id LIMIT 16";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let time = |row: &rusqlite::Row<'_>, at: usize| {
+                row.get(at).map(i64::cast_unsigned).map(WallTime)
+            };
+            let letters = statement.query_map([], |row| {
+                let (id, rule, made) = (row.get(0)?, row.get(1)?, time(row, 2)?);
+                let letter = Letter { id, rule, made, tries: row.get(3)?, body: row.get(4)? };
+                Ok((letter, time(row, 5)?))
+            })?;
+            letters.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        run().map_err(self.failed("look for letters"))
+    }
+
+    /// Forgets a letter: it was delivered, or nobody wants it any more.
+    pub(crate) fn forget_letter(&mut self, id: i64) -> Result<(), Error> {
+        self.write("forget a letter", |to| {
+            to.execute("DELETE FROM letters WHERE id = ?", [id]).map(drop)
+        })
+    }
+
+    /// Has a letter wait for its next try.
+    pub(crate) fn try_again(&mut self, id: i64, due: WallTime) -> Result<(), Error> {
+        self.write("keep a letter", |to| {
+            let sql = "UPDATE letters SET tries = tries + 1, due = ? WHERE id = ?";
+            to.execute(sql, params![due.0.cast_signed(), id]).map(drop)
+        })
+    }
+}
+
+fn put_letter(to: &Transaction<'_>, rule: &str, body: &str, now: i64) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO letters (rule, made, due, tries, body) VALUES (?, ?, ?, 0, ?)";
+    to.prepare_cached(sql)?.execute(params![rule, now, now, body])?;
+    // Whatever is told of, a queue that nobody empties has an end.
+    let sql = "DELETE FROM letters WHERE id <= (SELECT max(id) FROM letters) - ?";
+    to.prepare_cached(sql)?.execute([LETTERS])?;
+    Ok(())
+}
+
+/// Letters that wait at most; the oldest make room.
+const LETTERS: i64 = 10_000;
+/// For so long at most it is known who was told: 31 days.
+const TOLD_KEPT_US: i64 = 31 * 86_400_000_000;
