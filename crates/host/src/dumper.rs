@@ -7,6 +7,7 @@ use bedside_plan::{Undo, path};
 
 use crate::apply::words;
 use crate::journal::Journal;
+use crate::machine::NOTES;
 use crate::{Error, Machine};
 
 impl Machine {
@@ -29,6 +30,7 @@ impl Machine {
             module,
             ours: loaded && noted,
             from_start: loaded && from_start,
+            refused: self.noted(REFUSED).filter(|_| !loaded),
             parameter: word("netconsole"),
             live: word("live"),
             targets: self.dumper_targets(),
@@ -40,12 +42,22 @@ impl Machine {
         text.lines().filter_map(DumperTarget::parse).collect()
     }
 
+    /// Beside netconsole it is no condition of anything: that the kernel refuses it is noted, and
+    /// the machine armed without it.
     pub(crate) fn load_dumper(&self, parameter: &str, live: &str) -> Result<(), Error> {
         Journal::of(self).note(&Undo::UnloadDumper)?;
         let mut command = words(&format!("modprobe {NAME}"));
         command.extend([format!("netconsole={parameter}"), format!("live={live}")]);
-        self.run(&command)?;
-        self.dumper_sends()
+        match self.run(&command) {
+            Ok(()) => self.dumper_sends(),
+            Err(Error::Program { said, .. }) if live == "off" => self.note_down(REFUSED, &said),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Has it tried again, although the kernel has refused it.
+    pub fn retry_dumper(&self) -> Result<(), Error> {
+        self.remove(&format!("{NOTES}/{REFUSED}")).map(drop)
     }
 
     pub(crate) fn set_dumper(&self, targets: &str, live: &str) -> Result<(), Error> {
@@ -81,3 +93,5 @@ fn parameter(name: &str) -> String {
 }
 
 const NAME: &str = "bedside_netconsole";
+/// The note of what modprobe said; gone with the next start.
+const REFUSED: &str = "dumper-refused";

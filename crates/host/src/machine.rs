@@ -172,7 +172,7 @@ impl Machine {
     }
 }
 
-const NOTES: &str = "/run/bedside-patient";
+pub(crate) const NOTES: &str = "/run/bedside-patient";
 const LASTING: &str = "/var/lib/bedside-patient";
 const LOCK: &str = "/run/bedside-patient/lock";
 const PROGRAMS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];

@@ -40,12 +40,13 @@ fn machine() -> (tempfile::TempDir, Machine) {
 }
 
 /// Loads and unloads; a kernel that does not know `r`. The module that delivers deaths can't send
-/// to 10.0.0.9.
+/// to 10.0.0.9, and is refused where that is asked.
 const MODPROBE: &str = r#"
 dumper=@ROOT@/sys/module/bedside_netconsole
 case "$*" in
 "-r bedside_netconsole") rm -r $dumper ;;
 bedside_netconsole*)
+   [ ! -e @ROOT@/refuses ] || { echo "Key was rejected by service" >&2; exit 1; }
    mkdir -p $dumper/parameters; cd $dumper; echo live > initstate
    parameter=${2#netconsole=}
    echo $parameter > parameters/netconsole; echo ${3#live=} > parameters/live
@@ -322,4 +323,23 @@ fn a_crash_kernel_is_seen_and_whether_the_dumpers_come_first() {
     assert_eq!(seen(), Some(false));
     write("sys/module/kernel/parameters/crash_kexec_post_notifiers", "Y\n");
     assert_eq!(seen(), Some(true));
+}
+
+#[test]
+fn a_kernel_that_refuses_the_module_is_armed_without_it_until_it_is_tried_again() {
+    let (root, machine) = machine();
+    install_dumper(root.path());
+    fs::write(root.path().join("refuses"), "").unwrap();
+    let dumper = || machine.own_facts().unwrap().dumper.unwrap();
+    let load =
+        |live: &str| Action::LoadDumper { parameter: "@/,@10.0.0.2/".into(), live: live.into() };
+    machine.apply(&load("off")).unwrap();
+    assert_eq!(dumper().refused.as_deref(), Some("Key was rejected by service"));
+    fs::remove_file(root.path().join("refuses")).unwrap();
+    machine.retry_dumper().unwrap();
+    assert_eq!(dumper().refused, None);
+    machine.retry_dumper().unwrap();
+    // Where there is no netconsole beside it, nothing would send.
+    fs::write(root.path().join("refuses"), "").unwrap();
+    assert!(machine.apply(&load("on")).unwrap_err().to_string().contains("Key was rejected"));
 }

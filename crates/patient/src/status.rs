@@ -254,7 +254,9 @@ fn tell_target(facts: &Facts, target: &Target) {
 /// The module that delivers a death.
 fn tell_dumper(dumper: &Dumper) {
     if dumper.module != Module::Loaded {
-        say!("bedside_netconsole, which delivers the kernel's death, is installed and not loaded");
+        let refused = dumper.refused.as_ref().map(|why| format!(": the kernel refuses it: {why}"));
+        let refused = refused.unwrap_or_default();
+        say!("bedside_netconsole, which delivers the kernel's death, is not loaded{refused}");
     }
     for DumperTarget { parameter, enabled, reason, sent, unsent } in &dumper.targets {
         let state = match reason {
@@ -279,6 +281,7 @@ fn dumper(dumper: &Dumper) -> Value {
     };
     json!({
         "module": module(&dumper.module).0,
+        "refused": dumper.refused,
         "live": dumper.live == "on",
         "targets": dumper.targets.iter().map(target).collect::<Vec<_>>(),
     })

@@ -34,6 +34,7 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
     }
     let begun = Instant::now();
     let goal = Goal { wish, doctors };
+    machine.retry_dumper()?;
     match reach(machine, Turn::Wait, &|| Ok(Some(goal.clone())), &mut tell_step)? {
         Reached::Refused(refusals) => return Ok(refuse(&refusals)),
         Reached::Done(0) => say!("nothing to do: the kernel is armed as wished"),

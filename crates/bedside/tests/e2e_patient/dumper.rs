@@ -26,7 +26,7 @@ pub(crate) fn module(kernel: &str) -> Result<PathBuf> {
 }
 
 /// A machine that gets these files as well.
-fn with(files: Vec<(String, PathBuf)>) -> impl FnOnce(&mut Order<'_>) {
+pub(crate) fn with(files: Vec<(String, PathBuf)>) -> impl FnOnce(&mut Order<'_>) {
     move |order| {
         if let Arms::Script { files: all, .. } = &mut order.arms {
             all.extend(files);
@@ -34,7 +34,7 @@ fn with(files: Vec<(String, PathBuf)>) -> impl FnOnce(&mut Order<'_>) {
     }
 }
 
-const INSTALLED: &str = r"
+pub(crate) const INSTALLED: &str = r"
 dep=/lib/modules/$(uname -r)/modules.dep
 install_module() { echo kernel/bedside_netconsole.ko: >> $dep; }
 ";

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use bedside_lab::vm::{Death, Order};
 
+use crate::dumper::{INSTALLED, PLACE, module, with};
 use crate::ward::{KERNELS, Ward, ensure_said, said};
 
 /// Devices that netconsole can't send through, addresses that are no doctor's.
@@ -142,23 +143,38 @@ fn each_kernel_that_cannot_is_refused_and_nothing_is_done() -> Result<()> {
 
 const LOCKED_DOWN: &str = r#"
 mount -t securityfs securityfs /sys/kernel/security; cat /sys/kernel/security/lockdown
+install_module
 look > /tmp/before
 bedside-patient up DOCTOR; echo "up: $?"
 bedside-patient check | grep lockdown
+bedside-patient status > /tmp/status; echo "status: $?"
 bedside-patient down; echo "down: $?"
 look > /tmp/after; diff /tmp/before /tmp/after && echo "as it was"
 "#;
 
-/// Debian's own module is signed, so lockdown lets it be loaded; and nothing else is in the way.
+/// Debian's own module is signed, so lockdown lets it be loaded; and nothing else is in the way. The
+/// module that delivers a death is refused here, where nobody has signed it: it is done without.
 #[test]
 fn a_kernel_that_is_locked_down_is_armed() -> Result<()> {
     for (kernel, mode) in [("6.1", "integrity"), ("7", "confidentiality")] {
         let ward = Ward::open()?;
-        let lockdown = |order: &mut Order<'_>| order.words = format!("lockdown={mode}");
-        let machine = ward.admit_with(kernel, Death::PowerOff, LOCKED_DOWN, lockdown)?;
+        let files = vec![(PLACE.into(), module(kernel)?)];
+        let lockdown = |order: &mut Order<'_>| {
+            order.words = format!("lockdown={mode}");
+            with(files)(order);
+        };
+        let script = format!("{INSTALLED}{LOCKED_DOWN}");
+        let machine = ward.admit_with(kernel, Death::PowerOff, &script, lockdown)?;
         let on = format!("[{mode}]");
-        let words =
-            [&on, "up: 0", "ok       lockdown: the kernel is locked down", "down: 0", "as it was"];
+        let words = [
+            &on,
+            "note: the kernel refuses bedside_netconsole: ",
+            "up: 0",
+            "ok       lockdown: the kernel is locked down",
+            "status: 0",
+            "down: 0",
+            "as it was",
+        ];
         ensure_said(kernel, &said(&machine)?, &words)?;
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::target::Wanted;
 pub(crate) fn usable(facts: &Facts) -> Option<&Dumper> {
     facts.dumper.as_ref().filter(|dumper| match dumper.module {
         Module::Loaded => true,
-        Module::Loadable => !facts.limits.modules_disabled,
+        Module::Loadable => !facts.limits.modules_disabled && dumper.refused.is_none(),
         _ => false,
     })
 }

@@ -7,6 +7,7 @@ use crate::facts::{Console, Dumper, Facts, Module};
 /// All that is known of it.
 pub(super) fn all(facts: &Facts) -> Vec<Verdict> {
     let mut verdicts = vec![panic(facts)];
+    verdicts.extend(refused(facts));
     verdicts.extend(crash_kernel(facts));
     verdicts.extend(others(facts));
     verdicts
@@ -63,6 +64,18 @@ fn cure(facts: &Facts) -> String {
         Some(Module::Forbidden { file, line }) => format!("take `{line}` out of {file}"),
         Some(_) => format!("`bedside-patient up …`, which loads {MODULE}"),
     }
+}
+
+/// The kernel has refused the module.
+fn refused(facts: &Facts) -> Option<Verdict> {
+    let why = facts.dumper.as_ref()?.refused.as_ref()?;
+    Some(Verdict::problem(
+        "death",
+        format!("the kernel refuses {MODULE}: {why}"),
+        "with Secure Boot or lockdown it has to be signed with a key that the firmware knows: \
+         `mokutil --import /var/lib/dkms/mok.pub`, restart, `bedside-patient up …` \
+         (docs/kernel-module.md); or take it off the machine",
+    ))
 }
 
 /// A crash kernel takes over in `vpanic` (kernel/panic.c) before the dumpers are asked, unless

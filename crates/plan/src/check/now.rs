@@ -168,6 +168,7 @@ pub(super) fn dumper(dumper: &Dumper) -> Vec<Verdict> {
         Module::Forbidden { file, line } => {
             vec![Verdict::ok("death", format!("{MODULE} is not used: {file} has `{line}`"))]
         }
+        _ if dumper.refused.is_some() => Vec::new(),
         _ => vec![Verdict::ok("death", format!("{MODULE} is installed; `up` loads it"))],
     }
 }

@@ -196,6 +196,17 @@ fn the_module_that_delivers_a_death_cures_silence_and_says_what_ails_itself() {
 }
 
 #[test]
+fn one_that_the_kernel_refuses_is_named_with_what_to_do() {
+    let refused = Some("Key was rejected by service".to_owned());
+    let dumper = Some(Dumper { refused, ..Dumper::default() });
+    let found = problems(&Facts { dumper, ..well() });
+    assert_eq!(
+        found,
+        ["death: the kernel refuses bedside_netconsole: Key was rejected by service"]
+    );
+}
+
+#[test]
 fn a_crash_kernel_that_comes_before_the_death_is_named() {
     let enabled = DumperTarget { enabled: true, ..DumperTarget::default() };
     for (crash_kernel, armed, begins) in [

@@ -15,6 +15,9 @@ pub struct Dumper {
     pub ours: bool,
     /// It was loaded at the machine's start, as our files have it, and not taken over since.
     pub from_start: bool,
+    /// What modprobe said when the kernel refused it: mostly that it is not signed with a key that
+    /// the kernel knows. It is not tried again until `up` is.
+    pub refused: Option<String>,
     /// Whom it sends to, as its parameter has it now.
     pub parameter: String,
     /// Whether it sends the lines of a living machine too: `on`, `off`, `auto`.

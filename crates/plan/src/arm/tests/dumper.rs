@@ -89,6 +89,9 @@ fn one_that_may_not_be_loaded_is_done_without() {
     facts.dumper.as_mut().unwrap().module = line;
     assert_eq!(steps(&facts, &["10.0.0.2"]), Vec::<String>::new());
     let mut facts = installed();
+    facts.dumper.as_mut().unwrap().refused = Some("Key was rejected by service".into());
+    assert_eq!(steps(&facts, &["10.0.0.2"]), Vec::<String>::new());
+    let mut facts = installed();
     facts.limits.modules_disabled = true;
     assert_eq!(steps(&facts, &["10.0.0.2"]), Vec::<String>::new());
 }
