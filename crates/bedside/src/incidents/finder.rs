@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use bedside_store::entry::unescape_into;
 use bedside_store::{Entry, StoredRecord, StoredRun};
 use bedside_stream::{RunId, Verdict, WallTime};
-use bedside_triage::{Caller, Event, Line, Triage};
+use bedside_triage::{Caller, Event, Incident, Line, Triage, may_begin};
 
 use super::case::{Case, Key, Patient, Place};
 use crate::render::Recent;
@@ -49,6 +49,8 @@ struct Bed {
     /// Lines that were heard, in all and since an incident was open.
     lines: u64,
     idle: u32,
+    /// More is known of one that is open than was given out.
+    changed: bool,
     last: WallTime,
 }
 
@@ -81,6 +83,16 @@ impl Finder {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Gives out what has changed of those that are open, each once.
+    pub(crate) fn flush(&mut self, give: &mut dyn FnMut(News)) {
+        let runs = &mut self.runs;
+        for (run, bed) in self.beds.iter_mut().filter(|(_, bed)| bed.changed) {
+            if let Some(patient) = runs.get_mut(run) {
+                bed.flush(patient, give);
+            }
         }
     }
 
@@ -168,42 +180,74 @@ impl Bed {
                 self.places.pop_front();
             }
             self.places.push_back((at, Place { received: record.received, seq, time }));
-            let Bed { triage, places, keys, last, .. } = self;
-            let mut sink = |event: Event<'_>| tell(event, patient, places, keys, *last, give);
+            let Bed { triage, places, keys, last, changed, .. } = self;
+            let mut sink = |event: Event<'_>| {
+                let found = Found::of(event.incident(), patient, places, keys);
+                match event {
+                    Event::Opened(_) | Event::Changed(_) => *changed = true,
+                    Event::Closed(_) => give(found.close(patient, keys, *last)),
+                }
+            };
             triage.hear(Line { text, level, time, caller, at }, &mut sink);
         }
         self.idle = if self.triage.is_open() { 0 } else { self.idle + 1 };
     }
 
+    fn flush(&mut self, patient: &Patient, give: &mut dyn FnMut(News)) {
+        self.changed = false;
+        for incident in self.triage.open() {
+            let found = Found::of(incident, patient, &self.places, &mut self.keys);
+            give(found.case(patient, self.last, true));
+        }
+    }
+
     fn finish(&mut self, patient: &Patient, give: &mut dyn FnMut(News)) {
         let Bed { triage, places, keys, last, .. } = self;
-        triage.finish(&mut |event| tell(event, patient, places, keys, *last, give));
+        triage.finish(&mut |event| {
+            let found = Found::of(event.incident(), patient, places, keys);
+            give(found.close(patient, keys, *last));
+        });
     }
 }
 
-/// Gives out the case of an event.
-fn tell(
-    event: Event<'_>,
-    patient: &Patient,
-    places: &VecDeque<(u64, Place)>,
-    keys: &mut HashMap<u64, (Key, WallTime)>,
-    last: WallTime,
-    give: &mut dyn FnMut(News),
-) {
-    let incident = event.incident();
-    let (key, first) = *keys.entry(incident.id).or_insert_with(|| {
-        let is_first = |(at, _): &&(u64, Place)| *at == incident.first_line;
-        let place = places.iter().rfind(is_first).or(places.back()).map(|(_, place)| *place);
-        let place = place.unwrap_or_default();
-        let text = incident.lines.first().map_or("", |line| line.text.as_str());
-        (Key::new(patient.run, place, text), place.received)
-    });
-    let open = !matches!(event, Event::Closed(_));
-    if !open {
-        keys.remove(&incident.id);
+/// An incident, and what its case is known by.
+struct Found<'a> {
+    incident: &'a Incident,
+    key: Key,
+    first: WallTime,
+}
+
+impl<'a> Found<'a> {
+    fn of(
+        incident: &'a Incident,
+        patient: &Patient,
+        places: &VecDeque<(u64, Place)>,
+        keys: &mut HashMap<u64, (Key, WallTime)>,
+    ) -> Found<'a> {
+        let (key, first) = *keys.entry(incident.id).or_insert_with(|| {
+            let is_first = |(at, _): &&(u64, Place)| *at == incident.first_line;
+            let place = places.iter().rfind(is_first).or(places.back()).map(|(_, place)| *place);
+            let place = place.unwrap_or_default();
+            let text = incident.lines.first().map_or("", |line| line.text.as_str());
+            (Key::new(patient.run, place, text), place.received)
+        });
+        Found { incident, key, first }
     }
-    let (of, incident) = (patient.clone(), incident.clone());
-    give(News::Case(Box::new(Case { key, of, first, last, open, incident })));
+
+    fn case(&self, patient: &Patient, last: WallTime, open: bool) -> News {
+        let (of, incident) = (patient.clone(), self.incident.clone());
+        News::Case(Box::new(Case { key: self.key, of, first: self.first, last, open, incident }))
+    }
+
+    fn close(
+        &self,
+        patient: &Patient,
+        keys: &mut HashMap<u64, (Key, WallTime)>,
+        last: WallTime,
+    ) -> News {
+        keys.remove(&self.incident.id);
+        self.case(patient, last, false)
+    }
 }
 
 impl Patient {
@@ -222,12 +266,6 @@ impl Patient {
             release: run.release.as_deref().map(text),
         }
     }
-}
-
-/// Whether a line with this text, escaped or not, may begin an incident. What it lets through for
-/// nothing costs a look.
-fn may_begin(_text: &[u8]) -> bool {
-    true
 }
 
 /// A record's text, as it stands in its line, and what follows it.

@@ -132,6 +132,7 @@ impl Round {
         if let Some(now) = clock {
             finder.settle(now, &mut |news| found.take(news));
         }
+        finder.flush(&mut |news| found.take(news));
         if last != *segment {
             // What began in the segment before it is read again from there.
             self.resume = if finder.is_idle() { last } else { *segment };

@@ -76,6 +76,8 @@ pub(super) fn prepare(connection: &Connection) -> Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     // A doctor that is confined to its store has no other place.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // In KiB, for a minus. The system caches the file as well.
+    connection.pragma_update(None, "cache_size", -256)?;
     if version(connection)? == 0 {
         let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
         connection.execute_batch(&make)?;
