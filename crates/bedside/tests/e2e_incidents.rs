@@ -1,0 +1,126 @@
+//! Every recorded kernel: what its lines tell on the wire is in the book, and is what its serial
+//! console tells; whoever lived well, or died without a word, has no incident.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context, Result, ensure};
+use bedside_lab::capture::{self, Capture};
+use bedside_lab::doctor::Bedside;
+use bedside_lab::patient::Patient;
+use bedside_lab::wait;
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bedside");
+
+/// Titles with their kinds, and how often each.
+type Told = BTreeMap<String, u64>;
+
+#[test]
+fn the_wire_tells_what_the_console_tells() -> Result<()> {
+    let mut rows = String::new();
+    for name in capture::names()? {
+        let (wire, console) = (of_wire(&name)?, of_console(&name)?);
+        for (told, count) in &wire {
+            let said = console.get(told).copied().unwrap_or(0);
+            ensure!(said >= *count, "{name}: {told}, {count} times; the console: {console:?}");
+        }
+        rows += &row(&name, &wire, &console)?;
+    }
+    insta::assert_snapshot!("incidents", rows);
+    Ok(())
+}
+
+/// A line for each, and what of it only the console has.
+fn row(name: &str, wire: &Told, console: &Told) -> Result<String> {
+    let mut row = format!("{name}\n");
+    for (told, count) in wire {
+        writeln!(row, "    {count} {told}")?;
+    }
+    for (told, count) in console {
+        let more = count - wire.get(told).copied().unwrap_or(0);
+        if more > 0 {
+            writeln!(row, "    {more} {told} (console only)")?;
+        }
+    }
+    Ok(row)
+}
+
+fn of_wire(name: &str) -> Result<Told> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("capture.jsonl");
+    std::fs::write(&file, capture::fixture(name, "jsonl")?)?;
+    let bedside = Bedside::new(PROGRAM, dir.path().join("store"));
+    bedside.run("replay", &[file.to_str().context("a path in UTF-8")?])?;
+    let found = book(&bedside)?;
+    let rebuilt =
+        bedside.command().args(["store", "rebuild", "--data"]).arg(bedside.data()).output()?;
+    ensure!(rebuilt.status.success(), "{rebuilt:?}");
+    ensure!(found == book(&bedside)?, "{name}: a rebuild finds other things");
+    Ok(found)
+}
+
+fn book(bedside: &Bedside) -> Result<Told> {
+    let list: Value = serde_json::from_slice(&bedside.run("incidents", &["--json"])?.stdout)?;
+    let incidents = list["incidents"].as_array().context("a list")?;
+    let told = |it: &Value| (words(it), it["count"].as_u64().unwrap_or(0));
+    Ok(incidents.iter().map(told).collect())
+}
+
+fn of_console(name: &str) -> Result<Told> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("serial.log");
+    std::fs::write(&file, capture::fixture(name, "serial.log")?)?;
+    let bedside = Bedside::new(PROGRAM, dir.path());
+    let output = bedside.command().args(["triage", "--json"]).arg(&file).output()?;
+    ensure!(output.status.success(), "{output:?}");
+    let mut told = Told::new();
+    for line in output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        *told.entry(words(&serde_json::from_slice(line)?)).or_default() += 1;
+    }
+    Ok(told)
+}
+
+fn words(incident: &Value) -> String {
+    let word = |key: &str| incident[key].as_str().unwrap_or("-").to_owned();
+    format!("{}: {}", word("kind"), word("title"))
+}
+
+/// Heard live, told while the machine still dies, and once only after a restart of the doctor.
+#[test]
+fn a_death_is_told_while_it_comes_and_not_again() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let bedside = Bedside::new(PROGRAM, dir.path().join("store"));
+    let listen = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
+    let doctor = bedside.serve::<&str>(&listen, &[])?;
+    let capture = Capture::load("6.1.0/ext_null_panic_on_oops_p1")?;
+    let target = capture.targets()[0];
+    let is_panic = |payload: &[u8]| payload.windows(12).any(|at| at == b"Kernel panic");
+    let panic = capture.datagrams.iter().position(|it| is_panic(&it.payload)).context("a panic")?;
+    let mut patient = Patient::new([(target, doctor.addresses()[0])]);
+    patient.send(&capture.datagrams[..panic])?;
+    let severity = |severity: &str| {
+        wait::until(severity, || {
+            let list: Value =
+                serde_json::from_slice(&bedside.run("incidents", &["--json"])?.stdout)?;
+            Ok((list["incidents"][0]["severity"] == severity).then_some(list))
+        })
+    };
+    let list = severity("critical")?;
+    let title = "BUG: unable to handle kernel NULL pointer dereference in cm_do_null";
+    ensure!(list["incidents"][0]["title"] == title, "{list}");
+    patient.send(&capture.datagrams[panic..])?;
+    let dead = severity("fatal")?;
+    ensure!(dead["incidents"].as_array().is_some_and(|all| all.len() == 1), "{dead}");
+    doctor.terminate()?;
+    let doctor = bedside.serve::<&str>(&listen, &[])?;
+    doctor.terminate()?;
+    let list = severity("fatal")?;
+    ensure!(list["incidents"][0]["count"] == 1, "{list}");
+
+    let id = list["incidents"][0]["id"].as_str().context("an id")?;
+    let page = String::from_utf8(bedside.run("incident", &[id])?.stdout)?;
+    ensure!(page.contains("\n  > cm_do_null+0x") && page.contains("The lines before"), "{page}");
+    Ok(())
+}
