@@ -31,9 +31,9 @@ impl Kernel {
         self.home.join(name).with_extension("ko")
     }
 
-    /// What the build of the last module said, warnings of objtool among it.
-    pub fn build_log(&self) -> Result<String> {
-        let log = self.home.join("build.log");
+    /// What the build of a module said, warnings of objtool among it.
+    pub fn build_log(&self, name: &str) -> Result<String> {
+        let log = self.home.join(name).with_extension("log");
         fs::read_to_string(&log).with_context(|| format!("{} not read", log.display()))
     }
 }
@@ -73,6 +73,11 @@ pub fn kernel(dir: &Path, name: &str) -> Result<Kernel> {
 /// time, and a kernel that lets the user be root in a namespace.
 pub fn build_module(dir: &Path, source: &Path, name: &str) -> Result<()> {
     run_script("vm/kbuild.sh", &[dir.as_ref(), source.as_ref(), name.as_ref()]).map(drop)
+}
+
+/// The source of a module that kills its kernel: `insmod lethal.ko how=NAME`.
+pub fn lethal() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("vm/lethal")
 }
 
 /// What becomes of a package for DKMS, of the kernel module `name`, where it is installed,

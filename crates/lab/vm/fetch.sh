@@ -5,7 +5,7 @@
 #   DIR/6.1/vmlinuz, modules/, version   the newest 6.1 of bookworm
 #   DIR/6.12/…                           the newest 6.12 of trixie
 #   DIR/7/…                              the newest 7.x of trixie-backports
-#   DIR/6.1-wifi/vmlinuz, modules/       the 6.1 for all hardware, with a radio that is none
+#   DIR/6.1-wifi/…                       the 6.1 for all hardware, with a radio that is none
 #   DIR/busybox
 #   DIR/debian/                          systemd, kmod and nft of bookworm, unpacked
 #
@@ -19,7 +19,7 @@ flavour=cloud-amd64 # small, with virtio_net and netconsole
 
 main() {
   if [[ -x $dir/busybox && -f $dir/6.1/version && -f $dir/6.12/version && -f $dir/7/version &&
-    -d $dir/6.1-wifi && -d $dir/debian ]]; then
+    -f $dir/6.1-wifi/version && -d $dir/debian ]]; then
     return
   fi
   prepare_apt
@@ -27,7 +27,7 @@ main() {
   [[ -f $dir/6.1/version ]] || fetch_kernel 6.1 linux-image- '6\.1\.'
   [[ -f $dir/6.12/version ]] || fetch_kernel 6.12 linux-image- '6\.12\.'
   [[ -f $dir/7/version ]] || fetch_kernel 7 linux-modules- '7\.'
-  [[ -d $dir/6.1-wifi ]] || fetch_wifi
+  [[ -f $dir/6.1-wifi/version ]] || fetch_wifi
   [[ -d $dir/debian ]] || fetch_debian
 }
 
@@ -70,10 +70,11 @@ fetch_wifi() {
   dpkg-deb --fsys-tarfile "$dir/$newest"_*.deb | tar -x -C "$new" --wildcards './boot/vmlinuz-*' \
     '*/fs/configfs/*' '*/drivers/virtio/*' '*/net/virtio_net.ko' '*failover.ko' '*/netconsole.ko' \
     '*/mac80211_hwsim.ko' '*/kernel/net/mac80211/*' '*/kernel/net/wireless/*' '*/rfkill.ko' \
-    '*/libarc4.ko'
+    '*/libarc4.ko' '*/e1000/*'
   mv "$new"/boot/vmlinuz-* "$new/vmlinuz"
   mv "$new/lib/modules" "$new/modules"
-  rm -r "$dir/$newest"_*.deb "$new"/{boot,lib}
+  ls "$new/modules" > "$new/version"
+  rm -r "$dir/$newest"_*.deb "$new"/{boot,lib} "$dir/6.1-wifi" 2> /dev/null || true
   mv "$new" "$dir/6.1-wifi"
 }
 

@@ -3,7 +3,7 @@
 # DIR, with Debian's own headers and compilers, as DKMS does on a machine of that kernel.
 #
 #   DIR/<kernel>/MODULE.ko   the module, built from the folder SOURCE
-#   DIR/<kernel>/build.log   what the build said
+#   DIR/<kernel>/MODULE.log  what the build said
 #
 # Needs apt, dpkg-deb and the network the first time, and root or a kernel that lets a user be
 # root in a namespace of its own: the tree's programs run with the tree's C library.
@@ -19,13 +19,13 @@ source "$here/tree.sh"
 main() {
   local kernel
   prepare_tree
-  for kernel in "${kernels[@]}"; do
+  for kernel in "${with_headers[@]}"; do
     build "$kernel" "$(cat "$dir/$kernel/version")"
   done
 }
 
 build() {
-  local kernel=$1 version=$2 log=$dir/$1/build.log
+  local kernel=$1 version=$2 log=$dir/$1/$module.log
   rm -rf "${tree:?}/work/$kernel" && cp -r "$source_dir" "$tree/work/$kernel"
   inside make -C "/usr/src/linux-headers-$version" "M=/work/$kernel" modules > "$log" 2>&1 ||
     fail "$module does not build for $version: $(tail -5 "$log")"

@@ -5,10 +5,11 @@
 # root in a namespace of its own: the tree's programs run with the tree's C library.
 tree=$dir/tree
 kernels=(6.1 6.12 7)
+with_headers=("${kernels[@]}" 6.1-wifi)
 
 prepare_tree() {
   local kernel versions=()
-  for kernel in "${kernels[@]}"; do
+  for kernel in "${with_headers[@]}"; do
     versions+=("$(cat "$dir/$kernel/version")")
   done
   [[ -f $tree/complete && $(cat "$tree/complete") == "dkms ${versions[*]}" ]] || unpack_tree "${versions[@]}"

@@ -19,4 +19,5 @@ wait_for() {
     usleep 100000
   done
 }
-carrier() { [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; }
+# carrier [DEVICE]: whether it has one.
+carrier() { [ "$(cat /sys/class/net/${1:-eth0}/carrier)" = 1 ]; }

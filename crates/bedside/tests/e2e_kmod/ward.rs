@@ -15,7 +15,9 @@ use bedside_lab::wait;
 /// Several machines run at once.
 const LIFETIME: Duration = Duration::from_mins(5);
 pub(crate) const KERNELS: [&str; 3] = ["6.1", "6.12", "7"];
-const MODULE: &str = "bedside_netconsole";
+pub(crate) const MODULE: &str = "bedside_netconsole";
+/// Kills a kernel as it is told.
+const LETHAL: &str = "lethal";
 
 /// What the scripts of all machines use.
 const HELPERS: &str = include_str!("helpers.sh");
@@ -26,6 +28,7 @@ pub(crate) static HOME: LazyLock<&Path> = LazyLock::new(|| {
     vm::prepare(home).expect("Debian has the kernels");
     let shim = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../kmod/shim"));
     vm::build_module(home, shim, MODULE).expect("the module builds");
+    vm::build_module(home, &vm::lethal(), LETHAL).expect("the module that kills builds");
     home
 });
 
@@ -58,7 +61,7 @@ impl Ward {
         let script = script.replace("SECOND", &format!("{}@10.0.2.2/", ports[1]));
         let script = script.replace("THIRD", &format!("{}@fec0::2/", ports[2]));
         let text = format!("{HELPERS}{script}\necho end of script\n");
-        let files = vec![(format!("{MODULE}.ko"), kernel.module(MODULE))];
+        let files = [MODULE, LETHAL].map(|name| (format!("{name}.ko"), kernel.module(name))).into();
         let arms = Arms::Script { text, files };
         let mut order = Order::new(&kernel, arms, death, data.path().join("serial.log"));
         order.processors = 2;
@@ -73,11 +76,16 @@ impl Ward {
 
     /// Waits until the script has come to its end, and gives what it said.
     pub(crate) fn said(&self) -> Result<String> {
+        self.has_said("end of script")
+    }
+
+    /// Waits until the script has said these words, and gives all that it said.
+    pub(crate) fn has_said(&self, words: &str) -> Result<String> {
         let said = || {
             let said = self.machine.said()?;
-            Ok(said.contains("end of script").then_some(said))
+            Ok(said.contains(words).then_some(said))
         };
-        wait::until_within(LIFETIME, "the script's end", said)
+        wait::until_within(LIFETIME, &format!("the script to say {words:?}"), said)
             .with_context(|| self.machine.said().unwrap_or_default())
     }
 

@@ -200,12 +200,14 @@ impl Cpio {
 }
 
 /// What a machine loads as it starts; all else comes as a dependency.
-const EARLY: [&str; 2] = ["virtio_pci", "virtio_net"];
+const EARLY: [&str; 4] = ["virtio_pci", "virtio_net", "vmxnet3", "e1000"];
 
 /// What there is to load: devices that netconsole takes, and such as it refuses.
-const WANTED: [&str; 14] = [
+const WANTED: [&str; 16] = [
     "virtio_pci",
     "virtio_net",
+    "vmxnet3",
+    "e1000",
     "netconsole",
     "bridge",
     "bonding",

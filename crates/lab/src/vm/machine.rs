@@ -1,11 +1,13 @@
 //! One machine in QEMU.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::Kernel;
 use super::initramfs::overlay;
@@ -18,6 +20,8 @@ pub enum Death {
     Panic,
     /// A panic after which it restarts itself a second later (`panic=1`).
     PanicThenRestart,
+    /// Its first process ends, which is a panic; it restarts itself a second later.
+    InitEnds,
     /// A reboot that was meant.
     Reboot,
     /// Switched off.
@@ -59,8 +63,8 @@ pub struct Order<'a> {
     pub debian: bool,
     /// Two more network cards, `eth1` and `eth2`, with a cable from one to the other.
     pub cable: bool,
-    /// Where its serial console is written to; what a script says beside it, with `.said` behind
-    /// the name.
+    /// Where its serial console is written to; what a script says beside it, with the
+    /// ending `.said`.
     pub serial: PathBuf,
 }
 
@@ -101,6 +105,7 @@ impl Machine {
         let said = said(&order.serial);
         fs::write(&said, "").with_context(|| format!("{} not written", said.display()))?;
         qemu.arg("-serial").arg(format!("file:{}", said.display()));
+        qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", qmp(&order.serial).display()));
         if !order.restarts {
             qemu.arg("-no-reboot");
         }
@@ -130,6 +135,23 @@ impl Machine {
             let lines = console.split_inclusive('\n').filter(|line| line.ends_with('\n'));
             Ok((lines.filter(|line| line.contains(words)).count() >= times).then_some(()))
         })
+    }
+
+    /// A non-maskable interrupt that no device of its has asked for.
+    pub fn inject_nmi(&self) -> Result<()> {
+        let qmp = qmp(&self.serial);
+        let said = |what| format!("{}: {what}", qmp.display());
+        let mut stream = UnixStream::connect(&qmp).with_context(|| said("no connection"))?;
+        let mut answers = BufReader::new(stream.try_clone()?).lines();
+        for command in ["qmp_capabilities", "inject-nmi"] {
+            writeln!(stream, "{{\"execute\":\"{command}\"}}")?;
+        }
+        // A greeting, and an answer to each.
+        for _ in 0..3 {
+            let answer = answers.next().with_context(|| said("closed"))??;
+            ensure!(!answer.contains("\"error\""), "QEMU said {answer}");
+        }
+        Ok(())
     }
 
     /// The end of its console, for who waited in vain.
@@ -168,6 +190,7 @@ fn command_line(order: &Order<'_>) -> String {
     let (panic, death) = match order.death {
         Death::Panic => (0, "panic"),
         Death::PanicThenRestart => (1, "panic"),
+        Death::InitEnds => (1, "exit"),
         Death::Reboot => (0, "reboot"),
         Death::PowerOff => (0, "poweroff"),
     };
@@ -209,18 +232,22 @@ fn initramfs(order: &Order<'_>) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn said(serial: &std::path::Path) -> PathBuf {
-    let mut path = serial.as_os_str().to_owned();
-    path.push(".said");
-    path.into()
+fn said(serial: &Path) -> PathBuf {
+    serial.with_extension("said")
+}
+
+/// Where QEMU takes commands.
+fn qmp(serial: &Path) -> PathBuf {
+    serial.with_extension("qmp")
 }
 
 const QEMU: &str = "qemu-system-x86_64";
 
 /// Software emulation: hardware help is rarely there where tests run. All processors in one thread,
 /// for side by side they see too little of each other while a kernel changes its own code as it
-/// boots.
-const MACHINE: &str = "-accel tcg,thread=single -m 512 -nodefaults -display none";
+/// boots; and without CMPXCHG16B, as a kernel that puts it in place of a call (`mm/slub.c`,
+/// `arch/x86/lib/cmpxchg16b_emu.S`) now and then trips over its own stack there.
+const MACHINE: &str = "-accel tcg,thread=single -cpu qemu64,-cx16 -m 512 -nodefaults -display none";
 
 /// A machine's notice of a frame is taken at once. By `ioeventfd` it would come to QEMU's main loop a
 /// round before the frame does, and on a busy machine what is sent just before the power goes would

@@ -1,0 +1,148 @@
+//! The module is loaded, used, and unloaded, again and again.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bedside_lab::vm::Death;
+use nix::sys::socket::{setsockopt, sockopt};
+
+use crate::ward::Ward;
+
+/// A line after each round, of all that was counted so far: datagrams that were handed to the
+/// card, those that were left to netpoll's worker, those that were lost; then what the kernel has
+/// in use: KiB that are not free, and skbs.
+const ROUNDS: &str = r#"
+round() {
+  insmod /bedside_netconsole.ko "netconsole=+@/eth0,DOCTOR" || { echo "load: $?"; return; }
+  i=0
+  while [ $i -lt 500 ]; do echo "<6>lab: line $i of a flood"; i=$((i + 1)); done > /dev/kmsg
+  ip link set eth0 down
+  say "said while the card was down"
+  ip link set eth0 up
+  wait_for carrier
+  say "said with the card up again"
+  virtio=$(basename $(readlink /sys/class/net/eth0/device))
+  echo $virtio > /sys/bus/virtio/drivers/virtio_net/unbind
+  say "said without a card"
+  cat $parameters/targets >> /tmp/counted
+  echo $virtio > /sys/bus/virtio/drivers/virtio_net/bind
+  ip addr add 10.0.2.15/24 dev eth0
+  ip link set eth0 up
+  wait_for carrier
+  cat $parameters/netconsole > $parameters/netconsole
+  say "said with a new card"
+  cat $parameters/targets >> /tmp/counted
+  rmmod bedside_netconsole || echo "unload: $?"
+}
+count() { sed "s/.* $1=\([0-9]*\).*/\1/" /tmp/counted | awk '{ all += $1 } END { print all }'; }
+used() { awk '/^MemTotal/ { all = $2 } /^MemFree/ { free = $2 } END { print all - free }' /proc/meminfo; }
+skbs() { awk '/^skbuff/ { all += $2 } END { print all }' /proc/slabinfo; }
+rounds=0
+while [ $rounds -lt ROUNDS ]; do
+  round
+  rounds=$((rounds + 1))
+  lost=$(($(count no_memory) + $(count device_down)))
+  echo "round $(count sent) $(count queue_stopped) $lost $(used) $(skbs)"
+done
+wc -l < /tmp/counted
+grep -c enabled /tmp/counted
+grep -c reason=gone /tmp/counted
+dmesg | grep -E 'BUG|WARNING|Oops|leak' || echo "no complaint"
+"#;
+
+#[cfg(not(feature = "heavy"))]
+const MANY: usize = 20;
+#[cfg(feature = "heavy")]
+const MANY: usize = 200;
+
+#[test]
+fn loading_and_unloading_leaves_nothing_behind() -> Result<()> {
+    for kernel in ["6.1", "7"] {
+        let counter = Counter::start()?;
+        let script = ROUNDS.replace("ROUNDS", &MANY.to_string());
+        let script = script.replace("DOCTOR", &format!("{}@10.0.2.2/", counter.port));
+        let ward = Ward::admit(kernel, Death::PowerOff, &script, |_| {})?;
+        let said = ward.said()?;
+        let rounds = rounds(&said)?;
+        ensure!(rounds.len() == MANY, "{kernel}: {} rounds:\n{said}", rounds.len());
+        ensure!(said.contains("no complaint"), "{kernel}:\n{said}");
+        for words in ["load: ", "unload: ", "waited in vain"] {
+            ensure!(!said.contains(words), "{kernel}: {words}:\n{said}");
+        }
+        let [sent, parked, lost, ..] = *rounds.last().context("no rounds")?;
+        // All that was handed to the card came out of it; what was parked may have.
+        let heard = counter.end();
+        let told = sent..=sent + parked;
+        ensure!(told.contains(&heard), "{kernel}: {heard} heard, {sent} and {parked} told");
+        ensure!(sent > 1000 * MANY as u64, "{kernel}: {sent} sent");
+        ensure!(lost >= MANY as u64, "{kernel}: {lost} lost in {MANY} rounds");
+        ensure_nothing_grows(&rounds).with_context(|| format!("{kernel}:\n{said}"))?;
+    }
+    Ok(())
+}
+
+/// A port has buffers of a quarter MiB, and 80 skbs: kept once a round they would show.
+fn ensure_nothing_grows(rounds: &[[u64; 5]]) -> Result<()> {
+    let (first, last) = (rounds[rounds.len() / 2], rounds[rounds.len() - 1]);
+    let half = (rounds.len() / 2) as u64;
+    let [.., used, skbs] = last;
+    let [.., used_before, skbs_before] = first;
+    let grown = used.saturating_sub(used_before);
+    ensure!(grown < half * 128, "{grown} KiB more are in use after half of the rounds");
+    let grown = skbs.saturating_sub(skbs_before);
+    ensure!(grown < half * 40, "{grown} skbs more are in use after half of the rounds");
+    Ok(())
+}
+
+fn rounds(said: &str) -> Result<Vec<[u64; 5]>> {
+    let lines = said.lines().filter_map(|line| line.strip_prefix("round "));
+    let read = |line: &str| -> Result<[u64; 5]> {
+        let numbers: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+        numbers.try_into().map_err(|_| anyhow::anyhow!("no five numbers: {line}"))
+    };
+    lines.map(read).collect()
+}
+
+/// Counts datagrams.
+struct Counter {
+    port: u16,
+    heard: Arc<AtomicU64>,
+    ends: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Counter {
+    fn start() -> Result<Counter> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        setsockopt(&socket, sockopt::RcvBuf, &(8 << 20))?;
+        socket.set_read_timeout(Some(Duration::from_millis(200)))?;
+        let port = socket.local_addr()?.port();
+        let (heard, ends) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, ended) = (Arc::clone(&heard), Arc::clone(&ends));
+        let thread = std::thread::spawn(move || {
+            let mut room = [0; 2000];
+            loop {
+                match socket.recv(&mut room) {
+                    Ok(_) => {
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Err(error) if error.kind() != ErrorKind::WouldBlock => return,
+                    Err(_) if ended.load(Ordering::Relaxed) => return,
+                    Err(_) => {}
+                }
+            }
+        });
+        Ok(Counter { port, heard, ends, thread })
+    }
+
+    /// How many there were, when nothing is left.
+    fn end(self) -> u64 {
+        self.ends.store(true, Ordering::Relaxed);
+        self.thread.join().expect("no panic");
+        self.heard.load(Ordering::Relaxed)
+    }
+}
