@@ -37,5 +37,10 @@ static MIDDLES: LazyLock<Option<AhoCorasick>> =
 pub fn may_begin(text: &[u8]) -> bool {
     let start = text.trim_ascii_start();
     BEGINNINGS.as_ref().is_none_or(|all| all.is_match(Input::new(start).anchored(Anchored::Yes)))
-        || MIDDLES.as_ref().is_none_or(|all| all.is_match(text))
+        || has_middle(text)
+}
+
+/// Whether the line has what follows the name in a sentence that begins with one.
+pub(crate) fn has_middle(text: &[u8]) -> bool {
+    MIDDLES.as_ref().is_none_or(|all| all.is_match(text))
 }

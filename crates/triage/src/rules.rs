@@ -11,7 +11,10 @@ mod sanitizer;
 mod storage;
 mod warning;
 
+use std::sync::LazyLock;
+
 use crate::form;
+use crate::prefilter;
 use crate::report::Verdict;
 use crate::{Kind, ReportLine, Severity};
 
@@ -136,13 +139,40 @@ pub(crate) const PREFIXES: &[&str] = &[
 pub(crate) fn rule_of(text: &str) -> Option<(&'static Rule, Vec<&str>)> {
     let mut text = text.trim();
     loop {
-        let mut rules = TABLES.iter().flat_map(|table| table.iter());
-        let found = rules.find_map(|rule| Some((rule, form::holes(rule.form, text)?)));
+        let found = fitting(&BY_FIRST[usize::from(text.bytes().next()?)], text);
         if found.is_some() {
             return found;
         }
-        text = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix))?;
+        let Some(rest) = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) else {
+            return if prefilter::has_middle(text.as_bytes()) {
+                fitting(&NAME_FIRST, text)
+            } else {
+                None
+            };
+        };
+        text = rest;
     }
+}
+
+fn fitting<'t>(rules: &[&'static Rule], text: &'t str) -> Option<(&'static Rule, Vec<&'t str>)> {
+    rules.iter().find_map(|rule| Some((*rule, form::holes(rule.form, text)?)))
+}
+
+/// The rules by the byte that their sentences begin with.
+static BY_FIRST: LazyLock<Vec<Vec<&'static Rule>>> = LazyLock::new(|| {
+    (0..=u8::MAX)
+        .map(|first| {
+            rules().filter(|rule| rule.form.as_bytes()[0] == first && first != b'%').collect()
+        })
+        .collect()
+});
+
+/// Those whose sentences begin with a name.
+static NAME_FIRST: LazyLock<Vec<&'static Rule>> =
+    LazyLock::new(|| rules().filter(|rule| rule.form.starts_with('%')).collect());
+
+fn rules() -> impl Iterator<Item = &'static Rule> {
+    TABLES.iter().flat_map(|table| table.iter())
 }
 
 /// The literals that sentences begin with, for the prefilter.
@@ -156,5 +186,5 @@ pub(crate) fn middles() -> impl Iterator<Item = &'static str> {
 }
 
 fn forms() -> impl Iterator<Item = &'static str> {
-    TABLES.iter().flat_map(|table| table.iter()).map(|rule| rule.form)
+    rules().map(|rule| rule.form)
 }

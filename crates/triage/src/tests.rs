@@ -2,5 +2,7 @@
 
 mod captures;
 mod cases;
+mod events;
 mod renamed;
 mod score;
+mod sentences;

@@ -84,7 +84,7 @@ pub(super) fn own_lines(kind: Kind, alone: bool, report: &[ReportLine]) -> (&[Re
         }
         let Some((rule, _)) = rule_of(&line.text) else { continue };
         let same = matches!(rule.kind, Kind::Panic | Kind::InitDeath | Kind::OomPanic)
-            || (rule.kind == kind && frames == 0)
+            || (rule.kind == kind && (frames == 0 || kind == Kind::OomKill))
             || ((exception || alone) && frames == 0 && matches!(rule.kind, Kind::Oops | Kind::Bug));
         if !same {
             return (&report[..index], frames == 0);

@@ -13,7 +13,7 @@ const fn mce(form: &'static str, title: &'static str) -> Rule {
 
 pub(super) const RULES: &[Rule] = &[
     // arch/x86/kernel/cpu/mce/core.c: `__print_mce`, `mce_notify_irq`, `mce_panic`.
-    mce("[Hardware Error]: CPU %d: Machine Check%s: %x Bank %d: %s", "Machine Check: Bank {3}"),
+    mce("[Hardware Error]: CPU %d: Machine Check%s: %x Bank %d: %s", "Machine Check"),
     mce("[Hardware Error]: Machine check events logged", "Machine check events logged"),
     // drivers/firmware/efi/cper.c: `cper_estatus_print`.
     hardware("{%d}[Hardware Error]: event severity: fatal", "Hardware error: fatal")
@@ -22,10 +22,10 @@ pub(super) const RULES: &[Rule] = &[
     hardware("{%d}[Hardware Error]: event severity: corrected", "Hardware error: corrected")
         .severity(Severity::Warning),
     // drivers/edac/edac_mc.c: `edac_ue_error`, `edac_ce_error`.
-    hardware("EDAC %S: %d UE %s", "EDAC: uncorrected memory error").severity(Severity::Critical),
-    hardware("EDAC %S: %d CE %s", "EDAC: corrected memory error").severity(Severity::Warning),
-    hardware("EDAC %S: UE %s", "EDAC: uncorrected memory error").severity(Severity::Critical),
-    hardware("EDAC %S: CE %s", "EDAC: corrected memory error").severity(Severity::Warning),
+    hardware("EDAC %s: %d UE %s", "EDAC: uncorrected memory error").severity(Severity::Critical),
+    hardware("EDAC %s: %d CE %s", "EDAC: corrected memory error").severity(Severity::Warning),
+    hardware("EDAC %s: UE %s", "EDAC: uncorrected memory error").severity(Severity::Critical),
+    hardware("EDAC %s: CE %s", "EDAC: corrected memory error").severity(Severity::Warning),
     // drivers/pci/pcie/aer.c: `aer_print_error`, before 3.x `AER:` in front.
     hardware(
         "%s: PCIe Bus Error: severity=Uncorrected (%s), type=%s, (%s)",

@@ -22,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[
     io("Buffer I/O error on dev", "Buffer I/O error"),
     // drivers/nvme/host/pci.c: `nvme_warn_reset`, `nvme_reset_work`; drivers/nvme/host/core.c:
     // `nvme_wait_ready`.
-    io("nvme %S: controller is down; will reset: %s", "nvme: controller is down"),
+    io("nvme %s: controller is down; will reset: %s", "nvme: controller is down"),
     io("nvme nvme%d: controller is down; will reset: %s", "nvme: controller is down"),
     io("nvme nvme%d: Removing after probe failure", "nvme: removed after probe failure"),
     io("nvme nvme%d: Disabling device after reset failure", "nvme: disabled after reset failure")
@@ -36,15 +36,15 @@ pub(super) const RULES: &[Rule] = &[
     io("ata%d.%d: disabled", "ata: device disabled").severity(Severity::Critical),
     // drivers/scsi/scsi_lib.c: `scsi_device_state_check`; drivers/scsi/scsi_error.c:
     // `scsi_eh_offline_sdevs`.
-    io("sd %S: rejecting I/O to offline device", "scsi: I/O to offline device"),
-    io("sd %S: Device offlined - not ready after error recovery", "scsi: device offlined"),
+    io("sd %s: rejecting I/O to offline device", "scsi: I/O to offline device"),
+    io("sd %s: Device offlined - not ready after error recovery", "scsi: device offlined"),
     // drivers/md/raid1.c, raid10.c, raid5.c: their `error` functions.
     io("md/raid%s: Disk failure on %S", "md: disk failure").severity(Severity::Critical),
     io("md/raid%s: Cannot continue operation", "md: cannot continue").severity(Severity::Critical),
     // fs/ext4/super.c: `__ext4_error`, `__ext4_error_inode`, `ext4_handle_error`.
     filesystem("EXT4-fs error (device %s): %s:%d: %s", "EXT4-fs error").blame(Blame::Hole(1)),
-    filesystem("EXT3-fs error (device %s): %S: %s", "EXT3-fs error").blame(Blame::Hole(1)),
-    filesystem("EXT2-fs (%s): error: %S: %s", "EXT2-fs error").blame(Blame::Hole(1)),
+    filesystem("EXT3-fs error (device %s): %s: %s", "EXT3-fs error").blame(Blame::Hole(1)),
+    filesystem("EXT2-fs (%s): error: %s: %s", "EXT2-fs error").blame(Blame::Hole(1)),
     filesystem("EXT4-fs (%s): Remounting filesystem read-only", "EXT4-fs: remounted read-only"),
     filesystem("Aborting journal on device %s", "JBD2: journal aborted"),
     filesystem("JBD2: Detected IO errors", "JBD2: I/O errors"),

@@ -112,12 +112,17 @@ struct Reader {
     pid: Option<u32>,
     /// Another's stack began since the last frame.
     broken: bool,
+    /// What x86 prints after the end of a trace it has printed before (arch/x86/kernel/dumpstack.c
+    /// `__die`, `show_iret_regs`).
+    ended: bool,
 }
 
 impl Reader {
     fn line(&mut self, index: usize, text: &str) {
         let trimmed = text.trim();
-        if let Some(place) = place_of(trimmed) {
+        if trimmed.contains("---[ end trace") {
+            self.ended = true;
+        } else if let Some(place) = place_of(trimmed) {
             self.place(index, place);
         } else if (trimmed.ends_with("Call Trace:")
             || CALLS.iter().any(|call| trimmed.starts_with(call)))
@@ -152,6 +157,9 @@ impl Reader {
 
     /// An interrupted place inside a stack is a frame of it; before one it stands alone.
     fn place(&mut self, index: usize, mut found: Frame) {
+        if self.ended {
+            return;
+        }
         found.section = self.section;
         found.reliable = true;
         match self.stacks.last_mut() {

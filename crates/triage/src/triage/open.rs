@@ -2,7 +2,7 @@
 
 use super::{Event, Limits};
 use crate::report::analyse;
-use crate::rules::Rule;
+use crate::rules::{Rule, rule_of};
 use crate::trace::is_trace_line;
 use crate::{Caller, Incident, Kind, Line, ReportLine};
 
@@ -131,7 +131,7 @@ impl Open {
         }
         self.bytes += text.len();
         self.incident.lines.push(ReportLine { at: line.at, text: text.to_owned() });
-        if is_report_line(text) {
+        if is_report_line(text) || rule_of(text).is_some() {
             self.others = 0;
             self.solid = self.incident.lines.len();
             self.incident.last_line = line.at;

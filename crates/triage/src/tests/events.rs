@@ -1,0 +1,222 @@
+//! When what is known is told: from the first line on, once at the end, within bounds.
+
+use std::fmt::Write as _;
+
+use crate::{
+    Caller, Corruption, Event, Incident, Kind, Limits, Line, Severity, Text, Triage, incidents,
+};
+
+const OOPS: &[&str] = &[
+    "BUG: kernel NULL pointer dereference, address: 0000000000000008",
+    "#PF: supervisor write access in kernel mode",
+    "Oops: Oops: 0002 [#1] SMP NOPTI",
+    "CPU: 0 UID: 0 PID: 125 Comm: init Tainted: G           OE       7.3.4+deb13-amd64 #1",
+    "RIP: 0010:cm_do_null+0x10/0x20 [crashme]",
+    "Call Trace:",
+    " <TASK>",
+    " cm_write+0xfa/0x1b0 [crashme]",
+    " vfs_write+0xcf/0x450",
+    " entry_SYSCALL_64_after_hwframe+0x76/0x7e",
+    " </TASK>",
+    "---[ end trace 0000000000000000 ]---",
+];
+
+fn hear(
+    triage: &mut Triage,
+    at: u64,
+    time: u64,
+    caller: Option<Caller>,
+    text: &str,
+    told: &mut Vec<String>,
+) {
+    let line = Line { text: text.as_bytes(), time: Some(time), caller, at, ..Line::default() };
+    triage.hear(line, &mut |event| told.push(word(event)));
+}
+
+fn word(event: Event<'_>) -> String {
+    let name = match event {
+        Event::Opened(_) => "opened",
+        Event::Changed(_) => "changed",
+        Event::Closed(_) => "closed",
+    };
+    let incident = event.incident();
+    let settled = if incident.settled { ", settled" } else { "" };
+    format!("{} {name}: {}{settled}", incident.id, incident.title)
+}
+
+#[test]
+fn a_death_is_told_from_its_first_line_on() {
+    let (mut triage, mut told) = (Triage::new(), Vec::new());
+    for (at, text) in OOPS.iter().enumerate() {
+        hear(&mut triage, at as u64, 1_000_000, None, text, &mut told);
+        assert!(triage.is_open());
+    }
+    assert_eq!(triage.open().count(), 1);
+    triage.finish(&mut |event| told.push(word(event)));
+    assert!(!triage.is_open());
+    let sentence = "BUG: unable to handle kernel NULL pointer dereference";
+    let whole = format!("{sentence} in cm_do_null");
+    assert_eq!(told.first().unwrap(), &format!("0 opened: {sentence}"));
+    assert_eq!(told.last().unwrap(), &format!("0 closed: {whole}, settled"));
+    let settled = told.iter().position(|event| event.ends_with("settled")).unwrap();
+    assert_eq!(told[settled], format!("0 changed: {whole}, settled"));
+}
+
+#[test]
+fn the_panic_after_an_oops_belongs_to_it() {
+    let text = OOPS.join("\n") + "\nKernel panic - not syncing: Fatal exception\n";
+    let found = incidents(text.as_bytes());
+    assert_eq!(found.len(), 1);
+    assert!(found[0].panicked);
+    assert_eq!((found[0].kind, found[0].severity), (Kind::Oops, Severity::Fatal));
+    assert_eq!((found[0].first_line, found[0].last_line), (1, 13));
+}
+
+#[test]
+fn what_others_say_in_between_is_not_part_of_it() {
+    let mut text = String::new();
+    for line in OOPS {
+        writeln!(text, "[    6.000001][  T125] {line}\n[    6.000002][   T77] usb 1-1: new device")
+            .unwrap();
+    }
+    let found = incidents(text.as_bytes());
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].lines.len(), OOPS.len());
+    assert!(found[0].lines.iter().all(|line| line.at % 2 == 1));
+    assert_eq!(found[0].caller, Some(Caller::Task(125)));
+}
+
+#[test]
+fn two_deaths_at_once_are_told_apart_by_their_callers() {
+    let mut text = String::new();
+    for line in OOPS {
+        let other = line.replace("cm_do_null", "another_one").replace("125", "126");
+        writeln!(text, "[    6.000001][  T125] {line}\n[    6.000002][  T126] {other}").unwrap();
+    }
+    let found = incidents(text.as_bytes());
+    let functions: Vec<_> = found.iter().filter_map(|found| found.function.as_deref()).collect();
+    assert_eq!(functions, ["cm_do_null", "another_one"]);
+}
+
+#[test]
+fn a_death_cut_off_in_the_middle_is_marked() {
+    for count in 1..OOPS.len() - 4 {
+        let found = incidents(OOPS[..count].join("\n").as_bytes());
+        assert_eq!(found.len(), 1, "{count} lines");
+        assert!(found[0].corrupted.is_some(), "{count} lines");
+    }
+    assert_eq!(incidents(OOPS[..6].join("\n").as_bytes())[0].corrupted, Some(Corruption::CutOff));
+    assert_eq!(incidents(OOPS.join("\n").as_bytes())[0].corrupted, None);
+}
+
+#[test]
+fn the_fingerprint_is_the_cause_s() {
+    let base = incidents(OOPS.join("\n").as_bytes()).remove(0);
+    let elsewhere = OOPS
+        .join("\n")
+        .replace("0x10/0x20", "0x40/0x90")
+        .replace("PID: 125", "PID: 9")
+        .replace("7.3.4", "6.12.1")
+        .replace("CPU: 0", "CPU: 7")
+        .replace("Comm: init", "Comm: x");
+    assert_eq!(incidents(elsewhere.as_bytes())[0].fingerprint, base.fingerprint);
+    let another = OOPS.join("\n").replace("cm_write", "cm_read");
+    assert_ne!(incidents(another.as_bytes())[0].fingerprint, base.fingerprint);
+}
+
+#[test]
+fn silence_ends_it() {
+    let (mut triage, mut told) = (Triage::new(), Vec::new());
+    hear(&mut triage, 0, 1_000_000, None, OOPS[0], &mut told);
+    hear(&mut triage, 1, 12_000_000, None, "usb 1-1: new device", &mut told);
+    assert!(!triage.is_open());
+    assert!(told.last().unwrap().starts_with("0 closed"), "{told:?}");
+}
+
+#[test]
+fn a_flood_stays_within_its_bounds() {
+    let limits = Limits { lines: 50, bytes: 4000, open: 2, ..Limits::default() };
+    let mut triage = Triage::with_limits(limits);
+    let mut closed: Vec<Incident> = Vec::new();
+    let mut told = Vec::new();
+    for at in 0..1000 {
+        let caller = Some(Caller::Task(at as u32 / 100));
+        hear(
+            &mut triage,
+            at,
+            1_000_000,
+            caller,
+            if at % 100 == 0 { OOPS[0] } else { OOPS[7] },
+            &mut told,
+        );
+        assert!(triage.open().count() <= 2);
+        for open in triage.open() {
+            assert!(open.lines.len() <= 50);
+            assert!(open.lines.iter().map(|line| line.text.len()).sum::<usize>() <= 4000);
+        }
+    }
+    triage.finish(&mut |event| closed.push(event.incident().clone()));
+    assert!(closed.iter().all(|incident| incident.omitted > 0));
+    assert_eq!(told.iter().filter(|event| event.contains("opened")).count(), 10);
+}
+
+#[test]
+fn every_way_of_writing_a_log_is_read() {
+    let sentence = "Kernel panic - not syncing: VFS: Unable to mount root fs";
+    let ways = [
+        sentence.to_owned(),
+        format!("[    1.234567] {sentence}"),
+        format!("[    1.234567][    T1] {sentence}"),
+        format!("[    1.234567] [    T1] {sentence}"),
+        format!("<0>[    1.234567] {sentence}"),
+        format!("0,345,1234567,-;{sentence}"),
+        format!("0,345,1234567,-,caller=T1;{sentence}"),
+        format!("[Tue Nov 28 04:02:11 2017] {sentence}"),
+        format!("kern  :emerg : [    1.234567] {sentence}"),
+        format!("Nov 28 04:02:11 host kernel: [    1.234567] {sentence}"),
+        format!("Nov 28 04:02:11 host kernel: {sentence}"),
+        format!("2026-11-21T14:22:16.123456+00:00 host kernel: {sentence}"),
+        format!("MESSAGE={sentence}"),
+        format!("MESSAGE\n\x20\0\0\0\0\0\0\0{sentence}"),
+        format!("host login: {sentence}\r"),
+        format!("host login: \r[    1.234567] {sentence}\r"),
+    ];
+    for way in ways {
+        let found = incidents(way.as_bytes());
+        let titles: Vec<&str> = found.iter().map(|incident| &*incident.title).collect();
+        assert_eq!(titles, ["kernel panic: VFS: Unable to mount root fs"], "{way:?}");
+    }
+}
+
+#[test]
+fn words_in_the_middle_of_a_line_begin_nothing() {
+    let lines = [
+        "audit: comm=\"BUG: KASAN: x in y\" exe=\"/bin/Kernel panic - not syncing: z\"",
+        "traps: worker[3615] general protection fault ip:7feb96eb56a1 sp:20000fd0 error:0",
+        "worker[10]: segfault at 4cb420 ip 00000000004cb420 sp 00007f27fd37a250 error 15",
+        "xfs: Unknown parameter 'WARNING: CPU: 0 PID: 1 at x.c:1 f+0x1/0x2'",
+    ];
+    for line in lines {
+        assert_eq!(incidents(line.as_bytes()), [], "{line}");
+    }
+}
+
+#[test]
+fn any_bytes_are_read() {
+    let mut text = Text::new();
+    let mut count = 0;
+    let raw = [
+        b"BUG: \xff\xfe in \x1b[2J\0".as_slice(),
+        b"\x80\x81",
+        b"[",
+        b"<",
+        b"[ 1.",
+        b"MESSAGE",
+        b"x",
+    ];
+    for line in raw {
+        text.hear(line, &mut |_| count += 1);
+    }
+    text.finish(&mut |_| count += 1);
+    assert_eq!(count, 2);
+}
