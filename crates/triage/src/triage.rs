@@ -96,7 +96,7 @@ impl Triage {
         }
         self.close_quiet(line.time, sink);
         let text = String::from_utf8_lossy(line.text);
-        if is_wish(&text) {
+        if is_wish(&text) || text.starts_with("Linux version ") {
             self.finish(sink);
         }
         if let Some((rule, _)) = may_begin.then(|| rule_of(&text)).flatten() {

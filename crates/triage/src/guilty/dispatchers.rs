@@ -40,7 +40,7 @@ const DISPATCHERS: &[(&str, &str)] = &[
          vfs_fsync* do_fsync __blkdev_driver_ioctl blkdev_driver_ioctl blkdev_ioctl compat_blkdev_ioctl \
          block_ioctl iterate_dir vfs_splice_read do_splice_to do_splice_from \
          direct_splice_actor iter_file_splice_write vfs_iter_write vfs_poll \
-         vfs_get_tree legacy_get_tree mount_fs vfs_kern_mount do_poll notify_change \
+         do_poll notify_change \
          vfs_fallocate",
     ),
     (

@@ -11,7 +11,7 @@ const ALWAYS: &[(&str, &str)] = &[
         "print the report: lib/dump_stack.c, kernel/panic.c, lib/bug.c",
         "\
          dump_stack* __dump_stack __panic rust_helper_BUG *rust_begin_unwind* *core9panicking* __set_page_owner show_stack* show_trace* dump_backtrace* \
-         unwind_backtrace walk_stackframe panic vpanic nmi_panic get_taint printk_* __printk_* console_unlock console_flush_all check_panic_on_warn \
+         unwind_backtrace walk_stackframe panic panic_saved_regs vpanic nmi_panic get_taint printk_* __printk_* console_unlock console_flush_all check_panic_on_warn \
          print_tainted __warn* warn_slowpath* warn_bogus* report_bug __report_bug \
          handle_bug fixup_bug bug_handler call_break_hook brk_handler bug_brk_handler \
          sched_show_task _sched_show_task show_regs* __show_regs dump_page __dump_page \

@@ -58,6 +58,11 @@ pub(super) fn is_cross_call(function: &str) -> bool {
 /// The name that is the same on all architectures and for all variants.
 pub(crate) fn named(function: &str) -> Named {
     let function = plain(function);
+    if function.starts_with("_R")
+        && let Ok(symbol) = rustc_demangle::try_demangle(function)
+    {
+        return Named { name: format!("{symbol:#}"), others: Vec::new() };
+    }
     let general = if RCU_WAITS.contains(&function) {
         "synchronize_rcu".to_owned()
     } else if CROSS_CALLS.contains(&function) {
@@ -96,6 +101,8 @@ mod tests {
         }
         assert_eq!(named("__se_sys_bind").name, "bind");
         assert_eq!(named("x.isra.0").name, "x");
+        let mangled = "_RNvMs3_NtCshgDM7dBCdno_11rust_binder7processNtB5_7Process10update_ref";
+        assert_eq!(named(mangled).name, "<rust_binder::process::Process>::update_ref");
         assert_eq!(named("synchronize_srcu").name, "synchronize_rcu");
     }
 }

@@ -102,8 +102,6 @@ kinds! {
     Filesystem "filesystem" Error,
     /// The first process died, and the kernel with it.
     InitDeath "init-death" Fatal,
-    /// The machine started again without saying so.
-    Reboot "reboot" Critical,
     /// A program that tests the kernel says that the kernel failed it (syzkaller's executor).
     Program "program" Error,
     /// A heartbeat that failed to come; no line says it, so it is never found in lines.

@@ -1,6 +1,7 @@
 //! CPU exceptions in the kernel, and `BUG()`.
 
 use super::{Blame, Rule};
+use crate::normal::normal;
 use crate::report::Verdict;
 use crate::{Kind, ReportLine};
 
@@ -96,6 +97,10 @@ pub(super) const RULES: &[Rule] = &[
         .blame(Blame::Innermost)
         .refine(bug),
     Rule::new("kernel BUG in %s", "kernel BUG", Kind::Bug).class("BUG").blame(Blame::Innermost),
+    // rust/kernel/lib.rs: `panic`, which prints what Rust says, and then calls BUG().
+    Rule::new("rust_kernel: panicked at %s", "Rust panic", Kind::Bug)
+        .blame(Blame::Innermost)
+        .refine(message),
     trap("Oops: %x [#%d]", "Oops"),
     trap("Oops - %s", "Oops"),
     trap("Oops [#%d]", "Oops"),
@@ -128,4 +133,13 @@ fn bug(lines: &[ReportLine], verdict: &mut Verdict) {
 /// The other half of the sentence is another line's.
 fn cut(_: &[ReportLine], verdict: &mut Verdict) {
     verdict.garbled = true;
+}
+
+/// Rust's message stands in the line after the place.
+fn message(lines: &[ReportLine], verdict: &mut Verdict) {
+    let Some(header) = lines.first() else { return };
+    verdict.place = header.text.split("panicked at ").nth(1).map(str::to_owned);
+    if let Some(message) = lines.get(1) {
+        verdict.head = normal(&message.text);
+    }
 }

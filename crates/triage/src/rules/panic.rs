@@ -36,7 +36,7 @@ pub(super) const RULES: &[Rule] = &[
     .blame(Blame::Silent),
     Rule::new(
         "Kernel panic - not syncing: Out of memory%s",
-        "kernel panic: Out of memory",
+        "kernel panic: Out of memory{0}",
         Kind::OomPanic,
     )
     .class("DoS"),

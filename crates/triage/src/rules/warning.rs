@@ -108,6 +108,13 @@ const CHECKS: &[Check] = &[
         class: "LOCKDEP",
     },
     Check {
+        file: "mm/usercopy.c",
+        says: "",
+        title: "WARNING: bad usercopy",
+        kind: Kind::Warning,
+        class: "WARNING",
+    },
+    Check {
         file: "lib/list_debug.c",
         says: "",
         title: "BUG: corrupted list",

@@ -214,7 +214,7 @@ impl Stack {
 
 /// Whether the line stands above another task's or CPU's stack: lib/dump_stack.c,
 /// lib/nmi_backtrace.c, kernel/sched/core.c `sched_show_task`, kernel/rcu/tree_stall.h.
-fn is_break(text: &str) -> bool {
+pub(crate) fn is_break(text: &str) -> bool {
     const BREAKS: &[&str] =
         &["CPU: ", "NMI backtrace", "task:", "Task dump", "Sending NMI", "Showing all locks"];
     BREAKS.iter().any(|begin| text.starts_with(begin))

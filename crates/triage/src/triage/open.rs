@@ -3,7 +3,7 @@
 use super::{Event, Limits};
 use crate::report::analyse;
 use crate::rules::{Rule, rule_of};
-use crate::trace::is_trace_line;
+use crate::trace::{is_break, is_trace_line};
 use crate::{Caller, Incident, Kind, Line, ReportLine};
 
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Open {
             Kind::OomKill | Kind::OomPanic => {
                 (same && !text.contains("invoked oom-killer")) || (panic && text.contains("emory"))
             }
-            Kind::AllocationFailure | Kind::MemoryLeak | Kind::Program | Kind::Reboot => false,
+            Kind::AllocationFailure | Kind::MemoryLeak | Kind::Program => false,
             Kind::AtomicSleep if same && own => true,
             kind => panic || (own && (!self.traced || (is_death(kind) && !self.ended))),
         }
@@ -313,5 +313,6 @@ fn is_report_line(text: &str) -> bool {
         || trimmed.len() < text.len()
         || trimmed.is_empty()
         || is_trace_line(text)
+        || is_break(trimmed)
         || BEGINNINGS.iter().any(|beginning| trimmed.starts_with(beginning))
 }
