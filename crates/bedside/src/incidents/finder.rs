@@ -109,14 +109,11 @@ impl Finder {
     }
 
     fn record(&mut self, line: &[u8], give: &mut dyn FnMut(News)) {
-        if self.beds.is_empty() && !may_begin(text_of(line)) {
+        if !(may_begin(text_of(line)) || self.is_open(line)) {
             return;
         }
         let Some(Entry::Record(record)) = Entry::decode(line) else { return };
         if record.prefix.is_some_and(|prefix| prefix.facility() != KERNEL) {
-            return;
-        }
-        if !self.beds.contains_key(&record.run) && !may_begin(record.text) {
             return;
         }
         let Some(patient) = self.runs.get_mut(&record.run) else {
@@ -133,6 +130,12 @@ impl Finder {
         if self.beds.len() > BEDS {
             self.make_room(record.received, give);
         }
+    }
+
+    /// Whether something is open in the run of this line, so that any line may be of it.
+    fn is_open(&self, line: &[u8]) -> bool {
+        let bed = || self.beds.get(&run_of(line)?);
+        !self.beds.is_empty() && bed().is_some_and(|bed| bed.triage.is_open())
     }
 
     /// Whoever sends, no more are looked at.
@@ -270,16 +273,22 @@ impl Patient {
 
 /// A record's text, as it stands in its line, and what follows it.
 fn text_of(line: &[u8]) -> &[u8] {
-    let begin = line.iter().position(|byte| *byte == b';').map_or(line.len(), |at| at + 1);
+    let begin = memchr::memchr(b';', line).map_or(line.len(), |at| at + 1);
     line.get(begin..).unwrap_or_default()
+}
+
+/// The run that a record's line begins with.
+fn run_of(line: &[u8]) -> Option<RunId> {
+    let digits = line.split(|byte| *byte == b' ').next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok().map(RunId)
 }
 
 /// Runs of which it is known whose they are, at least; about 200 bytes each.
 const RUNS: usize = 1 << 17;
 /// Runs that are looked at at a time.
-const BEDS: usize = 4096;
-/// Lines without an incident after which a run is looked at no more.
-const IDLE_LINES: u32 = 64;
+const BEDS: usize = 1024;
+/// Lines that only looked like an incident's, after which a run is looked at no more.
+const IDLE_LINES: u32 = 8;
 /// Lines of a run of which it is known where they came from.
 const PLACES: usize = 256;
 /// Without a line for so long, an incident is over.

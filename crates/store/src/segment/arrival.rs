@@ -33,7 +33,11 @@ impl SegmentFile {
             let read = self.read_block(block, &mut text).and_then(|()| self.read_entries(block));
             let Some(entries) = keep(read, |error| damaged(block, error))? else { continue };
             if let ([_], Entries::From(first)) = (blocks, &entries) {
-                text.split_inclusive(|&b| b == b'\n').zip(*first..).for_each(|(l, n)| visit(n, l));
+                let mut start = 0;
+                for (end, number) in memchr::memchr_iter(b'\n', &text).zip(*first..) {
+                    visit(number, &text[start..=end]);
+                    start = end + 1;
+                }
                 return Ok(());
             }
             let mut start = 0;
