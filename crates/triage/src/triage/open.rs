@@ -99,6 +99,10 @@ impl Open {
         limits: Limits,
         sink: &mut dyn FnMut(Event<'_>),
     ) -> bool {
+        if self.is_told_by_sentences() {
+            self.others += 1;
+            return false;
+        }
         let likely = is_report_line(text);
         let own = match self.incident.caller {
             Some(caller) if line.caller == Some(caller) => !heading || !self.traced || !self.ended,
@@ -173,6 +177,12 @@ impl Open {
 
     pub(super) fn is_quiet(&self, now: Option<u64>, quiet_us: u64) -> bool {
         now.zip(self.last).is_some_and(|(now, last)| now > last.saturating_add(quiet_us))
+    }
+
+    /// Whether what it consists of are sentences, and no lines between them: a failing disk says
+    /// the same a thousand times a second (block/blk-core.c: `blk_print_req_error`).
+    fn is_told_by_sentences(&self) -> bool {
+        self.incident.kind == Kind::Io
     }
 
     /// Whether other CPUs and tasks have their say in it.
