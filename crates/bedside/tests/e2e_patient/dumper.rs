@@ -90,7 +90,7 @@ fn a_7_that_would_die_in_silence_delivers_its_death_with_the_module() -> Result<
         "bedside_netconsole would send the kernel's death to +r",
         "status: 0",
         "check: 0",
-        "bedside_netconsole sends the death before that",
+        "bedside_netconsole sends the death before it restarts",
         "down: 0\nas it was",
         "was loaded by somebody else, with netconsole=",
         "exit 1\nnothing done",

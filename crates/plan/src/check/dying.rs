@@ -20,28 +20,28 @@ fn panic(facts: &Facts) -> Verdict {
     let Some(seconds) = facts.panic.get("panic") else {
         return Verdict::unknown("panic", "kernel.panic can't be read", "is /proc mounted?");
     };
-    if *seconds != 0 && facts.dumper.as_ref().is_some_and(Dumper::is_armed) {
-        let evidence = format!("kernel.panic = {seconds}: {MODULE} sends the death before that");
-        return Verdict::ok("panic", evidence);
-    }
+    let ok = |what: &str| Verdict::ok("panic", format!("kernel.panic = {seconds}: {what}"));
     let mut consoles = facts.consoles.iter().filter(|console| console.is_netconsole()).peekable();
-    if consoles.peek().is_none() && *seconds != 0 {
-        return Verdict::unknown(
-            "panic",
-            format!(
-                "kernel.panic = {seconds}: the machine restarts itself after a panic, and whether \
-                 this kernel sends before that shows once it is armed"
-            ),
-            "`bedside-patient up …`, and check again",
+    if facts.crash_kernel == Some(false) {
+        ok("a crash kernel takes over before that counts")
+    } else if *seconds == 0 {
+        ok("it lies still, and all is sent")
+    } else if facts.dumper.as_ref().is_some_and(Dumper::is_armed) {
+        ok("bedside_netconsole sends the death before it restarts")
+    } else if consoles.peek().is_none() {
+        let evidence = format!(
+            "kernel.panic = {seconds}: the machine restarts itself after a panic, and whether \
+             this kernel sends before that shows once it is armed"
         );
+        Verdict::unknown("panic", evidence, "`bedside-patient up …`, and check again")
+    } else if consoles.any(Console::is_threaded) {
+        silent(*seconds, facts)
+    } else {
+        ok("it restarts after all is sent")
     }
-    if *seconds == 0 {
-        return Verdict::ok("panic", "kernel.panic = 0: it lies still, and all is sent");
-    }
-    if !consoles.any(Console::is_threaded) {
-        let evidence = format!("kernel.panic = {seconds}: it restarts after all is sent");
-        return Verdict::ok("panic", evidence);
-    }
+}
+
+fn silent(seconds: i64, facts: &Facts) -> Verdict {
     Verdict::problem(
         "panic",
         format!(

@@ -216,7 +216,8 @@ fn a_crash_kernel_that_comes_before_the_death_is_named() {
         (Some(false), false, ""),
     ] {
         let facts = if armed { with_dumper(well(), enabled.clone()) } else { well() };
-        let found = problems(&Facts { crash_kernel, ..facts });
+        let panic = [("panic".to_owned(), 1)].into();
+        let found = problems(&Facts { panic, crash_kernel, ..facts });
         let first = found.first().map_or("", String::as_str);
         assert!(first.starts_with(begins) && first.is_empty() == begins.is_empty(), "{found:?}");
     }
