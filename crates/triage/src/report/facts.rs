@@ -65,19 +65,18 @@ fn who(incident: &mut Incident, text: &str) {
         .or_else(|| between(text, "Pid: ", ""))
         .and_then(number)
         .or(incident.pid);
-    let (command, tainted, state) = match rest.rsplit_once(" Not tainted ") {
-        Some((command, state)) => (command, false, state),
-        None => match rest.rsplit_once(" Tainted: ") {
-            Some((command, state)) => (command, true, state),
-            None => return,
-        },
-    };
+    state(incident, rest);
+}
+
+/// `name Not tainted 6.12.0 #1` or `name Tainted: G W 6.12.0 #1`. A command may hold any words.
+fn state(incident: &mut Incident, text: &str) {
+    let clean = text.rsplit_once(" Not tainted ").map(|(command, rest)| (command, false, rest));
+    let tainted = || text.rsplit_once(" Tainted: ").map(|(command, rest)| (command, true, rest));
+    let Some((command, tainted, rest)) = clean.or_else(tainted) else { return };
     incident.command = Some(command.trim().to_owned());
-    let mut words = state.split_ascii_whitespace().peekable();
-    while tainted
-        && let Some(flags) =
-            words.next_if(|word| word.chars().all(|flag| flag.is_ascii_uppercase()))
-    {
+    let mut words = rest.split_ascii_whitespace().peekable();
+    let flags = |word: &&str| word.chars().all(|flag| flag.is_ascii_uppercase());
+    while tainted && let Some(flags) = words.next_if(flags) {
         incident.taint.extend(flags.chars().filter_map(taint).map(str::to_owned));
     }
     incident.release = words.next().map(str::to_owned);

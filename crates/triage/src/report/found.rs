@@ -29,22 +29,7 @@ impl Found {
 }
 
 pub(super) fn search(verdict: &Verdict, own: &[ReportLine]) -> Found {
-    let mut stacks = stacks(own);
-    let pid = facts::pid(own);
-    stacks.retain(|stack| stack.pid.is_none() || pid.is_none() || stack.pid == pid);
-    let headless = matches!(
-        verdict.kind,
-        Kind::Kmsan
-            | Kind::Kfence
-            | Kind::Kcsan
-            | Kind::MemoryLeak
-            | Kind::RcuStall
-            | Kind::SoftLockup
-            | Kind::HardLockup
-    );
-    if !headless && stacks.iter().any(|stack| stack.headed && stack.heading == Heading::Call) {
-        stacks.retain(|stack| stack.headed || stack.heading != Heading::Call);
-    }
+    let stacks = own_stacks(verdict.kind, own);
     let mut found = match verdict.blame {
         Blame::Entry => by_entry(verdict, &stacks),
         Blame::Owner => by_owner(verdict, &stacks),
@@ -59,6 +44,28 @@ pub(super) fn search(verdict: &Verdict, own: &[ReportLine]) -> Found {
     });
     name(verdict, own, &mut found);
     found
+}
+
+/// The stacks without those of other tasks, and without stray frames where a heading is printed.
+fn own_stacks(kind: Kind, own: &[ReportLine]) -> Vec<Stack> {
+    let mut stacks = stacks(own);
+    let pid = facts::pid(own);
+    stacks.retain(|stack| stack.pid.is_none() || pid.is_none() || stack.pid == pid);
+    let headless = matches!(
+        kind,
+        Kind::Kmsan
+            | Kind::Kfence
+            | Kind::Kcsan
+            | Kind::MemoryLeak
+            | Kind::RcuStall
+            | Kind::SoftLockup
+            | Kind::HardLockup
+    );
+    let headed = |stack: &Stack| stack.headed && stack.heading == Heading::Call;
+    if !headless && stacks.iter().any(headed) {
+        stacks.retain(|stack| stack.headed || stack.heading != Heading::Call);
+    }
+    stacks
 }
 
 /// What kernel/hung_task.c shows of everybody else.

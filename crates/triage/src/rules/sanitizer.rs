@@ -56,29 +56,32 @@ fn access(lines: &[ReportLine], verdict: &mut Verdict) {
                 .is_some_and(|rest| rest.starts_with(" of size ") || rest.starts_with(" at addr "))
         })
     });
-    let free = verdict.head.contains("-free") && !verdict.head.contains("use-after-free");
-    if free {
-        verdict.class = Some("KASAN-INVALID-FREE");
+    verdict.class = Some(class(&verdict.head, told.unwrap_or("Read")));
+    if verdict.class == Some(FREE) {
         return;
     }
-    let after_free = verdict.head.contains("use-after-free");
-    let null = verdict.head.contains("null-ptr-deref");
-    verdict.class = Some(match (after_free, null, told.unwrap_or("Read")) {
-        (true, _, "Read") => "KASAN-USE-AFTER-FREE-READ",
-        (true, _, _) => "KASAN-USE-AFTER-FREE-WRITE",
-        (_, true, "Read") => "KASAN-NULL-POINTER-DEREFERENCE-READ",
-        (_, true, _) => "KASAN-NULL-POINTER-DEREFERENCE-WRITE",
-        (_, _, "Read") => "KASAN-READ",
-        _ => "KASAN-WRITE",
-    });
     verdict.bare = verdict.named.is_none();
     if let Some(told) = told {
         verdict.head.push(' ');
         verdict.head.push_str(told);
         verdict.alike = Some("bad-access");
-    }
-    if told.is_none() {
+    } else {
         verdict.whole_line(lines);
+    }
+}
+
+const FREE: &str = "KASAN-INVALID-FREE";
+
+fn class(head: &str, way: &str) -> &'static str {
+    let after_free = head.contains("use-after-free");
+    match (after_free, head.contains("null-ptr-deref"), way) {
+        (false, ..) if head.contains("-free") => FREE,
+        (true, _, "Read") => "KASAN-USE-AFTER-FREE-READ",
+        (true, ..) => "KASAN-USE-AFTER-FREE-WRITE",
+        (_, true, "Read") => "KASAN-NULL-POINTER-DEREFERENCE-READ",
+        (_, true, _) => "KASAN-NULL-POINTER-DEREFERENCE-WRITE",
+        (_, _, "Read") => "KASAN-READ",
+        _ => "KASAN-WRITE",
     }
 }
 

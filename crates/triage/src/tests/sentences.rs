@@ -16,8 +16,7 @@ fn check(text: &str, kind: Kind, title: &str) -> Incident {
 }
 
 /// arch/x86/kernel/cpu/mce/core.c `__print_mce`, drivers/firmware/efi/cper.c
-/// `cper_estatus_print`, drivers/edac/edac_mc.c `edac_ue_error`, drivers/pci/pcie/aer.c
-/// `aer_print_error`, arch/x86/kernel/nmi.c, arch/arm64/kernel/traps.c `arm64_serror_panic`.
+/// `cper_estatus_print`, drivers/edac/edac_mc.c `edac_ue_error`.
 #[test]
 fn hardware() {
     check(
@@ -41,6 +40,12 @@ fn hardware() {
     assert_eq!(memory.severity, Severity::Critical);
     let corrected = only("EDAC MC0: 2 CE memory scrubbing error on DIMM_A1 (channel:0)\n");
     assert_eq!(corrected.severity, Severity::Warning);
+}
+
+/// drivers/pci/pcie/aer.c `aer_print_error`, arch/x86/kernel/nmi.c, arch/arm64/kernel/traps.c
+/// `arm64_serror_panic`.
+#[test]
+fn buses_and_interrupts() {
     check(
         "pcieport 0000:00:1c.0: PCIe Bus Error: severity=Uncorrected (Fatal), \
          type=Transaction Layer, (Requester ID)\n",

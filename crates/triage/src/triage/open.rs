@@ -128,10 +128,24 @@ impl Open {
         self.traced |= is_trace_line(text);
         let end = self.traced && self.closes(text);
         self.ended |= end;
+        if !self.keep(line, text, limits) {
+            return;
+        }
+        if end
+            || text.contains("Kernel panic - not syncing")
+            || self.incident.lines.len() >= self.due
+        {
+            self.due = self.incident.lines.len() * 3 / 2;
+            self.read_again(sink);
+        }
+    }
+
+    /// Keeps the line, if there is room.
+    fn keep(&mut self, line: &Line<'_>, text: &str, limits: Limits) -> bool {
         if self.incident.lines.len() >= limits.lines || self.bytes + text.len() > limits.bytes {
             self.incident.omitted += 1;
             self.incident.last_line = line.at;
-            return;
+            return false;
         }
         self.bytes += text.len();
         self.incident.lines.push(ReportLine { at: line.at, text: text.to_owned() });
@@ -142,11 +156,7 @@ impl Open {
         } else {
             self.others += 1;
         }
-        let panic = text.contains("Kernel panic - not syncing");
-        if end || panic || self.incident.lines.len() >= self.due {
-            self.due = self.incident.lines.len() * 3 / 2;
-            self.read_again(sink);
-        }
+        true
     }
 
     fn read_again(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
@@ -224,105 +234,30 @@ fn follows(kind: Kind, panic: &str) -> bool {
     words.iter().any(|word| panic.contains(word))
 }
 
+/// What lines of reports begin with: headings, registers, the words of each family's report.
+#[rustfmt::skip]
+const OF_REPORTS: &[&str] = &[
+    "CPU: ", "RIP", "RSP", "RAX", "RDX", "RBP", "R10", "R13", "FS:", "CS:", "CR2", "DR0", "DR3",
+    "PKRU", "Code: ", "EIP", "Call Trace", "Call trace", "Modules linked in", "Hardware name",
+    "Workqueue", "---[", "===", "---", "Kernel panic", "Kernel Offset", "Rebooting in", "Oops",
+    "pc : ", "lr : ", "sp : ", "x2", "x1", "pstate", "Allocated by", "Freed by", "Memory state",
+    "The buggy", "page:", "raw:", "flags:", "FAULT_INJECTION: ", "INFO: ", "BUG: ", "WARNING: ",
+    "NMI backtrace", "Sending NMI", "Task dump", "task:", "rcu: ", "irq event", "hardirqs",
+    "softirqs", "Showing all locks", "stack backtrace", "other info", "Object at", "Read of",
+    "Write of", "which belongs", "which lock", "but task", "the existing", "-> #", "Possible",
+    "*** DEADLOCK", "Kernel memory", "Dumping ftrace", "SMP: ", "Mem-Info", "Mem abort",
+    "Data abort", "PGD", "P4D", "#PF", "note: ", "end Kernel panic", "Fixing recursive", "CFI",
+    "Tainted: ", "KASAN", "PC is at", "LR is at", "Process ", "Stack: ", "Backtrace",
+    "backtrace", "unreferenced object", "comm \"", "hex dump",
+];
+
 /// Whether the line has the shape of what stands in reports: a frame, registers, bytes, a heading.
 fn is_report_line(text: &str) -> bool {
-    const BEGINNINGS: &[&str] = &[
-        "CPU: ",
-        "RIP",
-        "RSP",
-        "RAX",
-        "RDX",
-        "RBP",
-        "R10",
-        "R13",
-        "FS:",
-        "CS:",
-        "CR2",
-        "DR0",
-        "DR3",
-        "PKRU",
-        "Code: ",
-        "EIP",
-        "Call Trace",
-        "Call trace",
-        "Modules linked in",
-        "Hardware name",
-        "Workqueue",
-        "---[",
-        "===",
-        "---",
-        "Kernel panic",
-        "Kernel Offset",
-        "Rebooting in",
-        "Oops",
-        "pc : ",
-        "lr : ",
-        "sp : ",
-        "x2",
-        "x1",
-        "pstate",
-        "Allocated by",
-        "Freed by",
-        "Memory state",
-        "The buggy",
-        "page:",
-        "raw:",
-        "flags:",
-        "FAULT_INJECTION: ",
-        "INFO: ",
-        "BUG: ",
-        "WARNING: ",
-        "NMI backtrace",
-        "Sending NMI",
-        "Task dump",
-        "task:",
-        "rcu: ",
-        "irq event",
-        "hardirqs",
-        "softirqs",
-        "Showing all locks",
-        "stack backtrace",
-        "other info",
-        "Object at",
-        "Read of",
-        "Write of",
-        "which belongs",
-        "which lock",
-        "but task",
-        "the existing",
-        "-> #",
-        "Possible",
-        "*** DEADLOCK",
-        "Kernel memory",
-        "Dumping ftrace",
-        "SMP: ",
-        "Mem-Info",
-        "Mem abort",
-        "Data abort",
-        "PGD",
-        "P4D",
-        "#PF",
-        "note: ",
-        "end Kernel panic",
-        "Fixing recursive",
-        "CFI",
-        "Tainted: ",
-        "KASAN",
-        "PC is at",
-        "LR is at",
-        "Process ",
-        "Stack: ",
-        "Backtrace",
-        "backtrace",
-        "unreferenced object",
-        "comm \"",
-        "hex dump",
-    ];
     let trimmed = text.trim_start();
     text.contains("+0x")
         || trimmed.len() < text.len()
         || trimmed.is_empty()
         || is_trace_line(text)
         || is_break(trimmed)
-        || BEGINNINGS.iter().any(|beginning| trimmed.starts_with(beginning))
+        || OF_REPORTS.iter().any(|beginning| trimmed.starts_with(beginning))
 }
