@@ -47,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
     access("general protection fault, probably for %s", "general protection fault", "DoS"),
     access("general protection fault%s: %x [#%d]", "general protection fault", "DoS"),
     access("Unhandled fault: ", "Unhandled fault", "DoS"),
-    access("Unable to handle kernel ", "Unhandled fault", "DoS"),
+    paging("Unable to handle kernel "),
     Rule::new("BUG: unable to handle kernel", "BUG: unable to handle kernel", Kind::Oops)
         .blame(Blame::Silent)
         .refine(cut),
