@@ -97,6 +97,16 @@ impl Ward {
             let items = self.bedside.log(&[])?;
             Ok(items.iter().any(told).then_some(items))
         })
+        .with_context(|| self.last_told())
+    }
+
+    /// The boots and the last lines that the doctor tells, for who waited in vain.
+    fn last_told(&self) -> String {
+        let said = |command, args| {
+            let output = self.bedside.run(command, args).map(|output| output.stdout);
+            String::from_utf8_lossy(&output.unwrap_or_default()).into_owned()
+        };
+        format!("told is\n{}{}", said("boots", &[]), said("log", &["-n", "20"]))
     }
 }
 
