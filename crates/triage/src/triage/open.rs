@@ -103,13 +103,13 @@ impl Open {
             self.others += 1;
             return false;
         }
-        let likely = is_report_line(text);
+        let likely = || is_report_line(text);
         let own = match self.incident.caller {
             Some(caller) if line.caller == Some(caller) => !heading || !self.traced || !self.ended,
-            Some(_) => (self.is_wide() || self.incident.panicked) && likely,
-            None => likely || !self.traced,
+            Some(_) => (self.is_wide() || self.incident.panicked) && likely(),
+            None => !self.traced || likely(),
         };
-        if !own || (self.ended && !likely) || (heading && self.traced && !self.closes(text)) {
+        if !own || (self.ended && !likely()) || (heading && self.traced && !self.closes(text)) {
             self.others += 1;
             return false;
         }
