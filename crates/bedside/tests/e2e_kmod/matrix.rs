@@ -130,6 +130,19 @@ fn a_part_of_the_matrix() -> Result<()> {
     Ok(())
 }
 
+/// What once hung a machine or lost lines now and then is whole each time, and it restarts.
+#[cfg(feature = "heavy")]
+#[test]
+fn each_time_in_50_runs() -> Result<()> {
+    let hard = ["slow card, 3,000 lines before", "transmit lock held elsewhere", "bond"];
+    for (run, name) in (0..50).flat_map(|run| hard.map(|name| (run, name))) {
+        let outcome = kill(named(name)?, "7", Sender::Module)?;
+        let Outcome { lines, heard, whole, ended } = outcome;
+        ensure!(heard == lines && whole && ended, "run {run}, {name}: {outcome:?}");
+    }
+    Ok(())
+}
+
 /// Prints the table that is in `kmod/README.md`.
 #[cfg(feature = "heavy")]
 #[test]

@@ -134,6 +134,24 @@ fn ensure_refused(said: &str) -> Result<()> {
     Ok(())
 }
 
+const WIFI: &str = "
+modprobe mac80211_hwsim radios=1
+wait_for [ -d /sys/class/net/wlan0 ]
+insmod /bedside_netconsole.ko netconsole=@/wlan0,@10.0.2.2/
+show wifi
+dmesg | tail -n 3
+";
+
+#[test]
+fn wifi_is_refused() -> Result<()> {
+    let ward = Ward::admit("6.1-wifi", Death::PowerOff, WIFI, |_| {})?;
+    let said = ward.said()?;
+    let refused = lines(&said, "wifi")?.iter().any(|line| line.contains(" reason=wifi "));
+    let why = "wlan0 is Wi-Fi, which can't send while the kernel dies, aborting";
+    ensure!(refused && said.contains(why), "{said}");
+    Ok(())
+}
+
 /// What stands below a heading of `show`.
 fn lines<'s>(said: &'s str, heading: &str) -> Result<Vec<&'s str>> {
     let mut all = said.lines();
