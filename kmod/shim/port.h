@@ -23,6 +23,8 @@
 #define SHARED 64
 #define SINGLE 1400
 #define SPARE 16
+/* Nobody tells when a device has sent a buffer that serves once: it gets that long. */
+#define SINGLE_REST_US 20000
 
 struct pool {
 	struct sk_buff **skbs;
@@ -41,6 +43,7 @@ struct port {
 	struct pool spare;
 	/* Frames taken off netpoll's parked queues, to be sent in their order. */
 	struct sk_buff_head held;
+	u64 sent_us;
 	u16 queue;
 	bool shared;
 };

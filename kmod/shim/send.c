@@ -277,6 +277,7 @@ static int send_from(struct port *port, struct pool *pool, const struct bn_frame
 		return -ENETDOWN;
 	if (port->shared)
 		port->queue = skb_get_queue_mapping(skb);
+	port->sent_us = bn_now_us();
 	return 0;
 }
 
@@ -333,7 +334,9 @@ bool bn_at_rest(u32 index)
 
 	if (!skb_queue_empty(&port->held))
 		return false;
-	for (i = 0; port->shared && i < port->death.count; i++)
+	if (!port->shared)
+		return bn_now_us() - port->sent_us >= SINGLE_REST_US;
+	for (i = 0; i < port->death.count; i++)
 		if (refcount_read(&port->death.skbs[i]->users) != 1)
 			return false;
 	return true;

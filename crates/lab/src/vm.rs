@@ -3,8 +3,10 @@
 
 mod initramfs;
 mod machine;
+mod wire;
 
 pub use machine::{Arms, Death, Machine, Order};
+pub use wire::Wire;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -11,14 +11,14 @@ use std::net::{Ipv4Addr, UdpSocket};
 use anyhow::{Context, Result, ensure};
 use bedside_lab::answer::Item;
 use bedside_lab::serial::{Console, Line, Word, tellings};
-use bedside_lab::vm::Death;
+use bedside_lab::vm::{Death, Wire};
 
 use crate::ward::{Ward, deaths};
 use crate::ways::{WAYS, Way};
 
 /// What sends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sender {
+pub(crate) enum Sender {
     Module,
     #[cfg(feature = "heavy")]
     Netconsole,
@@ -26,7 +26,7 @@ enum Sender {
 
 /// What came of a death.
 #[derive(Debug)]
-struct Outcome {
+pub(crate) struct Outcome {
     /// Lines on the serial console since it began.
     lines: usize,
     /// So many of them were heard.
@@ -50,7 +50,9 @@ fn kill(way: &Way, kernel: &str, sender: Sender) -> Result<Outcome> {
         "card=eth0\n{before}\n{load} || poweroff -f\nsleep 1\n\
          if type flood > /dev/null; then flood; fi\nsay '{MARK}'\n{action}\n"
     );
+    let wire = way.wire.then(Wire::lay).transpose()?;
     let mut ward = Ward::admit(kernel, way.death, &script, |order| {
+        order.wire = wire.as_ref().map(Wire::port);
         way.words.clone_into(&mut order.words);
         (way.more)(order);
     })?;
@@ -109,6 +111,8 @@ fn named(name: &str) -> Result<&'static Way> {
 #[test]
 fn a_part_of_the_matrix() -> Result<()> {
     for (kernel, name) in [
+        ("6.1", "VLAN"),
+        ("6.12", "VLAN"),
         ("7", "NMI"),
         ("7", "NULL dereference in a hard irq"),
         ("7", "stack overflow"),
@@ -116,6 +120,7 @@ fn a_part_of_the_matrix() -> Result<()> {
         ("6.1", "panic in the card's poll"),
         ("6.1", "an oops that the kernel survives"),
         ("6.1", "bond"),
+        ("7", "VLAN"),
         ("6.12", "sysrq-b"),
     ] {
         let way = named(name)?;

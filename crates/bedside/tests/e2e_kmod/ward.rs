@@ -26,11 +26,16 @@ const HELPERS: &str = include_str!("helpers.sh");
 pub(crate) static HOME: LazyLock<&Path> = LazyLock::new(|| {
     let home = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/vm"));
     vm::prepare(home).expect("Debian has the kernels");
-    let shim = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../kmod/shim"));
-    vm::build_module(home, shim, MODULE).expect("the module builds");
-    vm::build_module(home, &vm::lethal(), LETHAL).expect("the module that kills builds");
+    build_modules(home).expect("the modules build");
     home
 });
+
+/// Builds the module, and the one that kills, for each kernel that is there.
+pub(crate) fn build_modules(home: &Path) -> Result<()> {
+    let shim = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../kmod/shim"));
+    vm::build_module(home, shim, MODULE)?;
+    vm::build_module(home, &vm::lethal(), LETHAL)
+}
 
 /// A machine that sends to a doctor with the module alone.
 pub(crate) struct Ward {

@@ -19,6 +19,8 @@ pub(crate) struct Way {
     pub(crate) kernels: &'static [&'static str],
     /// An NMI comes when the machine is ready.
     pub(crate) nmi: bool,
+    /// There is a cable that takes tagged frames.
+    pub(crate) wire: bool,
 }
 
 impl Way {
@@ -30,13 +32,13 @@ impl Way {
     const fn new(name: &'static str, action: &'static str) -> Way {
         let (before, death, words) = ("", Death::PanicThenRestart, "");
         let kernels = &["6.1", "6.12", "7"];
-        Way { name, before, action, death, words, more: |_| {}, kernels, nmi: false }
+        Way { name, before, action, death, words, more: |_| {}, kernels, nmi: false, wire: false }
     }
 }
 
 const OOPS: &str = "oops=panic";
 
-pub(crate) const WAYS: [Way; 25] = [
+pub(crate) const WAYS: [Way; 26] = [
     Way { death: Death::Panic, ..Way::new("sysrq-c, panic=0", "") },
     Way::new("sysrq-c, panic=1", ""),
     Way { words: "panic=-1", ..Way::new("sysrq-c, panic=-1", "") },
@@ -60,6 +62,7 @@ pub(crate) const WAYS: [Way; 25] = [
     Way { more: |order| order.card = "vmxnet3".into(), ..Way::new("vmxnet3", "") },
     Way { more: e1000, kernels: &["6.1-wifi"], ..Way::new("e1000", "") },
     Way { before: BOND, ..Way::new("bond", "") },
+    Way { before: VLAN, wire: true, ..Way::new("VLAN", "") },
     Way { before: BRIDGE, ..Way::new("bridge", "") },
     Way { words: "crash_kexec_post_notifiers", ..Way::new("crash_kexec_post_notifiers", "") },
 ];
@@ -107,6 +110,16 @@ echo +eth0 > /sys/class/net/bond0/bonding/slaves
 ip addr add 10.0.2.15/24 dev bond0
 ip link set bond0 up
 wait_for carrier bond0
+";
+
+const VLAN: &str = "
+modprobe 8021q
+card=eth0.5
+ip link add link eth0 name eth0.5 type vlan id 5
+ip addr flush dev eth0
+ip addr add 10.0.2.15/24 dev eth0.5
+ip link set eth0.5 up
+wait_for carrier eth0.5
 ";
 
 const BRIDGE: &str = "

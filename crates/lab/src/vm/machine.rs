@@ -63,6 +63,9 @@ pub struct Order<'a> {
     pub debian: bool,
     /// Two more network cards, `eth1` and `eth2`, with a cable from one to the other.
     pub cable: bool,
+    /// A cable to this UDP port of the host ([`Wire`](super::Wire)) instead of a network that QEMU
+    /// makes.
+    pub wire: Option<u16>,
     /// Where its serial console is written to; what a script says beside it, with the
     /// ending `.said`.
     pub serial: PathBuf,
@@ -72,8 +75,8 @@ impl<'a> Order<'a> {
     /// A machine with one card, which a restart ends.
     pub fn new(kernel: &'a Kernel, arms: Arms, death: Death, serial: PathBuf) -> Self {
         let (restarts, words, debian, cable) = (false, String::new(), false, false);
-        let (processors, card) = (1, CARD.to_owned());
-        Self { kernel, arms, death, restarts, processors, card, words, debian, cable, serial }
+        let (processors, card, wire) = (1, CARD.to_owned(), None);
+        Self { kernel, arms, death, restarts, processors, card, words, debian, cable, wire, serial }
     }
 }
 
@@ -93,7 +96,7 @@ impl Machine {
         let mut qemu = Command::new(QEMU);
         qemu.args(MACHINE.split_whitespace());
         qemu.arg("-smp").arg(order.processors.to_string());
-        qemu.arg("-netdev").arg(network(&order.arms));
+        qemu.arg("-netdev").arg(network(order));
         qemu.arg("-device").arg(format!("{},netdev=net", order.card));
         if order.cable {
             qemu.args(CABLE.split_whitespace());
@@ -205,10 +208,11 @@ fn command_line(order: &Order<'_>) -> String {
 }
 
 /// With IPv6 a machine gives itself addresses, and may say so; a script can live with that.
-fn network(arms: &Arms) -> &'static str {
-    match arms {
-        Arms::Netconsole(_) => "user,id=net,ipv4=on",
-        Arms::Script { .. } => "user,id=net,ipv4=on,ipv6=on",
+fn network(order: &Order<'_>) -> String {
+    match (&order.arms, order.wire) {
+        (_, Some(port)) => format!("socket,id=net,udp=127.0.0.1:{port},localaddr=127.0.0.1:0"),
+        (Arms::Netconsole(_), None) => "user,id=net,ipv4=on".into(),
+        (Arms::Script { .. }, None) => "user,id=net,ipv4=on,ipv6=on".into(),
     }
 }
 
