@@ -5,6 +5,7 @@
 
 pub mod alerts;
 mod answers;
+mod attention;
 pub mod boots;
 pub mod capture;
 pub mod check;

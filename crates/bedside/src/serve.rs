@@ -14,14 +14,13 @@ use netconsole_wire::question::{About, Question, Reply};
 use nix::libc::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::Exit;
-use crate::alerts::{Courier, Post};
 use crate::answers::Answers;
+use crate::attention::Attention;
 use crate::cli::ServeArgs;
 use crate::config::{Config, Listen, Live, Network};
 use crate::confine::confine;
 use crate::doctor::{Doctor, Found};
 use crate::health::HealthFile;
-use crate::incidents::{Alarm, Watch};
 use crate::keys::{Keys, may_be_an_agents};
 use crate::listen::{self, Allow};
 use crate::notify::{self, State};
@@ -61,8 +60,7 @@ pub(crate) fn serve(
     // While it may still read elsewhere.
     let keys = Keys::read(config.key_file.as_deref())?;
     let listening = listen::open(&config)?;
-    // While it may still run programs and connect to others.
-    let courier = (!config.alert.is_empty()).then(|| Courier::start(&config.alert)).transpose()?;
+    let courier = Attention::courier(&config)?;
     // It knows the time zone, which lies in a file elsewhere.
     let look = shows(&config).then(Look::live);
     confine(&data, again.file);
@@ -83,14 +81,7 @@ pub(crate) fn serve(
     let health = HealthFile::make(&data, doctor.writer()).inspect_err(not_told).ok();
     let began = Instant::now();
     let answers = Answers::new(config.answer);
-    let post = courier.map(|courier| Post::start(&data, &config.alert, courier)).transpose()?;
-    let alarm = post.as_ref().map(|post| Alarm {
-        rules: config.alert.clone(),
-        bell: post.bell(),
-        data: data.clone(),
-    });
-    let watch = Watch::start(&data, config.store.incidents.0, alarm);
-    let watch = watch.inspect_err(not_watched).ok();
+    let attention = Attention::begin(&data, &config, courier)?;
     let dumps = Dumps::open(&data, config.store.pstore.0);
     let pulses = Pulses::open(&data, config.limits.heartbeats, time::now());
     let mut ward = Ward {
@@ -115,12 +106,7 @@ pub(crate) fn serve(
     ward.pulses.keep(time::now());
     ward.dumps.keep(time::now());
     ward.doctor.close()?;
-    if let Some(watch) = watch {
-        watch.finish();
-    }
-    if let Some(post) = post {
-        post.finish();
-    }
+    attention.end();
     if let Some(screen) = screen {
         screen.finish(SCREEN_PATIENCE);
     }
@@ -168,11 +154,6 @@ fn told(result: io::Result<()>) {
 /// `bedside check` sees less then.
 fn not_told(error: &io::Error) {
     tracing::warn!(%error, "cannot write the file `health` of the store");
-}
-
-/// Incidents are found later then, by the next doctor.
-fn not_watched(error: &io::Error) {
-    tracing::warn!(%error, "cannot look for incidents");
 }
 
 /// A doctor on duty.
