@@ -16,7 +16,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, param
 
 use super::case::{Case, Patient};
 use bedside_stream::WallTime;
-use bedside_triage::Incident;
+use bedside_triage::{Incident, Kind};
 
 pub(crate) use letters::{Letter, Weighed};
 pub(crate) use rows::{Gone, Row};
@@ -198,7 +198,7 @@ fn enter_case(to: &Transaction<'_>, case: &Case, tell_since: WallTime) -> rusqli
     let (heard, said) = (case.key.heard.cast_signed(), case.key.said.map(u64::cast_signed));
     let twin = "SELECT 1 FROM cases WHERE root = ? AND said = ? AND heard != ?";
     let twin = to.prepare_cached(twin)?.exists(params![of.root.0.cast_signed(), said, heard])?;
-    if twin {
+    if twin || incident.kind == Kind::Panic && is_echo(to, case)? {
         return Ok(());
     }
     let text = serde_json::to_string(incident).unwrap_or_default();
@@ -225,6 +225,18 @@ fn enter_case(to: &Transaction<'_>, case: &Case, tell_since: WallTime) -> rusqli
         text,
     ])?;
     Ok(())
+}
+
+/// Whether it is the end of a death that another stream of the boot has told of from its
+/// beginning, such as a module that sends the last lines once more.
+fn is_echo(to: &Transaction<'_>, case: &Case) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM cases WHERE root = ? AND heard != ? AND death
+        AND ? BETWEEN first AND last + 10000000";
+    to.prepare_cached(sql)?.exists(params![
+        case.of.root.0.cast_signed(),
+        case.key.heard.cast_signed(),
+        case.first.0.cast_signed(),
+    ])
 }
 
 const ENTER: &str = "INSERT INTO cases (heard, said, run, root, fingerprint, kind, severity, title,

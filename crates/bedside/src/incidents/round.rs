@@ -163,7 +163,8 @@ impl Round {
         let Found { cases, moved } = std::mem::take(&mut self.found);
         let now = time::now().0;
         let since = if self.quietly { u64::MAX } else { now.saturating_sub(TELL_WITHIN_US) };
-        let cases: Vec<Case> = cases.into_values().collect();
+        let mut cases: Vec<Case> = cases.into_values().collect();
+        cases.sort_by_key(|case| case.first);
         let entry = Entry { cases, moved, resume, tell_since: WallTime(since) };
         self.book.enter(&entry)?;
         self.entered = self.resume;

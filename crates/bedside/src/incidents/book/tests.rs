@@ -23,6 +23,7 @@ fn patient(run: u64, root: u64) -> Patient {
 fn case(of: Patient, bug: u64, time: u64, title: &str) -> Case {
     let place = Place { received: WallTime(time + 1_000), seq: None, time: Some(time) };
     let incident = Incident {
+        kind: Kind::Oops,
         title: title.to_owned(),
         fingerprint: Fingerprint(bug),
         lines: vec![ReportLine { at: 1, text: "x".repeat(1000) }],
@@ -91,4 +92,18 @@ fn a_book_that_makes_no_sense_is_set_aside() {
     enter(&mut book, vec![case(patient(1, 1), 7, 5, "found again")], vec![]);
     assert_eq!(titles(&book), ["found again"]);
     assert!(dir.path().join("incidents.sqlite.damaged").exists());
+}
+
+#[test]
+fn a_panic_that_another_stream_tells_of_a_death_is_no_second_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = Book::open(dir.path()).unwrap();
+    let mut oops = case(patient(1, 1), 7, 5, "BUG");
+    oops.incident.panicked = true;
+    let mut echo = case(patient(2, 1), 8, 900, "kernel panic: Fatal exception");
+    echo.incident.kind = Kind::Panic;
+    let mut other = case(patient(3, 3), 8, 900, "kernel panic: of another boot");
+    other.incident.kind = Kind::Panic;
+    enter(&mut book, vec![oops, echo, other], vec![]);
+    assert_eq!(titles(&book), ["BUG", "kernel panic: of another boot"]);
 }
