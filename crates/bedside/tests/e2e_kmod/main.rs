@@ -6,6 +6,7 @@
 
 mod cycles;
 mod deaths;
+mod incidents;
 mod matrix;
 mod targets;
 mod ward;

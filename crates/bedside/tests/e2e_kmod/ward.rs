@@ -56,11 +56,22 @@ impl Ward {
         script: &str,
         more: impl FnOnce(&mut Order<'_>),
     ) -> Result<Self> {
+        Ward::admit_to(tempfile::tempdir()?, &[], kernel, death, script, more)
+    }
+
+    /// The same, in a folder that is there already, with more words for the doctor.
+    pub(crate) fn admit_to(
+        data: tempfile::TempDir,
+        words: &[&str],
+        kernel: &str,
+        death: Death,
+        script: &str,
+        more: impl FnOnce(&mut Order<'_>),
+    ) -> Result<Self> {
         let kernel = vm::kernel(&HOME, kernel)?;
-        let data = tempfile::tempdir()?;
         let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), data.path().join("store"));
         let (v4, v6) = ((Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into());
-        let doctor = bedside.serve::<&str>(&[v4, v4, v6], &[])?;
+        let doctor = bedside.serve(&[v4, v4, v6], words)?;
         let ports: Vec<u16> = doctor.addresses().iter().map(SocketAddr::port).collect();
         let script = script.replace("DOCTOR", &format!("{}@10.0.2.2/", ports[0]));
         let script = script.replace("SECOND", &format!("{}@10.0.2.2/", ports[1]));
