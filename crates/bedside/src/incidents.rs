@@ -1,7 +1,7 @@
 //! Incidents of the machines that a doctor hears: found in what is stored, kept in a book of
 //! their own, grouped by their fingerprints.
 //!
-//! A thread follows the store as any reader does ([`watch`]): what a burst leaves unread, or what
+//! A thread follows the store as any reader does: what a burst leaves unread, or what
 //! was heard while there was no such doctor, is read later. `docs/adr/0017` has the reasons.
 
 mod alarm;
