@@ -139,7 +139,7 @@ fn cut(_: &[ReportLine], verdict: &mut Verdict) {
 fn message(lines: &[ReportLine], verdict: &mut Verdict) {
     let Some(header) = lines.first() else { return };
     verdict.place = header.text.split("panicked at ").nth(1).map(str::to_owned);
-    if let Some(message) = lines.get(1) {
+    if let Some(message) = lines.get(1).filter(|line| !line.text.trim().is_empty()) {
         verdict.head = normal(&message.text);
     }
 }

@@ -220,3 +220,9 @@ fn any_bytes_are_read() {
     text.finish(&mut |_| count += 1);
     assert_eq!(count, 2);
 }
+
+#[test]
+fn a_title_is_never_empty() {
+    let found = incidents(b"rust_kernel: panicked at drivers/a.rs:1:2:\n \n");
+    assert_eq!(found[0].title, "Rust panic in corrupted");
+}
