@@ -145,7 +145,7 @@ const KINDS: &[Kind] = &[
     plain(6, "mce: CPU%d: Core temperature/speed normal"),
     plain(
         6,
-        "EDAC MC0: %d CE memory read error on CPU_SrcID#0_MC#0_Chan#%d_DIMM#0 (channel:%d slot:0 page:0x%x offset:0x%d syndrome:0x0)",
+        "EDAC MC%d: Giving out device to module sb_edac controller Broadwell SrcID#0_Ha#0: DEV 0000:7f:12.0 (INTERRUPT)",
     ),
     plain(6, "Bluetooth: hci0: Opcode 0x%d failed: -110"),
     plain(4, "kauditd_printk_skb: %d callbacks suppressed"),
@@ -189,8 +189,8 @@ const KINDS: &[Kind] = &[
     device(6, "sd %d:0:0:0: [sda] Synchronizing SCSI cache", "scsi", "+scsi:0:0:0:0"),
     device(6, "ata%d.00: configured for UDMA/133", "ata_port", "+ata_port:ata1"),
     device(
-        3,
-        "blk_update_request: I/O error, dev sdb, sector %n op 0x0:(READ) flags 0x80700 phys_seg %d prio class 2",
+        5,
+        "sd %d:0:0:0: [sdb] 7814037168 512-byte logical blocks: (4.00 TB/3.64 TiB), %d-byte physical blocks, write cache enabled",
         "block",
         "b8:16",
     ),

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, StartKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, StartKind, packed};
 
 use crate::rules;
 
@@ -28,19 +28,33 @@ static BEGINNINGS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         .ok()
 });
 
-static MIDDLES: LazyLock<Option<AhoCorasick>> =
-    LazyLock::new(|| AhoCorasick::new(rules::middles()).ok());
+/// Without the blank or colon that each of them begins with: what is rare is looked for.
+static MIDDLES: LazyLock<Option<packed::Searcher>> = LazyLock::new(|| {
+    packed::Searcher::new(rules::middles().map(|middle| middle.trim_start_matches([':', ' '])))
+});
 
-/// Whether a line of text may begin an incident, or stand above the sentence that does. Never
-/// false of one that does; a caller that keeps a [`Triage`](crate::Triage) for each of many
-/// machines may leave out the other lines as long as nothing is open.
+/// Whether a line of text begins an incident, or stands above the sentence that does. Never false
+/// of one that does, also where its text is escaped as `bedside-store` escapes it; a caller that
+/// keeps a [`Triage`](crate::Triage) for each of many machines may leave out the other lines as
+/// long as nothing is open.
 pub fn may_begin(text: &[u8]) -> bool {
     let start = text.trim_ascii_start();
-    BEGINNINGS.as_ref().is_none_or(|all| all.is_match(Input::new(start).anchored(Anchored::Yes)))
-        || has_middle(text)
+    let begins = BEGINNINGS
+        .as_ref()
+        .is_none_or(|all| all.is_match(Input::new(start).anchored(Anchored::Yes)));
+    (begins || has_middle(text)) && fits(text)
+}
+
+/// Whether the whole of a line is what its beginning promised. One with an escape may hold more
+/// lines than one.
+fn fits(text: &[u8]) -> bool {
+    let line = String::from_utf8_lossy(text);
+    text.contains(&b'\\')
+        || PREAMBLES.iter().any(|top| line.trim_start().starts_with(top))
+        || rules::rule_of(&line).is_some()
 }
 
 /// Whether the line has what follows the name in a sentence that begins with one.
 pub(crate) fn has_middle(text: &[u8]) -> bool {
-    MIDDLES.as_ref().is_none_or(|all| all.is_match(text))
+    MIDDLES.as_ref().is_none_or(|all| all.find(text).is_some())
 }
