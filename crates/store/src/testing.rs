@@ -16,7 +16,7 @@ use crate::disk::faulty::FaultyDisk;
 use crate::entry::{Entry, StoredGap, StoredRun};
 use crate::error::Error;
 use crate::recovery::{Torn, recover};
-use crate::segment::{Listed, SegmentFile, list, stretch};
+use crate::segment::{Listed, SegmentFile, Unpacker, list, stretch};
 use crate::writer::{Now, Options, Parts, Ticket};
 
 pub(crate) fn key(last: u8, port: u16) -> StreamKey {
@@ -236,10 +236,13 @@ fn each_line(disk: &FaultyDisk, mut visit: impl FnMut(&SegmentFile, &[u8])) {
     for listed in list(disk).expect("the disk works") {
         let Ok(segment) = SegmentFile::open(disk, listed) else { continue };
         let mut blocks = segment.scan().expect("the disk works").blocks;
+        let mut unpacker = Unpacker::new().expect("zstd works");
         while !blocks.is_empty() {
             let rest = blocks.split_off(stretch(&blocks));
             let visit = |_, line: &[u8]| visit(&segment, line);
-            segment.by_arrival(&blocks, |_, _| Ok(()), visit).expect("the disk works");
+            segment
+                .by_arrival(&blocks, &mut unpacker, |_, _| Ok(()), visit)
+                .expect("the disk works");
             blocks = rest;
         }
     }

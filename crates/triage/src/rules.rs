@@ -154,22 +154,31 @@ pub(crate) fn rule_of(text: &str) -> Option<(&'static Rule, Vec<&str>)> {
     }
 }
 
-fn fitting<'t>(rules: &[&'static Rule], text: &'t str) -> Option<(&'static Rule, Vec<&'t str>)> {
-    rules.iter().find_map(|rule| Some((*rule, form::holes(rule.form, text)?)))
+fn fitting<'t>(rules: &[Indexed], text: &'t str) -> Option<(&'static Rule, Vec<&'t str>)> {
+    let mut begun = rules.iter().filter(|(beginning, _)| text.starts_with(beginning));
+    begun.find_map(|(_, rule)| Some((*rule, form::holes(rule.form, text)?)))
+}
+
+/// A rule, behind the literal that its form begins with.
+type Indexed = (&'static str, &'static Rule);
+
+fn indexed(rule: &'static Rule) -> Indexed {
+    (form::beginning(rule.form), rule)
 }
 
 /// The rules by the byte that their sentences begin with.
-static BY_FIRST: LazyLock<Vec<Vec<&'static Rule>>> = LazyLock::new(|| {
+static BY_FIRST: LazyLock<Vec<Vec<Indexed>>> = LazyLock::new(|| {
     (0..=u8::MAX)
         .map(|first| {
-            rules().filter(|rule| rule.form.as_bytes()[0] == first && first != b'%').collect()
+            let begun = |rule: &&Rule| rule.form.as_bytes()[0] == first && first != b'%';
+            rules().filter(begun).map(indexed).collect()
         })
         .collect()
 });
 
 /// Those whose sentences begin with a name.
-static NAME_FIRST: LazyLock<Vec<&'static Rule>> =
-    LazyLock::new(|| rules().filter(|rule| rule.form.starts_with('%')).collect());
+static NAME_FIRST: LazyLock<Vec<Indexed>> =
+    LazyLock::new(|| rules().filter(|rule| rule.form.starts_with('%')).map(indexed).collect());
 
 fn rules() -> impl Iterator<Item = &'static Rule> {
     TABLES.iter().flat_map(|table| table.iter())

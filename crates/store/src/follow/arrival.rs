@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::disk::Disk;
 use crate::read::Error;
 use crate::read::view::View;
-use crate::segment::{BlockRef, Form, Listed, Position, SegmentFile, list, stretch};
+use crate::segment::{BlockRef, Form, Listed, Position, SegmentFile, Unpacker, list, stretch};
 
 /// Where a follower stands.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(super) struct Arrival {
     /// same order: so what was given out from a tail that then was replaced is known again.
     given: u64,
     passed: u64,
+    unpacker: Unpacker,
 }
 
 /// The segment that is being read.
@@ -63,7 +64,8 @@ impl Arrival {
         let mask = WatchMask::CREATE | WatchMask::MODIFY | WatchMask::MOVED_TO;
         inotify.watches().add(&path, mask).map_err(watch)?;
         let view = Arc::clone(view);
-        Ok(Arrival { view, inotify, number, current: None, given: 0, passed: 0 })
+        let unpacker = Unpacker::new().map_err(|source| Error::Unreadable { path, source })?;
+        Ok(Arrival { view, inotify, number, current: None, given: 0, passed: 0, unpacker })
     }
 
     /// Waits until something may have changed, at most for `timeout`.
@@ -97,7 +99,7 @@ impl Arrival {
         let segments = self.view.segments();
         let (passed, given) = (&mut self.passed, self.given);
         let skip = |block: &BlockRef, error| segments.skip(number, block.start.offset, error);
-        file.by_arrival(&blocks, skip, |_, text| {
+        file.by_arrival(&blocks, &mut self.unpacker, skip, |_, text| {
             let text = text.strip_suffix(b"\n").unwrap_or(text);
             let counted = text.first() != Some(&b'R');
             if !counted || *passed >= given {

@@ -12,7 +12,7 @@ use crate::catalogue::Place;
 use crate::disk::Disk;
 use crate::entry::{Entry, StoredRecord, StoredRun};
 use crate::error::Error;
-use crate::segment::{BlockRef, Listed, SegmentFile, stretch};
+use crate::segment::{BlockRef, Listed, SegmentFile, Unpacker, stretch};
 
 use super::{Resume, recent};
 
@@ -91,12 +91,12 @@ impl Replay {
             Err(Error::Damaged { .. }) => segment.scan_from(segment.start()),
             scanned => scanned,
         };
-        let mut blocks = scan?.blocks;
+        let (mut blocks, mut unpacker) = (scan?.blocks, Unpacker::new()?);
         while !blocks.is_empty() {
             let rest = blocks.split_off(stretch(&blocks));
             blocks.retain(|block| self.wants(number, block));
             let passed_over = |_: &BlockRef, _| Ok(());
-            segment.by_arrival(&blocks, passed_over, |entries, line| {
+            segment.by_arrival(&blocks, &mut unpacker, passed_over, |entries, line| {
                 self.line(Place { segment: number, entries }, line, runs, visit);
             })?;
             blocks = rest;

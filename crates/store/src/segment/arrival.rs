@@ -1,6 +1,6 @@
 //! Lines in the order of their arrival, whatever order they stand in.
 
-use super::{BlockRef, Entries, SegmentFile};
+use super::{BlockRef, Entries, SegmentFile, Unpacker};
 use crate::error::Error;
 
 /// How many of `blocks`, the first ones, hold all entries from the first block's place up to the
@@ -20,9 +20,10 @@ pub fn stretch<'a>(blocks: impl IntoIterator<Item = &'a BlockRef>) -> usize {
 impl SegmentFile {
     /// Gives the lines of a [`stretch`] of blocks out by arrival, each with its number. Blocks
     /// that can't be read are passed to `damaged`, which may make an error of it.
-    pub fn by_arrival(
+    pub(crate) fn by_arrival(
         &self,
         blocks: &[BlockRef],
+        unpacker: &mut Unpacker,
         mut damaged: impl FnMut(&BlockRef, Error) -> Result<(), Error>,
         mut visit: impl FnMut(u64, &[u8]),
     ) -> Result<(), Error> {
@@ -30,7 +31,9 @@ impl SegmentFile {
         let mut texts = Vec::new();
         for block in blocks {
             let mut text = Vec::new();
-            let read = self.read_block(block, &mut text).and_then(|()| self.read_entries(block));
+            let read = self
+                .append_block(block, unpacker, &mut text)
+                .and_then(|()| self.read_entries(block));
             let Some(entries) = keep(read, |error| damaged(block, error))? else { continue };
             if let ([_], Entries::From(first)) = (blocks, &entries) {
                 let mut start = 0;
