@@ -120,7 +120,7 @@ impl Receiver {
         let mut last = Duration::MAX;
         wait::until_within(PATIENCE, "it to have settled", || {
             let now = process.cpu()?;
-            let quiet = now.saturating_sub(last) < SETTLED / 500 && last != Duration::MAX;
+            let quiet = now.saturating_sub(last) < SETTLED / 100 && last != Duration::MAX;
             last = now;
             if !quiet {
                 sleep(SETTLED);
