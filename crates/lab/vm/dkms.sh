@@ -18,12 +18,12 @@ source "$here/tree.sh"
 main() {
   prepare_tree
   empty_machine
-  cp "$deb" "$tree/work/package.deb"
-  machine dpkg --force-depends -i /work/package.deb
+  cp "$deb" "$tree/build/package.deb"
+  machine dpkg --force-depends -i /build/package.deb
   tell installed
   plain
   newer
-  machine dpkg --force-depends -i /work/newer.deb
+  machine dpkg --force-depends -i /build/newer.deb
   tell upgraded
   machine dpkg --purge "$(dpkg-deb -f "$deb" Package)"
   look | sed 's/^/left /'
@@ -32,8 +32,8 @@ main() {
 # One on which nothing was ever installed but kernels, each with a module of its own.
 empty_machine() {
   local kernel version
-  rm -rf "${tree:?}"/{usr/src,var/lib/dkms}/"$module"* "$tree"/lib/modules/*/updates "$tree/work"
-  mkdir -p "$tree"/work "$tree"/var/lib/dpkg/{info,updates}
+  rm -rf "${tree:?}"/{usr/src,var/lib/dkms}/"$module"* "$tree"/lib/modules/*/updates "$tree/build"
+  mkdir -p "$tree"/build "$tree"/var/lib/dpkg/{info,updates}
   : > "$tree/var/lib/dpkg/status"
   for kernel in "${kernels[@]}"; do
     version=$(cat "$dir/$kernel/version")
@@ -72,14 +72,14 @@ newer() {
   mv "$new/usr/src/$module-$version" "$new/usr/src/$module-$version.1"
   sed -i "s/${version//./\\.}/$version.1/g" "$new"/DEBIAN/{control,postinst,prerm} \
     "$new/usr/src/$module-$version.1"/{dkms.conf,module.c}
-  quietly dpkg-deb --root-owner-group -b "$new" "$tree/work/newer.deb"
+  quietly dpkg-deb --root-owner-group -b "$new" "$tree/build/newer.deb"
   rm -rf "$new"
 }
 
 plain() {
-  local kernel=${kernels[2]} source=$tree/work/plain
+  local kernel=${kernels[2]} source=$tree/build/plain
   cp -r "$tree"/usr/src/"$module"-* "$source"
-  machine make -C "/usr/src/linux-headers-$(cat "$dir/$kernel/version")" M=/work/plain \
+  machine make -C "/usr/src/linux-headers-$(cat "$dir/$kernel/version")" M=/build/plain \
     CONFIG_MITIGATION_RETHUNK= CONFIG_RETHUNK= modules
   echo "plain $(grep -o 'logic[a-z-]*\.bin' "$source/.bn_logic.o.cmd" | head -n 1)"
 }

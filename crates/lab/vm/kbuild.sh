@@ -26,10 +26,11 @@ main() {
 
 build() {
   local kernel=$1 version=$2 log=$dir/$1/$module.log
-  rm -rf "${tree:?}/work/$kernel" && cp -r "$source_dir" "$tree/work/$kernel"
-  inside make -C "/usr/src/linux-headers-$version" "M=/work/$kernel" modules > "$log" 2>&1 ||
+  mkdir -p "$tree/build"
+  rm -rf "${tree:?}/build/$kernel" && cp -r "$source_dir" "$tree/build/$kernel"
+  inside make -C "/usr/src/linux-headers-$version" "M=/build/$kernel" modules > "$log" 2>&1 ||
     fail "$module does not build for $version: $(tail -5 "$log")"
-  cp "$tree/work/$kernel/$module.ko" "$dir/$kernel/$module.ko"
+  cp "$tree/build/$kernel/$module.ko" "$dir/$kernel/$module.ko"
 }
 
 main

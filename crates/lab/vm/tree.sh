@@ -20,7 +20,7 @@ unpack_tree() {
   local package versions=("$@")
   prepare_apt
   rm -rf "$tree" "$dir"/apt/cache/archives/*.deb
-  mkdir -p "$tree"/usr/{bin,sbin,lib,lib64} "$tree"/{dev,proc,tmp,work}
+  mkdir -p "$tree"/usr/{bin,sbin,lib,lib64} "$tree"/{dev,proc,tmp,build}
   for package in bin sbin lib lib64; do ln -s "usr/$package" "$tree/$package"; done
   : > "$dir/apt/nothing-installed"
   quietly apt apt-get install -y --download-only --no-install-recommends \
