@@ -1,4 +1,4 @@
-//! Tells ordinary lines from those that may begin an incident by their first bytes alone.
+//! Tells ordinary lines from those that begin an incident: most by their first bytes alone.
 
 use std::sync::LazyLock;
 
@@ -38,6 +38,10 @@ static MIDDLES: LazyLock<Option<packed::Searcher>> = LazyLock::new(|| {
 /// keeps a [`Triage`](crate::Triage) for each of many machines may leave out the other lines as
 /// long as nothing is open.
 pub fn may_begin(text: &[u8]) -> bool {
+    // One with an escape may hold more lines than one.
+    if text.contains(&b'\\') {
+        return true;
+    }
     let start = text.trim_ascii_start();
     let begins = BEGINNINGS
         .as_ref()
@@ -45,16 +49,30 @@ pub fn may_begin(text: &[u8]) -> bool {
     (begins || has_middle(text)) && fits(text)
 }
 
-/// Whether the whole of a line is what its beginning promised. One with an escape may hold more
-/// lines than one.
+/// Whether the whole of a line is what its beginning promised.
 fn fits(text: &[u8]) -> bool {
     let line = String::from_utf8_lossy(text);
-    text.contains(&b'\\')
-        || PREAMBLES.iter().any(|top| line.trim_start().starts_with(top))
+    PREAMBLES.iter().any(|top| line.trim_start().starts_with(top))
         || rules::rule_of(&line).is_some()
 }
 
 /// Whether the line has what follows the name in a sentence that begins with one.
 pub(crate) fn has_middle(text: &[u8]) -> bool {
     MIDDLES.as_ref().is_none_or(|all| all.find(text).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_begin;
+
+    #[test]
+    fn only_what_begins_may_begin() {
+        let oops = "BUG: kernel NULL pointer dereference, address: 0000000000000000";
+        for text in [oops, "a\\x0aBUG: soft lockup - CPU#1 stuck for 22s! [a:12]"] {
+            assert!(may_begin(text.as_bytes()), "{text}");
+        }
+        for text in ["XFS (sda1): Ending clean mount", "rcu: Hierarchical RCU implementation."] {
+            assert!(!may_begin(text.as_bytes()), "{text}");
+        }
+    }
 }

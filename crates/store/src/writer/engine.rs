@@ -117,7 +117,7 @@ impl Limits {
 /// Text that a block is filled up to.
 pub(crate) const BLOCK_TEXT: usize = 1 << 20;
 
-/// So many segments may wait to be sealed before blocks are compressed harder.
+/// So many segments may wait to be sealed before blocks are compressed.
 const BACKLOG_MAX: u64 = 8;
 
 /// Memories kept while the disk fails.
