@@ -331,7 +331,7 @@ _bedside() {
             return 0
             ;;
         bedside__subcmd__incidents)
-            opts="-S -U -h --data --since --until --state --kind --json --help"
+            opts="-S -U -a -h --data --since --until --state --all --kind --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -78,6 +78,7 @@ regressed\t'It came back after it was resolved'
 resolved\t'Somebody has said that it will not come again'
 ignored\t'Somebody has said that nobody wants to hear of it'"
 complete -c bedside -n "__fish_bedside_using_subcommand incidents" -l kind -d 'List those of this kind; give it several times for several. bedside-triage(1) lists the kinds' -r
+complete -c bedside -n "__fish_bedside_using_subcommand incidents" -s a -l all -d 'List all, also those that are resolved or ignored'
 complete -c bedside -n "__fish_bedside_using_subcommand incidents" -l json -d 'Print one JSON object; the man page names its keys'
 complete -c bedside -n "__fish_bedside_using_subcommand incidents" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bedside -n "__fish_bedside_using_subcommand incident" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"

@@ -267,6 +267,8 @@ mod tests {
             ("", "alert \"page\": an alert has either a `command` or a `webhook`"),
             ("command = [\"true\"]", "begins with the path"),
             ("webhook = \"ftp://a.example/\"", "begins with https://"),
+            ("webhook = \"https://\"", "names no host"),
+            ("webhook = \"https://a.example/\"\nheaders = { \"a b\" = \"\" }", "no header of HTTP"),
             ("webhook = \"https://a.example/\"\ntemplate = \"{{titel}}\"", "{{titel}}"),
             ("command = [\"/bin/true\"]\nca_file = \"/a\"", "are a webhook's"),
             ("command = [\"/bin/true\"]\nhost = [\"web[\"]", "no name or pattern"),
@@ -277,6 +279,8 @@ mod tests {
             let error = rule(rest).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
+        let error = parse("[alert]\nname = \"page\"").unwrap_err();
+        assert!(error.contains("rules that begin with [[alert]]"), "{error}");
     }
 
     /// The other way round: whatever can be said stands in the printed default.

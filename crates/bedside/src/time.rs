@@ -76,6 +76,11 @@ pub fn local(time: WallTime, zone: &TimeZone, decimals: usize) -> String {
     )
 }
 
+/// `Tuesday`, in the given zone.
+pub fn weekday(time: WallTime, zone: &TimeZone) -> String {
+    zone.to_datetime(timestamp(time)).strftime("%A").to_string()
+}
+
 /// A length of time in its one or two greatest units: `14 s`, `3 h 2 min`, `210 ms`.
 pub fn length(micros: u64) -> String {
     let seconds = micros / 1_000_000;

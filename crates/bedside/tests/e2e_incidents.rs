@@ -124,3 +124,47 @@ fn a_death_is_told_while_it_comes_and_not_again() -> Result<()> {
     ensure!(page.contains("\n  > cm_do_null+0x") && page.contains("The lines before"), "{page}");
     Ok(())
 }
+
+/// What people see who list incidents, and say something of one.
+#[test]
+fn what_is_said_of_an_incident_is_told_and_listed() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("capture.jsonl");
+    std::fs::write(&file, capture::fixture("6.1.0/ext_null", "jsonl")?)?;
+    let bedside = Bedside::new(PROGRAM, dir.path().join("store"));
+    bedside.run("replay", &[file.to_str().context("a path in UTF-8")?])?;
+    let list: Value = serde_json::from_slice(&bedside.run("incidents", &["--json"])?.stdout)?;
+    let incident = &list["incidents"][0];
+    ensure!(incident["by_release"] == serde_json::json!({"6.1.0-50-amd64": 1}), "{list}");
+    let id = incident["id"].as_str().context("an id")?;
+    let resolved =
+        format!("bedside: {id} is resolved; when it comes back, it is listed as regressed");
+    let ignored =
+        format!("bedside: {id} is ignored; it is listed with --all only, and nobody is told");
+    let left_out = "bedside: 1 resolved or ignored are left out; --all shows them";
+    for (command, args, said, status) in [
+        ("incidents", &["--kind", "oops"][..], "", 0),
+        ("incidents", &["--kind", "panic"], "bedside: no incident is as asked for", 1),
+        ("incidents", &["-S", "2099-01-01"], "bedside: no incident was found in that time", 0),
+        ("incident", &[""], "bedside: no incident : `bedside incidents` lists them", 1),
+        ("incident", &[id, "--host", "nobody"], "bedside: it has not happened to that machine", 1),
+        ("incident", &[id, "note"], "bedside: give the note behind `note`", 2),
+        ("incident", &[id, "resolve", "by 6.1.1"], &resolved, 0),
+        ("incidents", &[], left_out, 0),
+        ("incidents", &["--kind", "oops"], left_out, 0),
+        ("incidents", &["--all"], "", 0),
+        ("incident", &[id, "ignore"], &ignored, 0),
+        ("incident", &[id, "reopen"], &format!("bedside: {id} is open"), 0),
+        ("incident", &[id, "note", ""], &format!("bedside: {id} has no note any more"), 0),
+        ("incidents", &[], "", 0),
+    ] {
+        let mut line = bedside.command();
+        let output = line.arg(command).args(args).arg("--data").arg(bedside.data()).output()?;
+        let told = String::from_utf8(output.stderr)?;
+        ensure!(told.trim_end() == said, "{command} {args:?}: {told}");
+        ensure!(output.status.code() == Some(status), "{command} {args:?}: {:?}", output.status);
+        let lists = command == "incidents" && said.is_empty();
+        ensure!(!lists || output.stdout.starts_with(b"ID  "), "{command} {args:?} lists nothing");
+    }
+    Ok(())
+}

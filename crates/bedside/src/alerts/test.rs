@@ -1,6 +1,7 @@
 //! `bedside alert test`: whether the rules' letters arrive.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use super::way::deliver;
 use crate::cli::AlertTestArgs;
@@ -16,8 +17,12 @@ pub fn run(args: &AlertTestArgs) -> anyhow::Result<Exit> {
     let is_meant = |rule: &&Alert| args.rule.is_empty() || args.rule.contains(&rule.name);
     let rules: Vec<&Alert> = config.alert.iter().filter(is_meant).collect();
     if rules.is_empty() {
-        let none = "no rule of that name stands in the configuration; --config FILE names it";
-        return Ok(exit::tell(Exit::Problem, none));
+        let file = args.config.as_deref().unwrap_or(Path::new("the configuration")).display();
+        let none = match args.rule.as_slice() {
+            [] => format!("{file} has no [[alert]], so nobody is told of anything"),
+            _ => format!("{file} has no alert of that name"),
+        };
+        return Ok(exit::tell(Exit::Problem, &none));
     }
     let mut exit = Exit::Well;
     for rule in rules {

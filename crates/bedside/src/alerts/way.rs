@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use anyhow::{Context as _, bail};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use rustls::CertificateError;
 use serde_json::Value;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
@@ -65,7 +67,9 @@ fn post(rule: &Alert, body: &str) -> anyhow::Result<()> {
     let mut tls = TlsConfig::builder();
     if let Some(path) = ca_file {
         let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        tls = tls.root_certs(RootCerts::from(certificates(&pem)));
+        let own = certificates(&pem);
+        anyhow::ensure!(!own.is_empty(), "{} has no certificate in PEM", path.display());
+        tls = tls.root_certs(RootCerts::from(own));
     }
     let config = ureq::Agent::config_builder().tls_config(tls.build());
     let config = config.timeout_global(Some(rule.timeout)).max_redirects(0);
@@ -78,8 +82,16 @@ fn post(rule: &Alert, body: &str) -> anyhow::Result<()> {
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    let answer = request.send(&filled);
-    let answer = answer.with_context(|| format!("cannot post to {}", without_secrets(url)))?;
+    let answer = match request.send(&filled) {
+        Ok(answer) => answer,
+        Err(error) => match distrust(&error) {
+            Some(why) => bail!("{} {}", without_secrets(url), in_words(why, ca_file.as_deref())),
+            None => {
+                return Err(error)
+                    .with_context(|| format!("cannot post to {}", without_secrets(url)));
+            }
+        },
+    };
     anyhow::ensure!(
         answer.status().is_success(),
         "{} answers {}",
@@ -87,6 +99,38 @@ fn post(rule: &Alert, body: &str) -> anyhow::Result<()> {
         answer.status()
     );
     Ok(())
+}
+
+/// What was wrong with the other end's certificate, if it was that.
+fn distrust(error: &ureq::Error) -> Option<&CertificateError> {
+    let cause = match error {
+        ureq::Error::Rustls(cause) => cause,
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref()?,
+        _ => return None,
+    };
+    match cause {
+        rustls::Error::InvalidCertificate(why) => Some(why),
+        _ => None,
+    }
+}
+
+fn in_words(why: &CertificateError, ca_file: Option<&Path>) -> String {
+    use CertificateError::{BadSignature, UnknownIssuer};
+    match (why, ca_file) {
+        (UnknownIssuer | BadSignature, Some(path)) => {
+            format!("shows a certificate that was not signed by any in {}", path.display())
+        }
+        (UnknownIssuer | BadSignature, None) => {
+            "shows a certificate that was not signed by any public authority; `ca_file` names one \
+             of your own"
+                .to_owned()
+        }
+        (
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            _,
+        ) => format!("shows a certificate of somebody else: {why}"),
+        _ => format!("shows a certificate that cannot be trusted: {why}"),
+    }
 }
 
 fn certificates(pem: &[u8]) -> Vec<Certificate<'static>> {

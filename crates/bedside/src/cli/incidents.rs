@@ -68,8 +68,11 @@ pub struct IncidentsArgs {
     pub until: Option<WallTime>,
     /// List those that stand so; without it open and regressed ones. Give it several times for
     /// several
-    #[arg(long, value_enum, value_name = "STATE")]
+    #[arg(long, value_enum, value_name = "STATE", conflicts_with = "all")]
     pub state: Vec<State>,
+    /// List all, also those that are resolved or ignored
+    #[arg(short, long)]
+    pub all: bool,
     /// List those of this kind; give it several times for several. bedside-triage(1) lists the
     /// kinds
     #[arg(long, value_name = "KIND", value_parser = kind)]

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bedside_triage::{Kind, Severity};
-use serde::de::Error as _;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use ureq::http::{HeaderName, HeaderValue, Uri};
 
 use super::Length;
 use crate::alerts::Template;
@@ -121,7 +123,9 @@ impl Said {
             }
             (Some(_), None) => Err("`command` begins with the path of a program: /…".to_owned()),
             (None, Some(url)) if url.starts_with("https://") || url.starts_with("http://") => {
+                has_a_host(url)?;
                 let template = self.template.as_deref().map(Template::parse).transpose()?;
+                self.headers.iter().try_for_each(|(name, value)| can_be_sent(name, value))?;
                 let headers = self.headers.clone().into_iter().collect();
                 let ca_file = self.ca_file.clone();
                 Ok(Way::Webhook { url: url.clone(), template, headers, ca_file })
@@ -132,9 +136,26 @@ impl Said {
     }
 }
 
+fn has_a_host(url: &str) -> Result<(), String> {
+    let host = url.parse::<Uri>().ok().and_then(|url| url.host().map(str::len));
+    match host {
+        None | Some(0) => Err("`webhook` names no host that could be asked".to_owned()),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The value is not told: it may be a password.
+fn can_be_sent(name: &str, value: &str) -> Result<(), String> {
+    let is_name = HeaderName::from_bytes(name.as_bytes()).is_ok();
+    if is_name && HeaderValue::from_str(value).is_ok() {
+        return Ok(());
+    }
+    Err(format!("`headers`: {name:?} and its value are no header of HTTP"))
+}
+
 /// All rules; no two have the same name, by which letters are kept.
 pub(super) fn rules<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Alert>, D::Error> {
-    let rules = Vec::<Said>::deserialize(from)?.into_iter().map(|said| {
+    let rules = from.deserialize_seq(List)?.into_iter().map(|said| {
         let name = said.name.clone();
         Alert::try_from(said).map_err(|why| D::Error::custom(format!("alert {name:?}: {why}")))
     });
@@ -145,6 +166,20 @@ pub(super) fn rules<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Alert>, D:
         return Err(D::Error::custom("two alerts have the same name"));
     }
     Ok(rules)
+}
+
+struct List;
+
+impl<'de> Visitor<'de> for List {
+    type Value = Vec<Said>;
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("rules that begin with [[alert]], in two pairs of brackets")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, rules: A) -> Result<Vec<Said>, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(rules))
+    }
 }
 
 fn one() -> u64 {

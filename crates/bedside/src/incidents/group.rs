@@ -122,6 +122,23 @@ impl Group {
         self.cases.iter().filter_map(|case| case.release.as_deref()).collect()
     }
 
+    /// The machines with how often each had it, those that had it most first.
+    pub(crate) fn by_machine(&self) -> Vec<(&str, u64)> {
+        let mut machines = counted(self.cases.iter().map(|case| case.host.as_str()));
+        machines.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        machines
+    }
+
+    /// The releases with how often each had it, the one that had it first in front.
+    pub(crate) fn by_release(&self) -> Vec<(&str, u64)> {
+        counted(self.cases.iter().filter_map(|case| case.release.as_deref()))
+    }
+
+    /// A bar for each of the last days, as high as it is of the highest.
+    pub(crate) fn trend(&self, now: WallTime) -> String {
+        bars(self.days(now))
+    }
+
     /// How many began on each of the last days, today's last: of 24 hours each.
     pub(crate) fn days(&self, now: WallTime) -> [u64; DAYS] {
         let mut days = [0; DAYS];
@@ -134,6 +151,30 @@ impl Group {
         }
         days
     }
+}
+
+/// How often each comes, in the order in which they come.
+fn counted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<(&'a str, u64)> {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut counts: Vec<(&str, u64)> = Vec::new();
+    for name in names {
+        let place = *places.entry(name).or_insert(counts.len());
+        match counts.get_mut(place) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
+    }
+    counts
+}
+
+fn bars(days: [u64; DAYS]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = days.iter().copied().max().unwrap_or(0).max(1);
+    let bar = |count: u64| match count {
+        0 => '.',
+        count => BARS.get((count * 7 / most) as usize).copied().unwrap_or('█'),
+    };
+    days.into_iter().map(bar).collect()
 }
 
 /// The first digits of a fingerprint.

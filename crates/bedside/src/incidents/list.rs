@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use bedside_stream::WallTime;
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::book::{Book, Row};
 use super::group::{DAYS, Group, State};
@@ -33,15 +33,16 @@ pub fn run(args: &IncidentsArgs) -> anyhow::Result<Exit> {
     write(args, &listed, time::now(), &mut io::stdout().lock())?;
     let left_out = count - listed.len();
     Ok(match (listed.is_empty(), left_out) {
-        (true, 0) if hosts.are_all() => exit::tell(Exit::Well, "nothing has happened"),
-        (true, 0) => exit::tell(Exit::Problem, "nothing has happened to them"),
-        (_, 0) => Exit::Well,
-        (_, more) if args.state.is_empty() && args.kind.is_empty() => {
-            let what = format!("{more} resolved or ignored are left out; --state shows them");
+        (_, more @ 1..) if args.state.is_empty() => {
+            let what = format!("{more} resolved or ignored are left out; --all shows them");
             exit::tell(Exit::Well, &what)
         }
-        (true, _) => exit::tell(Exit::Problem, "no incident is as asked for"),
         (false, _) => Exit::Well,
+        (true, _) if hosts.are_all() && args.state.is_empty() && args.kind.is_empty() => {
+            let when = if whole { "yet" } else { "in that time" };
+            exit::tell(Exit::Well, &format!("no incident was found {when}"))
+        }
+        (true, _) => exit::tell(Exit::Problem, "no incident is as asked for"),
     })
 }
 
@@ -55,6 +56,7 @@ fn is_meant(row: &Row, args: &IncidentsArgs, hosts: &Hosts) -> bool {
 
 fn is_wanted(group: &Group, args: &IncidentsArgs) -> bool {
     match args.state.as_slice() {
+        _ if args.all => true,
         [] => matches!(group.state, State::Open | State::Regressed),
         states => states.contains(&group.state),
     }
@@ -74,8 +76,18 @@ fn write(
 }
 
 fn write_table(groups: &[Group], now: WallTime, out: &mut dyn Write) -> io::Result<()> {
-    let headings =
-        ["ID", "STATE", "KIND", "COUNT", "7 DAYS", "MACHINES", "FIRST SEEN", "LAST SEEN", "TITLE"];
+    let headings = [
+        "ID",
+        "STATE",
+        "SEVERITY",
+        "KIND",
+        "COUNT",
+        "7 DAYS",
+        "MACHINES",
+        "FIRST SEEN",
+        "LAST SEEN",
+        "TITLE",
+    ];
     let mut table = Table::new(headings);
     let zone = TimeZone::system();
     for group in groups {
@@ -83,9 +95,10 @@ fn write_table(groups: &[Group], now: WallTime, out: &mut dyn Write) -> io::Resu
         table.push([
             group.id(),
             group.state.as_str().to_owned(),
+            group.severity().as_str().to_owned(),
             latest.map(|case| case.kind.to_string()).unwrap_or_default(),
             group.count().to_string(),
-            bars(group.days(now)),
+            group.trend(now),
             machines(group),
             time::local(group.first, &zone, 0),
             time::local(group.last(), &zone, 0),
@@ -102,17 +115,6 @@ fn machines(group: &Group) -> String {
         Some(only) if machines.len() == 1 => harmless(only),
         _ => machines.len().to_string(),
     }
-}
-
-/// A bar for each day, as high as it is of the highest.
-fn bars(days: [u64; DAYS]) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let most = days.iter().copied().max().unwrap_or(0).max(1);
-    let bar = |count: u64| match count {
-        0 => '.',
-        count => BARS.get((count * 7 / most) as usize).copied().unwrap_or('█'),
-    };
-    days.into_iter().map(bar).collect()
 }
 
 #[derive(Serialize)]
@@ -135,6 +137,8 @@ struct Object<'a> {
     days: [u64; DAYS],
     machines: Vec<&'a str>,
     releases: Vec<&'a str>,
+    by_machine: Counts<'a>,
+    by_release: Counts<'a>,
     first_seen: Stamp,
     last_seen: Stamp,
 }
@@ -154,24 +158,23 @@ impl<'a> Object<'a> {
             days: group.days(now),
             machines: group.machines().into_iter().collect(),
             releases: group.releases().into_iter().collect(),
+            by_machine: Counts(group.by_machine()),
+            by_release: Counts(group.by_release()),
             first_seen: Stamp(group.first),
             last_seen: Stamp(group.last()),
         }
     }
 }
 
+/// Names with numbers, as an object.
+struct Counts<'a>(Vec<(&'a str, u64)>);
+
+impl Serialize for Counts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
+}
+
 /// What to say where no doctor has looked.
 pub(super) const NO_BOOK: &str = "no doctor has looked for incidents in this store yet: `bedside \
                                   serve` does it while it hears, `bedside store rebuild` once";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_highest_day_is_the_highest_bar() {
-        assert_eq!(bars([0, 0, 1, 7, 14, 0, 1]), "..▁▄█.▁");
-        assert_eq!(bars([0; DAYS]), ".......");
-        assert_eq!(bars([0, 0, 0, 0, 0, 0, 1]), "......█");
-    }
-}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use bedside_store::read::{Item, Reader, Window};
-use bedside_triage::Fingerprint;
+use jiff::tz::TimeZone;
 
 use super::book::{Book, Row};
 use super::group::Group;
@@ -26,7 +26,8 @@ pub fn run(args: &IncidentArgs) -> anyhow::Result<Exit> {
     };
     let groups = Group::all(book.rows()?, &book.gone()?, &ledger::read(&data)?);
     let digits = args.id.to_ascii_lowercase();
-    let meant = |group: &&Group| group.fingerprint.to_string().starts_with(&digits);
+    let is = |group: &Group| group.fingerprint.to_string().starts_with(&digits);
+    let meant = |group: &&Group| !digits.is_empty() && is(group);
     let meant: Vec<&Group> = groups.iter().filter(meant).collect();
     let group = match meant.as_slice() {
         [only] => *only,
@@ -43,7 +44,7 @@ pub fn run(args: &IncidentArgs) -> anyhow::Result<Exit> {
     match args.word {
         Some(word) => {
             let note = (!args.note.is_empty()).then(|| args.note.join(" "));
-            say(&data, group.fingerprint, word, note.as_deref())
+            say(&data, group, word, note.as_deref())
         }
         None => show(args, &data, &book, group),
     }
@@ -53,12 +54,7 @@ fn shown(text: &str) -> String {
     Escaped(text.as_bytes()).to_string()
 }
 
-fn say(
-    data: &Path,
-    fingerprint: Fingerprint,
-    word: Word,
-    note: Option<&str>,
-) -> anyhow::Result<Exit> {
+fn say(data: &Path, group: &Group, word: Word, note: Option<&str>) -> anyhow::Result<Exit> {
     let said = match word {
         Word::Resolve => Said::Resolve,
         Word::Ignore => Said::Ignore,
@@ -68,11 +64,18 @@ fn say(
         }
         Word::Note => Said::Note,
     };
-    ledger::say(data, fingerprint, said, note, time::now()).with_context(|| {
+    ledger::say(data, group.fingerprint, said, note, time::now()).with_context(|| {
         let file = data.join("ledger");
         format!("cannot write {}; try it as root or as the store's user", file.display())
     })?;
-    Ok(Exit::Well)
+    let now = match word {
+        Word::Resolve => "is resolved; when it comes back, it is listed as regressed",
+        Word::Ignore => "is ignored; it is listed with --all only, and nobody is told",
+        Word::Reopen => "is open",
+        Word::Note if note == Some("") => "has no note any more",
+        Word::Note => "is noted",
+    };
+    Ok(exit::tell(Exit::Well, &format!("{} {now}", group.id())))
 }
 
 fn show(args: &IncidentArgs, data: &Path, book: &Book, group: &Group) -> anyhow::Result<Exit> {
@@ -92,7 +95,9 @@ fn show(args: &IncidentArgs, data: &Path, book: &Book, group: &Group) -> anyhow:
     };
     let before = before(data, row, found.first_line, found.time).unwrap_or_default();
     let story = Story::new(group, row, &found, &before);
-    let (facts, mut out) = (story.facts(), io::stdout().lock());
+    // Elsewhere, nobody knows what our zone is.
+    let zone = if args.report() == Report::Page { TimeZone::system() } else { TimeZone::UTC };
+    let (facts, mut out) = (story.facts(time::now(), &zone), io::stdout().lock());
     match args.report() {
         Report::Page => {
             let palette = Palette::new(render::colours_on_stdout());

@@ -1,6 +1,7 @@
 //! All that is told of an incident: what its lines say, and what is known of it besides. The same
 //! for `incident --json` and for whoever is alerted.
 
+use bedside_stream::WallTime;
 use bedside_triage::Incident;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -14,6 +15,8 @@ use crate::time;
 /// A case and its incident.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Story<'a> {
+    #[serde(skip)]
+    group: &'a Group,
     #[serde(flatten)]
     told: Told<'a>,
     id: String,
@@ -53,6 +56,7 @@ impl<'a> Story<'a> {
         before: &'a [String],
     ) -> Story<'a> {
         Story {
+            group,
             told: Told::new(incident),
             id: group.id(),
             severity: incident.severity.as_str(),
@@ -83,38 +87,67 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// What the lines themselves do not tell, for people.
-    pub(crate) fn facts(&self) -> Vec<Fact> {
-        let zone = TimeZone::system();
-        let local = |stamp: &Stamp| time::local(stamp.0, &zone, 0);
+    /// What the lines themselves do not tell, for people in this zone.
+    pub(crate) fn facts(&self, now: WallTime, zone: &TimeZone) -> Vec<Fact> {
         let boot = self.boot.map(|boot| format!(", boot {boot}")).unwrap_or_default();
-        let often = match self.count {
-            1 => "once".to_owned(),
-            count => format!(
-                "{count} times, first {}, last {}",
-                local(&self.first_seen),
-                local(&self.last_seen)
-            ),
-        };
+        let (group, often) = (self.group, self.count > 1);
+        let (machines, releases) = (group.by_machine(), group.by_release());
+        let is_last = self.received.0 == group.latest().map_or(WallTime(0), |case| case.first);
         let facts = [
             ("machine", Some(format!("{}{boot}", harmless(self.host)))),
-            ("received", Some(local(&self.received))),
-            ("happened", Some(often)),
-            ("machines", (self.machines.len() > 1).then(|| some(&self.machines))),
-            ("releases", (self.releases.len() > 1).then(|| some(&self.releases))),
+            ("received", Some(moment(self.received, zone))),
+            ("happened", Some(self.happened(zone))),
+            ("last seen", (!is_last).then(|| moment(self.last_seen, zone))),
+            ("last 7 days", often.then(|| group.trend(now))),
+            ("machines", (machines.len() > 1).then(|| counts(&machines))),
+            ("releases", (releases.len() > 1).then(|| counts(&releases))),
             ("state", Some(self.state.to_owned())),
             ("note", self.note.map(harmless)),
         ];
         facts.into_iter().filter_map(|(name, told)| Some((name, told?))).collect()
     }
+
+    /// `3 machines, 7 times since Tuesday 2026-11-17 09:12:33, first on 6.12.94`.
+    fn happened(&self, zone: &TimeZone) -> String {
+        if self.count == 1 {
+            return "once".to_owned();
+        }
+        let machines = match self.machines.len() {
+            0 | 1 => String::new(),
+            several => format!("{several} machines, "),
+        };
+        let day = time::weekday(self.first_seen.0, zone);
+        let since = moment(self.first_seen, zone);
+        let first = self.group.by_release().first().map(|(release, _)| harmless(release));
+        let first = first.map(|release| format!(", first on {release}")).unwrap_or_default();
+        format!("{machines}{} since {day} {since}{first}", times(self.count))
+    }
+}
+
+/// Where no other zone is usual, it is named.
+fn moment(stamp: Stamp, zone: &TimeZone) -> String {
+    let name = if *zone == TimeZone::UTC { " UTC" } else { "" };
+    format!("{}{name}", time::local(stamp.0, zone, 0))
+}
+
+fn times(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
+    }
 }
 
 /// The first of them, and how many more there are.
-fn some(names: &[&str]) -> String {
+fn counts(names: &[(&str, u64)]) -> String {
     const TOLD: usize = 8;
-    let told: Vec<String> = names.iter().take(TOLD).map(|name| harmless(name)).collect();
+    let count = |(name, count): &(&str, u64)| format!("{} {}", harmless(name), times(*count));
+    let told: Vec<String> = names.iter().take(TOLD).map(count).collect();
     match names.len().saturating_sub(TOLD) {
         0 => told.join(", "),
         more => format!("{} and {more} more", told.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -287,6 +287,10 @@ const INCIDENTS_KEYS: &[(&str, &str)] = &[
         "An array of seven numbers: cases on each of the last days of 24 hours, the last one last.",
     ),
     ("machines, releases", "Arrays of the machines and the kernels' releases."),
+    (
+        "by_machine, by_release",
+        "Objects with a number for each: how many of the cases that are held it had.",
+    ),
     ("first_seen, last_seen", "When the first and the last line of all cases were received."),
 ];
 

@@ -50,3 +50,19 @@ fn a_group_counts_its_cases_also_those_that_were_let_go() {
     assert_eq!((group.id().as_str(), group.severity()), ("00000009", Severity::Critical));
     assert_eq!(group.days(WallTime(86_400_000_150)), [0, 0, 0, 0, 0, 1, 1]);
 }
+
+#[test]
+fn it_is_counted_by_machine_and_by_release() {
+    let release = |release: &str| Some(release.to_owned());
+    let again = Row { host: "web2".to_owned(), release: release("6.12.95"), ..row(3, 300) };
+    let groups = Group::all(vec![row(1, 100), row(2, 200), again], &[], &HashMap::new());
+    assert_eq!(groups[0].by_machine(), [("web2", 2), ("web1", 1)]);
+    assert_eq!(groups[0].by_release(), [("6.12.94", 2), ("6.12.95", 1)]);
+}
+
+#[test]
+fn the_highest_day_is_the_highest_bar() {
+    assert_eq!(bars([0, 0, 1, 7, 14, 0, 1]), "..▁▄█.▁");
+    assert_eq!(bars([0; DAYS]), ".......");
+    assert_eq!(bars([0, 0, 0, 0, 0, 0, 1]), "......█");
+}
