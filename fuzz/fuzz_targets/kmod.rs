@@ -16,13 +16,17 @@ use bedside_kmod::{
 use libfuzzer_sys::fuzz_target;
 use netconsole_wire::closing::{Closing, Reason};
 use netconsole_wire::parameter::{Device, Mac, Target};
-use netconsole_wire::MAX_PRINT_CHUNK;
+use netconsole_wire::tag::{Key, Signer, Tagged};
+use netconsole_wire::{Datagram, MAX_PRINT_CHUNK, parse};
 
 /// What the input says happens, a byte each time.
 struct Any<'d> {
     log: Vec<&'d [u8]>,
     chances: std::iter::Cycle<std::iter::Copied<std::slice::Iter<'d, u8>>>,
     now_us: u64,
+    nonces: u64,
+    /// What each target signs with while lines are sent.
+    signers: BTreeMap<usize, Signer>,
     ports: BTreeMap<usize, Port>,
 }
 
@@ -77,8 +81,13 @@ impl Machine for Any<'_> {
 
     fn force(&mut self, _port: usize) {}
 
-    fn send(&mut self, _: usize, frame: &Frame<'_>, _: Urgency) -> Result<(), Failure> {
+    fn send(&mut self, port: usize, frame: &Frame<'_>, _: Urgency) -> Result<(), Failure> {
         assert!(frame.payload.len() <= MAX_PRINT_CHUNK);
+        let tagged = Tagged::open(frame.payload);
+        let is_ours = tagged.is_some_and(|tagged| tagged.is_by(&Key::new(*KEY)));
+        let extended = matches!(parse(frame.payload), Datagram::Extended(_));
+        let closing = Closing::parse(frame.payload).is_some();
+        assert_eq!(is_ours, self.signers.contains_key(&port) && (extended || closing));
         assert!(matches!(frame.header.len(), 42 | 62));
         if let Some(closing) = Closing::parse(frame.payload) {
             assert!(closing.last.0 < self.log.len() as u64);
@@ -114,6 +123,15 @@ impl Devices for Any<'_> {
         assert!(self.ports.insert(slot, port).is_none());
     }
 
+    fn sign(&mut self, slot: usize, signer: Option<Signer>) {
+        self.ports.get_mut(&slot).expect("a port").signer = signer;
+    }
+
+    fn nonce(&mut self) -> u64 {
+        self.nonces += 1;
+        self.nonces
+    }
+
     fn redirect(&mut self, slot: usize, mac: Mac) {
         self.ports.get_mut(&slot).expect("a port").route.mac = mac;
     }
@@ -135,6 +153,9 @@ impl Devices for Any<'_> {
     }
 }
 
+const KEY: &[u8; 16] = b"sixteen letters.";
+const KEY_DIGITS: &[u8] = b"7369787465656e206c6574746572732e";
+
 /// Two wishes, then the log, its records with zeros between.
 fuzz_target!(|data: &[u8]| {
     let mut parts = data.splitn(3, |byte| *byte == b'\n');
@@ -142,18 +163,24 @@ fuzz_target!(|data: &[u8]| {
     let (first, second, log) = (part(), part(), part());
     let log: Vec<&[u8]> = log.split(|byte| *byte == 0).collect();
     let chances = data.iter().copied().cycle();
-    let mut any = Any { log: log.clone(), chances, now_us: 0, ports: BTreeMap::new() };
+    let (signers, ports) = (BTreeMap::new(), BTreeMap::new());
+    let mut any = Any { log: log.clone(), chances, now_us: 0, nonces: 0, signers, ports };
     let mut targets = Targets::new();
     for wish in [first, second] {
         let before = targets.to_string();
         if targets.set(&mut any, wish).is_err() {
             assert_eq!(targets.to_string(), before);
         }
+        let key = if first.len() % 2 == 0 { &b""[..] } else { KEY_DIGITS };
+        targets.set_key(&mut any, key).expect("a key or none");
+        assert!(targets.set_key(&mut any, second).is_err() || second.trim_ascii().is_empty());
         let mut shown = String::new();
         targets.show(&any, &mut shown).expect("a string takes all");
         assert!(shown.len() < 4096, "more than a page");
     }
     let armed = std::mem::take(&mut any.ports);
+    let signer = |(slot, port): (&usize, &Port)| Some((*slot, port.signer.clone()?));
+    any.signers = armed.iter().filter_map(signer).collect();
     let mut ports: Ports<'_> = [None; MAX_PORTS];
     armed.iter().for_each(|(slot, port)| ports[*slot] = Some(port));
     Backfill::new().send(&mut any, &ports, b"7.3.4");

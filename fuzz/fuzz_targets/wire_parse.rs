@@ -2,8 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use netconsole_wire::closing::Closing;
 use netconsole_wire::dump::DumpLine;
 use netconsole_wire::heartbeat::Heartbeat;
+use netconsole_wire::tag::{self, Key, Signer, Tagged};
 use netconsole_wire::question::{Answer, Nonce, QUESTION_LENGTH, Question};
 use netconsole_wire::{
     Basic, Body, Datagram, Extended, Fields, Message, Record, SliceSink, Syslog, Text, basic_line,
@@ -38,6 +40,7 @@ fn asked_and_beaten(payload: &[u8]) {
     if let Some(answer) = Answer::parse(payload) {
         assert_eq!(Answer::parse(answer.emit(&mut [0; QUESTION_LENGTH])), Some(answer));
     }
+    signed(payload);
     if let Some(line) = DumpLine::parse(payload) {
         let sent = [line.head().to_string().as_bytes(), line.text].concat();
         assert_eq!(DumpLine::parse(&sent), Some(line));
@@ -46,6 +49,20 @@ fn asked_and_beaten(payload: &[u8]) {
         let said = heartbeat.to_string();
         assert_eq!(Heartbeat::parse(said.as_bytes()), Some(heartbeat));
     }
+}
+
+/// What can be signed is seen to be, and is what it was; nobody else's tag is taken for ours.
+fn signed(payload: &[u8]) {
+    let key = Key::new(*b"sixteen letters.");
+    assert!(Tagged::open(payload).is_none_or(|tagged| !tagged.is_by(&key)));
+    let mut room = vec![0; payload.len() + tag::LENGTH];
+    let Some(signed) = Signer::new(key.clone(), 7).sign(payload, &mut room) else { return };
+    assert!(Tagged::open(signed).is_some_and(|tagged| tagged.is_by(&key)));
+    assert_eq!(Closing::parse(signed), Closing::parse(payload));
+    let (Datagram::Extended(was), Datagram::Extended(is)) = (parse(payload), parse(signed)) else {
+        return;
+    };
+    assert_eq!((is.header.seq, is.header.caller, is.body), (was.header.seq, was.header.caller, was.body));
 }
 
 fn written_again(datagram: &Datagram<'_>, payload: &[u8]) {

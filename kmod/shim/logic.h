@@ -41,6 +41,7 @@ struct bn_frame {
 
 /* The logic offers. */
 int bn_configure(const u8 *text, size_t length, u32 *fresh);
+int bn_set_key(const u8 *text, size_t length, u32 *fresh);
 size_t bn_show(bool wish, char *room, size_t size);
 void bn_backfill(bool extended, u32 fresh);
 void bn_set_tail(size_t bytes);
@@ -52,6 +53,7 @@ bool bn_any(bool extended);
 u64 bn_now_us(void);
 void bn_pause(void);
 void bn_rest(void);
+u64 bn_nonce(void);
 bool bn_record(u64 from, char *room, size_t size, size_t *length, u64 *seq);
 int bn_open(u32 port, const struct bn_wish *wish, struct bn_found *found);
 void bn_arm(u32 port);

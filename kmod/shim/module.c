@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/nmi.h>
 #include <linux/panic.h>
+#include <linux/random.h>
 #include <linux/timekeeping.h>
 #include <linux/utsname.h>
 
@@ -48,6 +49,11 @@ void bn_pause(void)
 void bn_rest(void)
 {
 	usleep_range(1000, 2000);
+}
+
+u64 bn_nonce(void)
+{
+	return get_random_u64();
 }
 
 /* kmsg_dump_get_line() leaves the number after the record in cur_seq. */

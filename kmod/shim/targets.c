@@ -142,6 +142,30 @@ module_param_cb(live, &live_ops, NULL, 0644);
 MODULE_PARM_DESC(live,
 	"send lines as they are printed: on (default), off (deaths only), auto (on without netconsole)");
 
+/*
+ * Not at load: what is given there stands in files and command lines that everybody may read. The
+ * log so far goes out once more, signed, so that the doctor knows whose words are to come.
+ */
+static int set_key(const char *text, const struct kernel_param *param)
+{
+	u32 fresh = 0;
+	int err;
+
+	if (has_ended)
+		return -ENODEV;
+	if (!runs) {
+		pr_err("no key at load: write it to /sys/module/%s/parameters/key\n", KBUILD_MODNAME);
+		return -EPERM;
+	}
+	err = bn_set_key(text, strlen(text), &fresh);
+	speak_all(fresh);
+	return err;
+}
+
+static const struct kernel_param_ops key_ops = { .set = set_key };
+module_param_cb(key, &key_ops, NULL, 0200);
+MODULE_PARM_DESC(key, "sign with this key, 32 hex digits (write-only, not at load; empty: no more)");
+
 int targets_init(void)
 {
 	int err;
@@ -155,9 +179,12 @@ int targets_init(void)
 
 void targets_exit(void)
 {
+	u32 fresh;
+
 	kernel_param_lock(THIS_MODULE);
 	runs = false;
 	has_ended = true;
+	bn_set_key("", 0, &fresh);
 	apply("");
 	kernel_param_unlock(THIS_MODULE);
 }

@@ -4,6 +4,7 @@ use netconsole_wire::{MAX_PRINT_CHUNK, Message};
 
 use crate::death::RECORD;
 use crate::live::{armed, send};
+use crate::port::Signed;
 use crate::{Machine, Port, Ports, Release, RingRecord, line};
 
 /// What a record is put together in. Too large for a kernel's stack.
@@ -12,12 +13,14 @@ pub struct Backfill {
     text: [u8; RECORD],
     body: [u8; RECORD],
     datagram: [u8; MAX_PRINT_CHUNK],
+    signed: Signed,
 }
 
 impl Backfill {
     /// One is enough.
     pub const fn new() -> Backfill {
-        Backfill { text: [0; RECORD], body: [0; RECORD], datagram: [0; MAX_PRINT_CHUNK] }
+        let (datagram, signed) = ([0; MAX_PRINT_CHUNK], [0; MAX_PRINT_CHUNK]);
+        Backfill { text: [0; RECORD], body: [0; RECORD], datagram, signed }
     }
 
     /// Sends the whole ring of the moment, in a task that may sleep.
@@ -54,15 +57,17 @@ impl Backfill {
         record: RingRecord,
     ) {
         let text = self.text.get(..record.length).unwrap_or(&self.text);
-        let mut send = |datagram: &[u8]| send(machine, index, port, datagram);
+        let signed = &mut self.signed;
+        let mut send = |datagram: &[u8]| send(machine, index, port, datagram, signed);
         if !port.extended {
             let text = line::plain(text, &mut self.body);
             return text.chunks(MAX_PRINT_CHUNK).for_each(send);
         }
         let message = line::message(record.seq, text, &mut self.body);
         let message = Message { release: port.release.then_some(release), ..message };
-        // A release and a caller leave room in 1000 bytes.
-        message.emit_within(&mut self.datagram, &mut send).ok();
+        let (room, _) = self.datagram.split_at_mut(port.longest());
+        // A release, a caller and a tag leave room in 1000 bytes.
+        message.emit_within(room, &mut send).ok();
     }
 }
 
@@ -80,7 +85,7 @@ mod tests {
     use core::sync::atomic::Ordering::Relaxed;
 
     use super::*;
-    use crate::simulated::{Simulated, only, port};
+    use crate::simulated::{Simulated, is_signed, only, port, signing};
 
     #[test]
     fn the_whole_ring_goes_out_once_and_in_order() {
@@ -98,5 +103,15 @@ mod tests {
         Backfill::new().send(&mut machine, &only(&port), b"");
         machine.rest();
         assert_eq!(machine.wire, [b"[    0.000000] line 0\n"]);
+    }
+
+    #[test]
+    fn what_was_said_has_tags_where_there_is_a_key() {
+        let (mut machine, port) = (Simulated::new(100), signing(port("+@/eth0,6666@10.0.2.2/")));
+        machine.queue_length = 200;
+        Backfill::new().send(&mut machine, &only(&port), b"6.1.0");
+        machine.rest();
+        assert_eq!(machine.numbers(), (0..100).collect::<std::vec::Vec<_>>());
+        assert!(machine.wire.iter().all(|datagram| is_signed(datagram)));
     }
 }

@@ -15,6 +15,7 @@ use netconsole_wire::closing::{Closing, Reason};
 use netconsole_wire::{MAX_PRINT_CHUNK, Message, Sequence, SliceSink};
 
 use crate::live::armed;
+use crate::port::Signed;
 use crate::{Failure, MAX_PORTS, Machine, Port, Ports, Readiness, Release, Urgency, line};
 
 /// What is known of earlier deaths of this boot, and what one is put together in. Too large for a
@@ -30,6 +31,7 @@ pub struct Death {
     text: [u8; RECORD],
     body: [u8; RECORD],
     datagram: [u8; MAX_PRINT_CHUNK],
+    signed: Signed,
 }
 
 /// What the kernel calls for.
@@ -90,7 +92,8 @@ impl Death {
     /// Nothing was sent yet.
     pub const fn new() -> Death {
         let (text, body, datagram) = ([0; RECORD], [0; RECORD], [0; MAX_PRINT_CHUNK]);
-        Death { next: 0, first_alone: None, spent_alone_us: 0, text, body, datagram }
+        let signed = [0; MAX_PRINT_CHUNK];
+        Death { next: 0, first_alone: None, spent_alone_us: 0, text, body, datagram, signed }
     }
 
     /// Sends what is new, if anything is. Where no target could be told to the end, it is new the
@@ -171,12 +174,13 @@ impl Death {
             let text = self.text.get(..record.length).unwrap_or(&self.text);
             let message = line::message(record.seq, text, &mut self.body);
             for (index, port) in armed(out.ports).filter(|(_, port)| port.extended) {
-                out.message(index, port, message, &mut self.datagram);
+                out.message(index, port, message, &mut self.datagram, &mut self.signed);
             }
             if pass == 0 {
                 let text = line::plain(text, &mut self.body);
                 for (index, port) in armed(out.ports).filter(|(_, port)| !port.extended) {
-                    text.chunks(MAX_PRINT_CHUNK).for_each(|piece| out.send(index, port, piece));
+                    let mut send = |piece| out.send(index, port, piece, &mut self.signed);
+                    text.chunks(MAX_PRINT_CHUNK).for_each(&mut send);
                 }
             }
             from = record.seq.saturating_add(1);
@@ -191,7 +195,7 @@ impl Death {
         write!(said, "{closing}").ok();
         for _ in 0..PASSES {
             for (index, port) in armed(out.ports).filter(|(_, port)| port.extended) {
-                out.send(index, port, said.as_bytes());
+                out.send(index, port, said.as_bytes(), &mut self.signed);
             }
         }
     }
@@ -214,18 +218,27 @@ impl<M: Machine> Delivery<'_, M> {
         }
     }
 
-    fn message(&mut self, index: usize, port: &Port, message: Message<'_>, room: &mut [u8]) {
+    fn message(
+        &mut self,
+        index: usize,
+        port: &Port,
+        message: Message<'_>,
+        room: &mut [u8; MAX_PRINT_CHUNK],
+        signed: &mut Signed,
+    ) {
         let release = port.release.then_some(self.release);
         let message = Message { release, ..message };
-        // A release and a caller leave room in 1000 bytes.
-        message.emit_within(room, |datagram: &[u8]| self.send(index, port, datagram)).ok();
+        let (room, _) = room.split_at_mut(port.longest());
+        let send = |datagram: &[u8]| self.send(index, port, datagram, signed);
+        // A release, a caller and a tag leave room in 1000 bytes.
+        message.emit_within(room, send).ok();
     }
 
     /// Waits until the device takes the datagram, for as long as the limits allow.
-    fn send(&mut self, index: usize, port: &Port, payload: &[u8]) {
+    fn send(&mut self, index: usize, port: &Port, payload: &[u8], signed: &mut Signed) {
         let handed_over = match self.why_given_up(index) {
             Some(failure) => Err(failure),
-            None => self.hand_over(index, port, payload),
+            None => self.hand_over(index, port, payload, signed),
         };
         port.counters.count(handed_over);
         if let Err(failure) = handed_over {
@@ -233,13 +246,19 @@ impl<M: Machine> Delivery<'_, M> {
         }
     }
 
-    fn hand_over(&mut self, index: usize, port: &Port, payload: &[u8]) -> Result<(), Failure> {
+    fn hand_over(
+        &mut self,
+        index: usize,
+        port: &Port,
+        payload: &[u8],
+        signed: &mut Signed,
+    ) -> Result<(), Failure> {
         let until = self.patience();
         let forced = until.saturating_sub(self.limits.stall_us / 2);
         loop {
             let failure = match self.machine.readiness(index) {
                 Readiness::Ready => {
-                    match port.hand_over(self.machine, index, payload, Urgency::Death) {
+                    match port.hand_over(self.machine, index, payload, signed, Urgency::Death) {
                         Ok(()) => return Ok(()),
                         Err(failure) => failure,
                     }

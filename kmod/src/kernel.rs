@@ -12,6 +12,7 @@ use core::{ffi::c_int, slice};
 use netconsole_wire::SliceSink;
 use netconsole_wire::closing::Reason;
 use netconsole_wire::parameter::{Mac, Target};
+use netconsole_wire::tag::Signer;
 
 use crate::abi::{self, Found, FrameBytes, Wish};
 use crate::death::{Death, Limits, Occasion};
@@ -49,6 +50,7 @@ mod shim {
         pub(super) fn bn_is_armed(port: u32) -> bool;
         pub(super) fn bn_close(port: u32);
         pub(super) fn bn_rest();
+        pub(super) fn bn_nonce() -> u64;
         pub(super) fn bn_release(length: *mut usize) -> *const u8;
     }
 }
@@ -293,6 +295,23 @@ unsafe extern "C" fn bn_configure(text: *const u8, length: usize, fresh: *mut u3
     done
 }
 
+/// Signs with another key, of hex digits, from now on; empty: no more. As [`bn_configure`].
+///
+/// # Safety
+///
+/// `text` has `length` bytes; one task at a time.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bn_set_key(text: *const u8, length: usize, fresh: *mut u32) -> c_int {
+    // SAFETY: the caller's promise.
+    let (text, fresh) = unsafe { (slice::from_raw_parts(text, length), &mut *fresh) };
+    let mut done = -abi::EINVAL;
+    TARGETS.with(|targets| match targets.set_key(&mut Kernel, text) {
+        Ok(slots) => (*fresh, done) = (slots, 0),
+        Err(error) => tell(Level::Error, format_args!("{error}")),
+    });
+    done
+}
+
 /// Writes the parameter, and a line for each target: how many bytes.
 ///
 /// # Safety
@@ -345,19 +364,25 @@ impl Devices for Kernel {
     }
 
     fn redirect(&mut self, slot: usize, mac: Mac) {
-        // SAFETY: any number below MAX_PORTS is a port's.
-        unsafe { shim::bn_disarm(slot as u32) }
-        // SAFETY: nobody reads the slot, as the port is not armed; one task writes.
-        if let Some(port) = SLOTS.get(slot).and_then(|slot| unsafe { (*slot.0.get()).as_mut() }) {
-            port.route.mac = mac;
-        }
-        // SAFETY: the port was opened; one whose device went meanwhile is not armed.
-        unsafe { shim::bn_arm(slot as u32) }
+        change(slot, |port| port.route.mac = mac);
+    }
+
+    fn sign(&mut self, slot: usize, signer: Option<Signer>) {
+        change(slot, |port| port.signer = signer);
+    }
+
+    fn nonce(&mut self) -> u64 {
+        // SAFETY: callable from tasks, as this is.
+        unsafe { shim::bn_nonce() }
     }
 
     fn close(&mut self, slot: usize) {
         // SAFETY: any number below MAX_PORTS is a port's.
         unsafe { shim::bn_close(slot as u32) }
+        // SAFETY: nobody reads the slot, as the port is closed; one task writes.
+        if let Some(port) = SLOTS.get(slot).and_then(|slot| unsafe { (*slot.0.get()).as_mut() }) {
+            port.signer = None;
+        }
     }
 
     fn is_armed(&self, slot: usize) -> bool {
@@ -373,6 +398,18 @@ impl Devices for Kernel {
     fn say(&mut self, level: Level, line: core::fmt::Arguments<'_>) {
         tell(level, line);
     }
+}
+
+/// Changes an open port, which is not armed meanwhile.
+fn change(slot: usize, change: impl FnOnce(&mut Port)) {
+    // SAFETY: any number below MAX_PORTS is a port's.
+    unsafe { shim::bn_disarm(slot as u32) }
+    // SAFETY: nobody reads the slot, as the port is not armed; one task writes.
+    if let Some(port) = SLOTS.get(slot).and_then(|slot| unsafe { (*slot.0.get()).as_mut() }) {
+        change(port);
+    }
+    // SAFETY: the port was opened; one whose device went meanwhile is not armed.
+    unsafe { shim::bn_arm(slot as u32) }
 }
 
 /// Whether any open port is of that format.

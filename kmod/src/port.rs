@@ -3,8 +3,10 @@
 use core::fmt;
 use core::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 
+use netconsole_wire::MAX_PRINT_CHUNK;
 use netconsole_wire::frame::{FRAME_HEADER, Route};
 use netconsole_wire::parameter::Target;
+use netconsole_wire::tag::{self, Signer};
 
 use crate::{Failure, Frame, MAX_PORTS, Machine, Urgency};
 
@@ -19,6 +21,8 @@ pub struct Port {
     pub extended: bool,
     /// The kernel's release in front.
     pub release: bool,
+    /// What puts a tag on each datagram of the extended format, where there is a key.
+    pub signer: Option<Signer>,
     /// What became of the frames.
     pub counters: Counters,
     /// The number of the next IPv4 datagram.
@@ -27,6 +31,9 @@ pub struct Port {
 
 /// The targets; a slot that is not armed is empty.
 pub type Ports<'p> = [Option<&'p Port>; MAX_PORTS];
+
+/// Room for a datagram with its tag. Too large for a kernel's stack.
+pub(crate) type Signed = [u8; MAX_PRINT_CHUNK];
 
 /// `uname -r`.
 pub type Release<'r> = &'r [u8];
@@ -52,6 +59,7 @@ impl Port {
             route,
             extended: target.extended,
             release: target.release,
+            signer: None,
             counters: Counters::default(),
             id: AtomicU16::new(0),
         }
@@ -63,14 +71,22 @@ impl Port {
         str::from_utf8(name).unwrap_or_default()
     }
 
-    /// Puts headers in front of a datagram and hands it over.
+    /// How long a datagram may be that still gets its tag.
+    pub(crate) fn longest(&self) -> usize {
+        MAX_PRINT_CHUNK - if self.signer.is_some() { tag::LENGTH } else { 0 }
+    }
+
+    /// Puts a tag on a datagram, where that is wanted, and headers in front, and hands it over.
     pub(crate) fn hand_over(
         &self,
         machine: &mut impl Machine,
         index: usize,
-        payload: &[u8],
+        datagram: &[u8],
+        signed: &mut Signed,
         urgency: Urgency,
     ) -> Result<(), Failure> {
+        let signed = self.signer.as_ref().and_then(|signer| signer.sign(datagram, signed));
+        let payload = signed.unwrap_or(datagram);
         let mut room = [0; FRAME_HEADER];
         let id = self.id.fetch_add(1, Relaxed);
         // Datagrams of at most 1000 bytes have headers.

@@ -9,6 +9,7 @@ use std::{format, vec};
 use netconsole_wire::closing::Closing;
 use netconsole_wire::frame::{Addresses, Route};
 use netconsole_wire::parameter::{self, Mac};
+use netconsole_wire::tag::{Key, Signer, Tagged};
 use netconsole_wire::{Datagram, parse};
 
 use crate::{Failure, Frame, Machine, Port, Ports, Readiness, RingRecord, Urgency};
@@ -183,4 +184,18 @@ pub(crate) fn only(port: &Port) -> Ports<'_> {
 /// The numbers twice over.
 pub(crate) fn twice(numbers: std::ops::Range<u64>) -> Vec<u64> {
     vec![numbers.clone(), numbers].into_iter().flatten().collect()
+}
+
+pub(crate) const KEY: [u8; 16] = *b"sixteen letters.";
+
+/// The same port, with a key.
+pub(crate) fn signing(mut port: Port) -> Port {
+    port.signer = Some(Signer::new(Key::new(KEY), 7));
+    port
+}
+
+/// Whether a datagram has that port's tag.
+pub(crate) fn is_signed(datagram: &[u8]) -> bool {
+    Tagged::open(datagram)
+        .is_some_and(|tagged| tagged.tag.nonce == 7 && tagged.is_by(&Key::new(KEY)))
 }

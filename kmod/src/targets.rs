@@ -10,6 +10,8 @@ use core::fmt;
 use netconsole_wire::frame::{Addresses, Route};
 use netconsole_wire::parameter::{self, Device, MAX_LENGTH, Mac, ParameterError, Target};
 
+use netconsole_wire::tag::{Key, Signer};
+
 use crate::{MAX_PORTS, Port, Refusal};
 use core::net::IpAddr;
 
@@ -20,6 +22,12 @@ pub trait Devices {
 
     /// From now on lines are sent there.
     fn arm(&mut self, slot: usize, port: Port);
+
+    /// From now on its datagrams have a tag, or none any more.
+    fn sign(&mut self, slot: usize, signer: Option<Signer>);
+
+    /// A number that was never drawn before.
+    fn nonce(&mut self) -> u64;
 
     /// From now on frames go to this hardware address.
     fn redirect(&mut self, slot: usize, mac: Mac);
@@ -70,6 +78,10 @@ pub enum WishError {
     TooMany,
 }
 
+/// It is no key: neither 32 hex digits nor empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyError;
+
 /// The targets that are wished, and what came of each.
 #[derive(Debug)]
 pub struct Targets {
@@ -78,6 +90,8 @@ pub struct Targets {
     length: usize,
     /// One for each target, in their order.
     places: [Place; MAX_PORTS],
+    /// What datagrams are signed with.
+    key: Option<Key>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +104,7 @@ enum Place {
 impl Targets {
     /// None.
     pub const fn new() -> Targets {
-        Targets { wish: [0; MAX_LENGTH], length: 0, places: [Place::Vacant; MAX_PORTS] }
+        Targets { wish: [0; MAX_LENGTH], length: 0, places: [Place::Vacant; MAX_PORTS], key: None }
     }
 
     /// Makes the targets those of `wish`: which slots are new, as bits.
@@ -108,9 +122,30 @@ impl Targets {
                 devices.close(slot);
             }
         }
-        let fresh = open_all(devices, text, &mut next);
+        let fresh = open_all(devices, text, &mut next, self.key.as_ref());
         self.places = next;
         self.keep(text);
+        Ok(fresh)
+    }
+
+    /// Signs with another key from now on, or with none where `digits` is empty: which slots have
+    /// to say all again that they have said, as bits.
+    pub fn set_key(&mut self, devices: &mut impl Devices, digits: &[u8]) -> Result<u32, KeyError> {
+        let digits = digits.trim_ascii();
+        let key = if digits.is_empty() { None } else { Some(Key::parse(digits).ok_or(KeyError)?) };
+        if key == self.key {
+            return Ok(0);
+        }
+        let mut fresh = 0;
+        for place in &self.places {
+            let Place::Open { slot } = *place else { continue };
+            if devices.port(slot).is_some_and(|port| port.extended) {
+                let signer = key.clone().map(|key| Signer::new(key, devices.nonce()));
+                fresh |= u32::from(signer.is_some()) << slot;
+                devices.sign(slot, signer);
+            }
+        }
+        self.key = key;
         Ok(fresh)
     }
 
@@ -171,6 +206,12 @@ impl fmt::Display for Targets {
     }
 }
 
+impl fmt::Display for KeyError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("the key is not 32 hex digits, nor empty to sign no more")
+    }
+}
+
 impl Default for Targets {
     fn default() -> Self {
         Targets::new()
@@ -198,7 +239,12 @@ fn differ_by_mac_at_most(one: &Target<'_>, other: &Target<'_>) -> bool {
 }
 
 /// Opens what is not open yet.
-fn open_all(devices: &mut impl Devices, wish: &str, places: &mut [Place; MAX_PORTS]) -> u32 {
+fn open_all(
+    devices: &mut impl Devices,
+    wish: &str,
+    places: &mut [Place; MAX_PORTS],
+    key: Option<&Key>,
+) -> u32 {
     let mut fresh = 0;
     for (index, target) in targets(wish).enumerate() {
         let taken = |slot: &usize| places.contains(&Place::Open { slot: *slot });
@@ -206,7 +252,7 @@ fn open_all(devices: &mut impl Devices, wish: &str, places: &mut [Place; MAX_POR
         let Some(place) = places.get_mut(index).filter(|place| **place == Place::Vacant) else {
             continue;
         };
-        *place = match open(devices, slot, &target) {
+        *place = match open(devices, slot, &target, key) {
             Ok(()) => {
                 fresh |= 1 << slot;
                 Place::Open { slot }
@@ -221,7 +267,12 @@ fn open_all(devices: &mut impl Devices, wish: &str, places: &mut [Place; MAX_POR
 }
 
 /// The lines are those of netconsole (`drivers/net/netconsole.c`, `net/core/netpoll.c`).
-fn open(devices: &mut impl Devices, slot: usize, target: &Target<'_>) -> Result<(), Refusal> {
+fn open(
+    devices: &mut impl Devices,
+    slot: usize,
+    target: &Target<'_>,
+    key: Option<&Key>,
+) -> Result<(), Refusal> {
     let mut say = |line: fmt::Arguments<'_>| devices.say(Level::Info, line);
     say(format_args!("local port {}", target.source_port));
     if let Some(source) = target.source_ip {
@@ -247,7 +298,11 @@ fn open(devices: &mut impl Devices, slot: usize, target: &Target<'_>) -> Result<
         source_port: target.source_port,
         port: target.port,
     };
-    devices.arm(slot, Port::new(target, opened.device, route));
+    let key = key.filter(|_| target.extended);
+    let signer = key.map(|key| Signer::new(key.clone(), devices.nonce()));
+    let mut port = Port::new(target, opened.device, route);
+    port.signer = signer;
+    devices.arm(slot, port);
     Ok(())
 }
 
@@ -261,7 +316,12 @@ fn show_open(
     let counters = &port.counters;
     if devices.is_armed(slot) {
         let (device, local) = (port.device(), port.route.addresses.source());
-        writeln!(out, "enabled {target} device={device} local={local} {counters}")
+        write!(out, "enabled {target} device={device} local={local} signs=")?;
+        match &port.signer {
+            Some(signer) => write!(out, "{}", signer.key_id())?,
+            None => out.write_str("no")?,
+        }
+        writeln!(out, " {counters}")
     } else {
         writeln!(out, "disabled {target} reason={} {counters}", Refusal::Gone)
     }

@@ -2,6 +2,7 @@
 
 use divan::Bencher;
 use divan::counter::BytesCount;
+use netconsole_wire::tag::{Key, Signer, Tagged};
 use netconsole_wire::{Datagram, parse};
 
 fn main() {
@@ -41,6 +42,21 @@ fn parse_and_record(bencher: Bencher, name: &str) {
             Datagram::Raw(bytes) => drop(divan::black_box(bytes)),
         }
     });
+}
+
+#[divan::bench]
+fn sign(bencher: Bencher) {
+    let signer = Signer::new(Key::new([7; 16]), 7);
+    let mut room = [0; 1000];
+    bencher.bench_local(|| signer.sign(payload("dictionary"), &mut room).map(<[u8]>::len));
+}
+
+#[divan::bench]
+fn check(bencher: Bencher) {
+    let (key, mut room) = (Key::new([7; 16]), [0; 1000]);
+    let signed = Signer::new(key.clone(), 7).sign(payload("dictionary"), &mut room);
+    let signed = signed.unwrap_or_default();
+    bencher.bench(|| Tagged::open(divan::black_box(signed)).is_some_and(|it| it.is_by(&key)));
 }
 
 fn payload(name: &str) -> &'static [u8] {

@@ -10,6 +10,7 @@
 use core::fmt;
 
 use crate::Sequence;
+use crate::tag::{self, Tag};
 
 /// The closing record of a death.
 ///
@@ -80,7 +81,8 @@ impl Closing {
         let last = number(value("last=")?)?;
         let count = number(value("count=")?)?;
         let holds = (1..=last.checked_sub(first)?.checked_add(1)?).contains(&count);
-        let whole = holds && words.next().is_none();
+        let tagged = |word: &str| word.strip_prefix("tag=").is_some_and(is_tag);
+        let whole = holds && words.next().is_none_or(tagged) && words.next().is_none();
         whole.then_some(Closing { reason, first: Sequence(first), last: Sequence(last), count })
     }
 }
@@ -92,6 +94,10 @@ impl fmt::Display for Closing {
         let (reason, first, last) = (reason.as_str(), first.0, last.0);
         write!(out, "{START}reason={reason} first={first} last={last} count={count}")
     }
+}
+
+fn is_tag(value: &str) -> bool {
+    Tag::parse(value.as_bytes()).is_some()
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -107,8 +113,8 @@ pub const MESSAGE_ID: &str = "closing";
 /// kern.info, version 1; no time, no host, no process: the receiver's count.
 const START: &str = "<6>1 - - bedside_netconsole - closing - ";
 
-/// Three numbers of twenty digits, the words between them.
-const LONGEST: usize = 160;
+/// Three numbers of twenty digits, the words between them, a tag.
+const LONGEST: usize = 160 + tag::LENGTH;
 
 #[cfg(test)]
 mod tests {

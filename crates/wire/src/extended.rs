@@ -2,6 +2,7 @@
 
 use crate::notice::{self, Notices};
 use crate::scan::{find, number, split_once, whole_number};
+use crate::tag::{self, Tag};
 use crate::{Fields, Format, Prefix, PrintkTime, Record, Sequence, Text};
 
 /// A datagram of the extended format: a whole message or a fragment of one.
@@ -30,12 +31,14 @@ pub struct Header<'a> {
     pub flags: Flags,
     /// The keys after the flags as they came, each begun by a comma.
     pub keys: &'a [u8],
-    /// Whether there are others among them than `caller` and `fragment`.
+    /// Whether there are others among them than `caller`, `fragment` and `tag`.
     pub has_unknown_keys: bool,
     /// `T<task>` or `C<cpu>`: the first `caller` key that reads like one.
     pub caller: Option<&'a [u8]>,
     /// The first `ncfrag` key that reads like one.
     pub fragment: Option<Fragment>,
+    /// The last key, if it is a tag.
+    pub tag: Option<Tag>,
 }
 
 /// The flags field of a header.
@@ -134,6 +137,7 @@ impl<'a> Header<'a> {
             has_unknown_keys: false,
             caller: None,
             fragment: None,
+            tag: None,
         };
         Some((header.with_keys()?, body))
     }
@@ -147,7 +151,9 @@ impl<'a> Header<'a> {
         if find(self.keys, b'\n').is_some() {
             return None;
         }
-        for (key, value) in keys(self.keys) {
+        let (keys, tag) = split_tag(self.keys);
+        self.tag = tag;
+        for (key, value) in crate::extended::keys(keys) {
             let known = match key {
                 b"caller" if self.caller.is_none() => {
                     self.caller = caller(value);
@@ -218,6 +224,17 @@ pub(crate) fn keys(keys: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     keys.split(|byte| *byte == b',')
         .filter(|element| !element.is_empty())
         .map(|element| split_once(element, b'=').unwrap_or((element, &[])))
+}
+
+/// The keys of a header without its tag, which is the last of them, and the tag.
+pub(crate) fn split_tag(keys: &[u8]) -> (&[u8], Option<Tag>) {
+    let end = keys.len().checked_sub(tag::LENGTH);
+    let parts = end.and_then(|end| keys.split_at_checked(end));
+    let read = |last: &[u8]| Tag::parse(last.strip_prefix(b",tag=")?);
+    match parts.and_then(|(keys, last)| Some((keys, read(last)?))) {
+        Some((keys, tag)) => (keys, Some(tag)),
+        None => (keys, None),
+    }
 }
 
 /// The value of a `caller` key, if it reads like one (`kernel/printk/printk.c`,

@@ -1,6 +1,6 @@
 //! What a record carries beside its text: unknown header keys, then the dictionary.
 
-use crate::extended::{Fragment, caller, keys};
+use crate::extended::{Fragment, caller, keys, split_tag};
 use crate::scan::{find, split_once, whole_number};
 use crate::{Syslog, Text};
 
@@ -130,7 +130,7 @@ impl<'a> Field<'a> {
 /// The keys of a header but for the first `caller` and the first `ncfrag` that read like one.
 fn unknown_keys(bytes: &[u8]) -> impl Iterator<Item = Field<'_>> {
     let (mut caller_seen, mut fragment_seen) = (false, false);
-    keys(bytes).filter_map(move |(key, value)| {
+    keys(split_tag(bytes).0).filter_map(move |(key, value)| {
         let seen = match key {
             b"caller" if caller(value).is_some() => &mut caller_seen,
             b"ncfrag" if Fragment::parse(value).is_some() => &mut fragment_seen,

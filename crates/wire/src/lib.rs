@@ -56,6 +56,7 @@ mod record;
 mod scan;
 pub mod seal;
 mod syslog;
+pub mod tag;
 
 pub use basic::{Basic, BasicLine, Lines, basic_line, lines, starts_like_a_line};
 pub use emit::{HeaderTooLong, Message, Sink, SliceSink};

@@ -9,7 +9,7 @@ use netconsole_wire::closing::Reason;
 use netconsole_wire::{Datagram, parse};
 
 use super::*;
-use crate::simulated::{Simulated, only, port, twice};
+use crate::simulated::{Simulated, is_signed, only, port, signing, twice};
 
 const PANIC: Occasion = Occasion { reason: Reason::Panic, alone: true, limits: Limits::DEFAULT };
 const OOPS: Occasion = Occasion { reason: Reason::Oops, alone: false, limits: Limits::DEFAULT };
@@ -220,4 +220,19 @@ fn a_basic_target_gets_the_text_once() {
     assert_eq!(machine.wire[1], b"[    0.000001] line 1\n");
     assert_eq!(machine.wire.len(), 5);
     assert_eq!(machine.wire[3].len(), 1000);
+}
+
+/// Records, those in fragments too, and the closing record.
+#[test]
+fn each_datagram_of_a_death_has_a_tag_where_there_is_a_key() {
+    let (mut machine, port) = (Simulated::new(20), signing(port("+r@/eth0,6666@10.0.2.2/")));
+    machine.print(&"x".repeat(3000));
+    die(&mut machine, &port, PANIC);
+    assert_eq!(machine.closings(), vec![closing(0, 20, Reason::Panic); 2]);
+    assert_eq!(machine.wire.len(), 2 * (20 + 4 + 1));
+    for datagram in &machine.wire {
+        assert!(is_signed(datagram) && datagram.len() <= MAX_PRINT_CHUNK);
+    }
+    machine.wire.retain(|datagram| !datagram.windows(7).any(|bytes| bytes == b"ncfrag="));
+    assert_eq!(machine.numbers(), twice(0..20));
 }

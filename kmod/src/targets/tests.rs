@@ -3,7 +3,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::string::{String, ToString as _};
-use std::vec::Vec;
+use std::{format, vec::Vec};
 
 use super::*;
 
@@ -13,6 +13,7 @@ struct Simulated {
     ports: BTreeMap<usize, Port>,
     gone: Vec<usize>,
     log: String,
+    nonces: u64,
 }
 
 impl Devices for Simulated {
@@ -30,6 +31,15 @@ impl Devices for Simulated {
     fn arm(&mut self, slot: usize, port: Port) {
         self.ports.insert(slot, port);
         self.gone.retain(|gone| *gone != slot);
+    }
+
+    fn sign(&mut self, slot: usize, signer: Option<Signer>) {
+        self.ports.get_mut(&slot).expect("a port").signer = signer;
+    }
+
+    fn nonce(&mut self) -> u64 {
+        self.nonces += 1;
+        self.nonces
     }
 
     fn redirect(&mut self, slot: usize, mac: Mac) {
@@ -66,7 +76,7 @@ fn what_can_be_opened_is_and_the_rest_says_why_not() {
     assert_eq!(targets.set(&mut devices, wish), Ok(0b1));
     assert_eq!(
         shown(&targets, &devices),
-        "enabled +@/,@10.0.2.2/ device=eth0 local=10.0.2.15 sent=0 queue_stopped=0 no_memory=0 \
+        "enabled +@/,@10.0.2.2/ device=eth0 local=10.0.2.15 signs=no sent=0 queue_stopped=0 no_memory=0 \
          device_down=0\n\
          disabled @/wlan0,@10.0.2.3/ reason=wifi sent=0 queue_stopped=0 no_memory=0 \
          device_down=0\n\
@@ -127,4 +137,44 @@ fn a_target_whose_device_went_is_tried_again() {
     assert!(said.starts_with("disabled @/,@10.0.2.2/ reason=gone sent=7 "), "{said}");
     assert_eq!(targets.set(&mut devices, b"@/eth0,@10.0.2.2/"), Ok(1));
     assert!(shown(&targets, &devices).starts_with("enabled "));
+}
+
+const KEY: &[u8] = b"000102030405060708090a0b0c0d0e0f\n";
+
+/// What each port signs with, in order.
+fn signers(devices: &Simulated) -> Vec<Option<Signer>> {
+    devices.ports.values().map(|port| port.signer.clone()).collect()
+}
+
+#[test]
+fn a_key_is_every_extended_targets_with_a_nonce_for_each() {
+    let (mut targets, mut devices) = (Targets::new(), Simulated::default());
+    targets.set(&mut devices, b"+@/eth0,@10.0.2.2/;@/eth1,@10.0.2.3/").expect("two targets");
+    assert_eq!(signers(&devices), [None, None]);
+    assert_eq!(targets.set_key(&mut devices, KEY), Ok(0b01));
+    targets.set(&mut devices, b"+@/eth0,@10.0.2.2/;@/eth1,@10.0.2.3/;+@/eth1,@10.0.2.4/").unwrap();
+    let key = Key::parse(KEY.trim_ascii()).expect("a key");
+    let signer = |nonce| Some(Signer::new(key.clone(), nonce));
+    assert_eq!(signers(&devices), [signer(1), None, signer(2)]);
+    let text = shown(&targets, &devices);
+    let signs = format!("signs={}", key.id());
+    assert_eq!((text.matches(&signs).count(), text.matches("signs=no").count()), (2, 1), "{text}");
+}
+
+#[test]
+fn a_key_is_changed_and_taken_away_and_one_that_is_none_changes_nothing() {
+    let (mut targets, mut devices) = (Targets::new(), Simulated::default());
+    targets.set(&mut devices, b"+@/eth0,@10.0.2.2/").expect("a target");
+    assert_eq!(targets.set_key(&mut devices, KEY), Ok(0b1));
+    let first = signers(&devices);
+    for nothing_new in [KEY, b"000102030405060708090a0b0c0d0e0", b"no key", b"\xff"] {
+        targets.set_key(&mut devices, nothing_new).ok();
+        assert_eq!(signers(&devices), first);
+    }
+    assert_eq!(targets.set_key(&mut devices, b"short"), Err(KeyError));
+    assert_eq!(targets.set_key(&mut devices, &KEY.to_ascii_uppercase()), Ok(0), "the same");
+    assert_eq!(targets.set_key(&mut devices, b"ffffffffffffffffffffffffffffffff"), Ok(0b1));
+    assert_ne!(signers(&devices), first);
+    assert_eq!(targets.set_key(&mut devices, b"\n"), Ok(0));
+    assert_eq!(signers(&devices), [None]);
 }
