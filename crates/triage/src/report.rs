@@ -4,6 +4,7 @@ mod facts;
 mod found;
 mod verdict;
 
+pub(crate) use found::OWNER;
 pub(crate) use verdict::Verdict;
 
 use crate::guilty::{self, Named};
@@ -21,7 +22,8 @@ pub(crate) fn analyse(incident: &mut Incident, head: usize, complete: bool) {
     if let Some((rule, holes)) = report.first().and_then(|line| rule_of(&line.text)) {
         let (own, interrupted) = found::own_lines(rule.kind, incident.caller.is_some(), report);
         let verdict = Verdict::new(rule, &holes, &lines[..head], own);
-        let mut found = Found { interrupted, ..found::search(&verdict, own) };
+        let mut found = found::search(&verdict, own);
+        found.interrupted |= interrupted;
         if interrupted
             && own.len() < report.len()
             && report[own.len()].text.starts_with("FAULT_INJECTION")

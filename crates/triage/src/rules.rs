@@ -57,6 +57,8 @@ pub(crate) enum Blame {
     Locker,
     /// The other way round.
     InnermostOrLocker,
+    /// Whoever stands in the first history: where a lock was taken as it must not be from now on.
+    Past,
     /// Whoever took the lock that the report names; no trace is printed.
     OnlyLocker,
     /// Who allocated the memory: who stumbles over its state is chance (mm/page_owner.c).

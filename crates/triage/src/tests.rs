@@ -6,3 +6,4 @@ mod events;
 mod renamed;
 mod score;
 mod sentences;
+mod wordings;

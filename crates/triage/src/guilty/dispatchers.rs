@@ -27,7 +27,9 @@ const DISPATCHERS: &[(&str, &str)] = &[
         "interrupts and what they put off: kernel/softirq.c, kernel/time",
         "\
          call_timer_fn __hrtimer_run_queues __run_hrtimer tasklet_action* \
-         __handle_irq_event_percpu __napi_poll napi_poll net_rx_action rcu_do_batch",
+         __handle_irq_event_percpu __napi_poll napi_poll net_rx_action rcu_do_batch expire_timers \
+         irq_thread irq_thread_fn irq_forced_thread_fn irq_work_single irq_work_run_list \
+         flush_smp_call_function_queue __flush_smp_call_function_queue do_one_initcall",
     ),
     (
         "\
@@ -36,9 +38,8 @@ const DISPATCHERS: &[(&str, &str)] = &[
         "\
          __vfs_read __vfs_write vfs_read vfs_write new_sync_read new_sync_write do_iter_read \
          do_iter_write do_iter_readv_writev do_loop_readv_writev *sys_ioctl SyS_ioctl vfs_ioctl \
-         compat_SyS_ioctl __ia32_compat_sys_ioctl __se_compat_sys_ioctl __do_compat_sys_ioctl \
-         compat_SyS_ioctl __ia32_compat_sys_ioctl __se_compat_sys_ioctl __do_compat_sys_ioctl \
-         do_vfs_ioctl vfs_open proc_reg_* do_dentry_open __fput ____fput vfs_fsync* do_fsync \
+         compat_SyS_ioctl \
+         do_vfs_ioctl vfs_open proc_reg_* full_proxy_* do_dentry_open __fput ____fput vfs_fsync* do_fsync \
          __blkdev_driver_ioctl blkdev_driver_ioctl blkdev_ioctl compat_blkdev_ioctl block_ioctl \
          iterate_dir vfs_splice_read do_splice_to do_splice_from direct_splice_actor \
          iter_file_splice_write vfs_iter_write vfs_poll do_poll notify_change vfs_fallocate",

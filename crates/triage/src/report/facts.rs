@@ -37,8 +37,12 @@ pub(super) fn pid(report: &[ReportLine]) -> Option<u32> {
     if let Some(pid) = first.strip_prefix("WARNING: ").and_then(|rest| between(rest, "PID: ", "")) {
         return number(pid);
     }
+    let held = report
+        .iter()
+        .take(if first.contains("suspicious RCU usage") { 30 } else { 0 })
+        .find_map(|line| between(&line.text, " held by ", ":"));
     let accessed = report.iter().take(4).find_map(|line| between(&line.text, " by task ", ""));
-    accessed.and_then(|task| task.rsplit_once('/')).and_then(|(_, pid)| number(pid))
+    accessed.or(held).and_then(|task| task.rsplit_once('/')).and_then(|(_, pid)| number(pid))
 }
 
 /// `CPU: 1 UID: 0 PID: 12 Comm: name Tainted: G W 6.12.0 #1` (lib/dump_stack.c:

@@ -23,32 +23,61 @@ pub(super) struct Found {
 }
 
 impl Found {
+    fn stands_in(&self, stack: &Stack) -> bool {
+        self.function
+            .as_ref()
+            .is_some_and(|name| stack.frames.iter().any(|frame| frame.function == *name))
+    }
+
     fn has(&self, name: &str) -> bool {
         self.trace.iter().any(|frame| plain(&frame.function) == plain(name))
     }
 }
 
 pub(super) fn search(verdict: &Verdict, own: &[ReportLine]) -> Found {
-    let stacks = own_stacks(verdict.kind, own);
+    let all = stacks(own);
+    let injection = all.iter().find(|stack| is_injection(&stack.frames)).map(|stack| stack.last);
+    let mut stacks = own_stacks(verdict.kind, own, all);
+    let cut = verdict.kind == Kind::Oops && begins_empty(&stacks);
+    stacks.retain(|stack| !stack.frames.is_empty());
     let mut found = match verdict.blame {
         Blame::Entry => by_entry(verdict, &stacks),
         Blame::Owner => by_owner(verdict, &stacks),
         _ => by_innermost(verdict, &stacks),
     };
-    found.stacked = stacks.iter().any(|stack| stack.heading == Heading::Call);
-    let last = stacks.iter().find(|stack| stack.heading == Heading::Call).map(|stack| stack.last);
-    found.settled = last.is_some_and(|last| {
-        own.iter()
-            .skip(last + 1)
-            .any(|line| !line.text.trim().is_empty() && !is_trace_line(&line.text))
-    });
+    found.stacked = !cut && stacks.iter().any(is_trace);
+    found.settled = is_settled(&stacks, own);
     name(verdict, own, &mut found);
+    let told = stacks.iter().find(|stack| found.stands_in(stack)).map(|stack| stack.last);
+    if injection.zip(told).is_some_and(|(injection, told)| injection <= told) {
+        found.interrupted = true;
+        found.function = None;
+    }
     found
 }
 
+/// Whether the first heading has no frame below it.
+fn begins_empty(stacks: &[Stack]) -> bool {
+    let first = stacks.iter().find(|stack| stack.heading == Heading::Call);
+    first.is_some_and(|stack| stack.frames.is_empty())
+}
+
+/// Whether it is a trace, and not only what was left on the stack.
+fn is_trace(stack: &Stack) -> bool {
+    stack.heading == Heading::Call && stack.frames.iter().any(|frame| frame.reliable)
+}
+
+/// Whether something follows the first trace.
+fn is_settled(stacks: &[Stack], own: &[ReportLine]) -> bool {
+    let first = stacks.iter().find(|stack| stack.heading == Heading::Call);
+    first.is_some_and(|stack| {
+        let mut after = own.iter().skip(stack.last + 1);
+        after.any(|line| !line.text.trim().is_empty() && !is_trace_line(&line.text))
+    })
+}
+
 /// The stacks without those of other tasks, and without stray frames where a heading is printed.
-fn own_stacks(kind: Kind, own: &[ReportLine]) -> Vec<Stack> {
-    let mut stacks = stacks(own);
+fn own_stacks(kind: Kind, own: &[ReportLine], mut stacks: Vec<Stack>) -> Vec<Stack> {
     let pid = facts::pid(own);
     stacks.retain(|stack| stack.pid.is_none() || pid.is_none() || stack.pid == pid);
     let headless = matches!(
@@ -72,6 +101,9 @@ fn own_stacks(kind: Kind, own: &[ReportLine]) -> Vec<Stack> {
 const OTHERS_STACKS: &[&str] =
     &["Showing all locks held", "NMI backtrace for cpu", "Sending NMI from"];
 
+/// What stands above the stack of the task that holds the lock (`debug_show_blocker`).
+pub(crate) const OWNER: &str = " likely owned by task ";
+
 /// The lines up to where another report begins. An exception says the same more than once before
 /// its trace; after anything else another sentence is another report's.
 pub(super) fn own_lines(kind: Kind, alone: bool, report: &[ReportLine]) -> (&[ReportLine], bool) {
@@ -82,8 +114,8 @@ pub(super) fn own_lines(kind: Kind, alone: bool, report: &[ReportLine]) -> (&[Re
             frames += 1;
             continue;
         }
-        if kind == Kind::HungTask && OTHERS_STACKS.iter().any(|other| line.text.starts_with(other))
-        {
+        let other = OTHERS_STACKS.iter().any(|other| line.text.starts_with(other));
+        if kind == Kind::HungTask && (other || line.text.contains(OWNER)) {
             return (&report[..index], false);
         }
         if line.text.starts_with("FAULT_INJECTION: ") && frames < 40 {
@@ -92,7 +124,8 @@ pub(super) fn own_lines(kind: Kind, alone: bool, report: &[ReportLine]) -> (&[Re
         let Some((rule, _)) = rule_of(&line.text) else { continue };
         let same = matches!(rule.kind, Kind::Panic | Kind::InitDeath | Kind::OomPanic)
             || (rule.kind == kind && (frames == 0 || kind == Kind::OomKill))
-            || ((exception || alone) && frames == 0 && matches!(rule.kind, Kind::Oops | Kind::Bug));
+            || ((exception || alone) && frames == 0 && matches!(rule.kind, Kind::Oops | Kind::Bug))
+            || (kind == Kind::ListCorruption && frames == 0 && rule.kind == Kind::Warning);
         if !same {
             return (&report[..index], frames == 0);
         }
@@ -138,6 +171,15 @@ fn by_innermost(verdict: &Verdict, stacks: &[Stack]) -> Found {
         trace,
         ..Found::default()
     }
+}
+
+/// Whether it is what lib/fault-inject.c `fail_dump` shows: another CPU's, in the middle of a
+/// report.
+fn is_injection(trace: &[Frame]) -> bool {
+    let mut reliable = trace.iter().filter(|frame| frame.reliable && !frame.inline);
+    reliable
+        .find(|frame| !plain(&frame.function).contains("dump"))
+        .is_some_and(|frame| plain(&frame.function).contains("should_fail"))
 }
 
 /// The stack of the page's allocation.
@@ -196,6 +238,11 @@ fn name(verdict: &Verdict, own: &[ReportLine], found: &mut Found) {
             }
         }
         Blame::InnermostOrLocker if found.function.is_some() => {}
+        Blame::Past => {
+            let past = chained(&stacks(own), verdict.kind);
+            found.function =
+                past.or_else(|| locker(own, verdict.kind)).or_else(|| found.function.take());
+        }
         Blame::Locker | Blame::OnlyLocker | Blame::InnermostOrLocker => {
             let named = locker(own, verdict.kind).or_else(|| found.function.take());
             found.function = named.or_else(|| chained(&stacks(own), verdict.kind));

@@ -47,6 +47,9 @@ pub(super) const RULES: &[Rule] = &[
     access("general protection fault, probably for %s", "general protection fault", "DoS"),
     access("general protection fault%s: %x [#%d]", "general protection fault", "DoS"),
     access("Unhandled fault: ", "Unhandled fault", "DoS"),
+    access("Unhandled prefetch abort: ", "Unhandled prefetch abort", "DoS"),
+    // arch/mips/mm/fault.c, arch/loongarch/mm/fault.c.
+    paging("CPU %d Unable to handle kernel paging request at virtual address"),
     paging("Unable to handle kernel "),
     Rule::new("BUG: unable to handle kernel", "BUG: unable to handle kernel", Kind::Oops)
         .blame(Blame::Silent)
@@ -64,6 +67,11 @@ pub(super) const RULES: &[Rule] = &[
     trap("alignment check: ", "alignment check"),
     trap("segment not present: ", "segment not present"),
     trap("invalid TSS: ", "invalid TSS"),
+    trap("coprocessor segment overrun: ", "coprocessor segment overrun"),
+    trap("fpu exception: ", "fpu exception"),
+    trap("simd exception: ", "simd exception"),
+    trap("iret exception: ", "iret exception"),
+    trap("PANIC: early exception ", "PANIC: early exception"),
     trap("control protection fault: ", "control protection fault"),
     trap("stack guard page: ", "stack guard page"),
     trap("PANIC: double fault", "PANIC: double fault"),
@@ -97,6 +105,15 @@ pub(super) const RULES: &[Rule] = &[
         .blame(Blame::Innermost)
         .refine(bug),
     Rule::new("kernel BUG in %s", "kernel BUG", Kind::Bug).class("BUG").blame(Blame::Innermost),
+    // kernel/cfi.c: `report_cfi_failure`.
+    Rule::new("CFI failure at %S (", "CFI failure", Kind::Bug).class("BUG").blame(Blame::Innermost),
+    Rule::new("CFI failure (target: ", "CFI failure", Kind::Bug)
+        .class("BUG")
+        .blame(Blame::Innermost),
+    // arch/mips/kernel/traps.c: `do_trap_or_bp`.
+    Rule::new("Kernel bug detected[#%d]:", "kernel BUG", Kind::Bug)
+        .class("BUG")
+        .blame(Blame::Innermost),
     // rust/kernel/lib.rs: `panic`, which prints what Rust says, and then calls BUG().
     Rule::new("rust_kernel: panicked at %s", "Rust panic", Kind::Bug)
         .blame(Blame::Innermost)

@@ -2,6 +2,7 @@
 
 use super::{Blame, Rule};
 use crate::Kind;
+use crate::words::between;
 
 const LOCKDEP: &str = "LOCKDEP";
 
@@ -23,13 +24,15 @@ pub(super) const RULES: &[Rule] = &[
     deadlock("INFO: possible recursive locking detected"),
     deadlock("WARNING: possible irq lock inversion dependency detected"),
     deadlock("INFO: possible irq lock inversion dependency detected"),
-    deadlock("WARNING: %s-safe -> %S lock order detected"),
-    deadlock("INFO: %s-safe -> %S lock order detected"),
+    deadlock("WARNING: %s-safe -> %S lock order detected").blame(Blame::Past),
+    deadlock("INFO: %s-safe -> %S lock order detected").blame(Blame::Past),
     lock("WARNING: inconsistent lock state", "inconsistent lock state")
         .blame(Blame::InnermostOrLocker),
     lock("INFO: inconsistent lock state", "inconsistent lock state")
         .blame(Blame::InnermostOrLocker),
     lock("BUG: Invalid wait context", "BUG: Invalid wait context").blame(Blame::Locker),
+    // kernel/locking/rtmutex-debug.c before 5.11: `debug_rt_mutex_print_deadlock`.
+    lock("WARNING: circular locking deadlock detected!", "WARNING: circular locking deadlock"),
     // include/linux/rcupdate.h by way of `lockdep_rcu_suspicious`.
     lock("WARNING: suspicious RCU usage", "WARNING: suspicious RCU usage"),
     Rule::new("INFO: suspicious RCU usage", "INFO: suspicious RCU usage", Kind::Lockdep)
@@ -88,16 +91,24 @@ pub(super) const RULES: &[Rule] = &[
         "BUG: sleeping function called from invalid context",
     ),
     atomic("BUG: atomic scheduling while %s", "BUG: scheduling while atomic"),
+    atomic(
+        "BUG: scheduling in a non-blocking section: %s",
+        "BUG: scheduling in a non-blocking section",
+    ),
+    // `__cant_sleep`, `__cant_migrate`.
+    atomic("BUG: assuming %s context at %s", "BUG: assuming {0} context"),
 ];
 
 const fn atomic(form: &'static str, title: &'static str) -> Rule {
     Rule::new(form, title, Kind::AtomicSleep).class("ATOMIC_SLEEP").blame(Blame::Innermost)
 }
 
-/// `last function: %ps` names the work that leaked.
+/// `last function: %ps` names the work that leaked, and since 6.10 `workfn=%ps`.
 fn workqueue(lines: &[crate::ReportLine], verdict: &mut crate::report::Verdict) {
-    let named =
-        lines.iter().take(5).find_map(|line| line.text.trim().strip_prefix("last function: "));
+    let named = lines.iter().take(5).find_map(|line| {
+        let text = line.text.trim();
+        text.strip_prefix("last function: ").or_else(|| between(text, "workfn=", ""))
+    });
     if let Some(named) = named {
         verdict.named = Some(named.to_owned());
         verdict.blame = Blame::Hole(0);

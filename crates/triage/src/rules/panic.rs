@@ -18,7 +18,8 @@ pub(super) const RULES: &[Rule] = &[
         Kind::Panic,
     )
     .class("DoS")
-    .blame(Blame::Hole(0)),
+    .blame(Blame::Hole(0))
+    .refine(symbol),
     Rule::new(
         "Kernel panic - not syncing: corrupted stack end detected inside scheduler",
         "kernel panic: corrupted stack end",
@@ -34,6 +35,12 @@ pub(super) const RULES: &[Rule] = &[
     )
     .class("DoS")
     .blame(Blame::Silent),
+    Rule::new(
+        "Kernel panic - not syncing: Out of memory and no killable processes",
+        "kernel panic: Out of memory and no killable processes",
+        Kind::OomPanic,
+    )
+    .class("DoS"),
     Rule::new(
         "Kernel panic - not syncing: Out of memory%s",
         "kernel panic: Out of memory{0}",
@@ -58,11 +65,8 @@ pub(super) const RULES: &[Rule] = &[
         .refine(lost),
     panic("Kernel panic - not syncing: panic_on_warn set", "kernel panic: panic_on_warn set")
         .refine(lost),
-    panic(
-        "Kernel panic - not syncing: kernel: panic_on_warn set",
-        "kernel panic: panic_on_warn set",
-    )
-    .refine(lost),
+    panic("Kernel panic - not syncing: %s: panic_on_warn set", "kernel panic: panic_on_warn set")
+        .refine(lost),
     Rule::new("Kernel panic - not syncing: kernel: %s", "kernel panic: {0}", Kind::Panic)
         .class("DoS")
         .blame(Blame::Silent),
@@ -71,4 +75,13 @@ pub(super) const RULES: &[Rule] = &[
 
 fn lost(_: &[ReportLine], verdict: &mut Verdict) {
     verdict.garbled = true;
+}
+
+/// Before 4.x an address stood where the symbol is: the trace knows better.
+fn symbol(_: &[ReportLine], verdict: &mut Verdict) {
+    let named = verdict.named.as_ref();
+    if named.is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+        verdict.named = None;
+        verdict.blame = Blame::Innermost;
+    }
 }

@@ -14,6 +14,9 @@ pub(super) const RULES: &[Rule] = &[
     kasan("BUG: KASAN: %s in %S").blame(Blame::InnermostOr(1)),
     kasan("BUG: KASAN: %s on address %x").blame(Blame::Innermost),
     kasan("BUG: KASAN: %s on %s").blame(Blame::Innermost),
+    // `kasan_report_async`: the place is not known.
+    Rule::new("BUG: KASAN: invalid-access", "KASAN: invalid-access", Kind::Kasan)
+        .class("KASAN-READ"),
     Rule::new("BUG: KMSAN: %s in %S", "KMSAN: {0}", Kind::Kmsan)
         .blame(Blame::InnermostOr(1))
         .alike("bad-access")

@@ -157,12 +157,14 @@ fn before_stamp<'a>(before: &'a [u8], line: &mut Line<'_>) -> &'a [u8] {
 fn without_date(text: &[u8]) -> &[u8] {
     const MARK: &[u8] = b" kernel: ";
     let head = &text[..text.len().min(120)];
-    if let Some(at) = memchr::memmem::find(head, MARK) {
+    if let Some(at) = memchr::memmem::find(head, MARK)
+        && has_clock(&text[..at])
+    {
         return &text[at + MARK.len()..];
     }
     if text.starts_with(b"[")
         && let Some(end) = memchr(b']', head)
-        && text[1..end].iter().any(|byte| *byte == b':' || *byte == b'+')
+        && has_clock(&text[1..end])
         && end < 40
     {
         return text[end + 1..].trim_ascii_start();
@@ -170,4 +172,13 @@ fn without_date(text: &[u8]) -> &[u8] {
     let shape = |byte: &u8| if byte.is_ascii_digit() { b'0' } else { *byte };
     let start: Vec<u8> = text.iter().take(20).map(shape).collect();
     if start == b"0000/00/00 00:00:00 " { &text[20..] } else { text }
+}
+
+/// Whether `04:02` or `+0.000012` stands in it: in `[ BUG: Invalid wait context ]` neither does.
+fn has_clock(text: &[u8]) -> bool {
+    let clock = |three: &[u8]| {
+        matches!(three, [a, b':', b] if a.is_ascii_digit() && b.is_ascii_digit())
+            || matches!(three, [b'+', a, _] if a.is_ascii_digit())
+    };
+    text.windows(3).any(clock)
 }

@@ -70,7 +70,7 @@ const HISTORY_ENDS: &[&str] = &[
     "registered at:",
     "-unsafe lock:",
     "-safe lock:",
-    "unsafe lock:",
+    "safe at:",
     "allocated by task",
     "was stored to memory at:",
     "was created at:",
@@ -95,7 +95,6 @@ pub(crate) fn stacks(lines: &[ReportLine]) -> Vec<Stack> {
     for (index, line) in lines.iter().enumerate() {
         reader.line(index, &line.text);
     }
-    reader.stacks.retain(|stack| !stack.frames.is_empty());
     reader.stacks
 }
 

@@ -1,7 +1,7 @@
 //! An incident that is not over.
 
 use super::{Event, Limits};
-use crate::report::analyse;
+use crate::report::{OWNER, analyse};
 use crate::rules::{Rule, rule_of};
 use crate::trace::{is_break, is_trace_line};
 use crate::{Caller, Incident, Kind, Line, ReportLine};
@@ -86,6 +86,7 @@ impl Open {
             }
             Kind::AllocationFailure | Kind::MemoryLeak | Kind::Program => false,
             Kind::AtomicSleep if same && own => true,
+            Kind::HungTask if same && text.contains(OWNER) => true,
             kind => panic || (own && (!self.traced || (is_death(kind) && !self.ended))),
         }
     }
