@@ -13,6 +13,7 @@ mod group;
 mod ledger;
 mod list;
 mod one;
+mod packed;
 mod round;
 mod story;
 mod watch;

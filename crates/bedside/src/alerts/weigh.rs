@@ -14,8 +14,6 @@ pub(crate) struct Past {
     pub(crate) is_first: bool,
     /// How often it happened within the rule's time, this one too.
     pub(crate) count: u64,
-    /// When the rule told of this bug last.
-    pub(crate) told: Option<WallTime>,
     /// How many letters the rule made within the last minute.
     pub(crate) letters: u64,
 }
@@ -39,15 +37,16 @@ pub(crate) fn concerns(rule: &Alert, case: &Row) -> bool {
         && Hosts::new(&rule.host).is_ok_and(|hosts| hosts.contain(&case.host, address))
 }
 
-/// What a rule makes of a case that [`concerns`] it.
-pub(crate) fn weigh(rule: &Alert, case: &Row, past: Past, now: WallTime) -> Decision {
+/// Whether the rule tells no more of a bug of which it told then.
+pub(crate) fn is_lately(rule: &Alert, told: WallTime, now: WallTime) -> bool {
+    now.0.saturating_sub(told.0) < rule.every.as_micros() as u64
+}
+
+/// What a rule makes of a case that [`concerns`] it, and of which it has not told lately.
+pub(crate) fn weigh(rule: &Alert, past: Past) -> Decision {
     let is_new = past.is_first || past.state == State::Regressed;
-    let lately = |told: WallTime| now.0.saturating_sub(told.0) < rule.every.as_micros() as u64;
-    let is_wanted = concerns(rule, case)
-        && past.state != State::Ignored
-        && (is_new || !rule.new)
-        && past.count >= rule.count
-        && !past.told.is_some_and(lately);
+    let is_wanted =
+        past.state != State::Ignored && (is_new || !rule.new) && past.count >= rule.count;
     match is_wanted {
         false => Decision::Silence,
         true if past.letters >= rule.storm => Decision::Digest,

@@ -9,7 +9,7 @@ use super::book::{Book, Error, Row, Weighed};
 use super::group::Group;
 use super::ledger;
 use super::story::Story;
-use crate::alerts::{Bell, Decision, Past, concerns, weigh};
+use crate::alerts::{Bell, Decision, Past, concerns, is_lately, weigh};
 use crate::config::Alert;
 use crate::render::Stamp;
 
@@ -88,13 +88,21 @@ impl Alarm {
 
     fn weigh(&self, book: &Book, row: &Row, now: WallTime) -> anyhow::Result<Weighed> {
         let mut weighed = Weighed::default();
-        if !self.rules.iter().any(|rule| concerns(rule, row)) {
+        // In a storm most are of a bug that was told of a moment ago.
+        let mut rules = Vec::new();
+        for rule in self.rules.iter().filter(|rule| concerns(rule, row)) {
+            let told = book.told(&rule.name, row.fingerprint)?;
+            if !told.is_some_and(|told| is_lately(rule, told, now)) {
+                rules.push(rule);
+            }
+        }
+        if rules.is_empty() {
             return Ok(weighed);
         }
         let Some(known) = known(&self.data, book, row)? else { return Ok(weighed) };
-        for rule in &self.rules {
+        for rule in rules {
             let past = past(book, rule, row, &known.group, now)?;
-            match weigh(rule, row, past, now) {
+            match weigh(rule, past) {
                 Decision::Silence => {}
                 Decision::Digest => weighed.withheld.push(rule.name.clone()),
                 Decision::Tell => {
@@ -127,7 +135,6 @@ fn past(book: &Book, rule: &Alert, row: &Row, group: &Group, now: WallTime) -> R
         state: group.state,
         is_first: group.gone == 0 && group.cases.first().is_some_and(|case| case.id == row.id),
         count: group.cases.iter().filter(within).count() as u64,
-        told: book.told(&rule.name, row.fingerprint)?,
         letters: book.told_since(&rule.name, WallTime(now.0.saturating_sub(STORM_US)))?,
     })
 }

@@ -35,6 +35,10 @@ pub(crate) struct Error {
 pub(crate) struct Book {
     path: PathBuf,
     connection: Connection,
+    /// Bytes that cases take up, or more; none while that is not known.
+    held: Option<u64>,
+    /// Something was written since [`Book::rest`].
+    stirred: bool,
 }
 
 /// What a commit brings.
@@ -73,7 +77,7 @@ impl Book {
         let opened =
             opened.and_then(|connection| schema::prepare(&connection).map(|()| connection));
         match opened {
-            Ok(connection) => Ok(Book { path, connection }),
+            Ok(connection) => Ok(Book::of(path, connection)),
             Err(source) => Err(Error { path, operation: "open it", source }),
         }
     }
@@ -88,16 +92,21 @@ impl Book {
         let opened = Connection::open_with_flags(&path, flags);
         let opened = opened.and_then(|connection| schema::check(&connection).map(|()| connection));
         match opened {
-            Ok(connection) => Ok(Some(Book { path, connection })),
+            Ok(connection) => Ok(Some(Book::of(path, connection))),
             Err(source) => Err(Error { path, operation: "open it", source }),
         }
     }
 
+    fn of(path: PathBuf, connection: Connection) -> Book {
+        Book { path, connection, held: None, stirred: false }
+    }
+
     /// Takes all in, or nothing.
     pub(crate) fn enter(&mut self, entry: &Entry) -> Result<(), Error> {
-        self.write("enter a case", |to| {
+        let written = self.write("enter a case", |to| {
+            let mut written = 0;
             for case in &entry.cases {
-                enter_case(to, case, entry.tell_since)?;
+                written += enter_case(to, case, entry.tell_since)?;
             }
             for patient in &entry.moved {
                 move_run(to, patient)?;
@@ -106,8 +115,18 @@ impl Book {
                 let sql = "INSERT OR REPLACE INTO meta VALUES ('resume', ?)";
                 to.prepare_cached(sql)?.execute([segment.cast_signed()])?;
             }
-            Ok(())
-        })
+            Ok(written)
+        })?;
+        self.held = self.held.map(|held| held.saturating_add(written));
+        Ok(())
+    }
+
+    /// Gives back the memory that writing has taken.
+    pub(crate) fn rest(&mut self) {
+        if std::mem::take(&mut self.stirred) {
+            // What is not given back now is given back the next time.
+            drop(self.connection.execute_batch("PRAGMA shrink_memory"));
+        }
     }
 
     /// The segment from whose beginning on the store was not read to its end yet; 0 at first.
@@ -128,11 +147,15 @@ impl Book {
     /// Lets go of cases until they take up no more than `most` bytes, the oldest first, but of
     /// each fingerprint the first one last. How often there was more is kept.
     pub(crate) fn bound(&mut self, most: u64) -> Result<(), Error> {
+        if self.held.is_some_and(|held| held <= most) {
+            return Ok(());
+        }
         let sum = |row: &rusqlite::Row<'_>| row.get(0).map(i64::cast_unsigned);
         let held: u64 = self
             .connection
             .query_row("SELECT coalesce(sum(length), 0) FROM cases", [], sum)
             .map_err(self.failed("measure it"))?;
+        self.held = (held <= most).then_some(held);
         if held <= most {
             return Ok(());
         }
@@ -145,7 +168,7 @@ impl Book {
 
     /// The lines and all else that is known of a case.
     pub(crate) fn incident(&self, id: i64) -> Result<Option<Incident>, Error> {
-        let sql = "SELECT incident FROM cases WHERE id = ?";
+        let sql = "SELECT incident FROM texts WHERE id = ?";
         let text = self.connection.query_row(sql, [id], |row| row.get::<_, String>(0)).optional();
         let text = text.map_err(self.failed("read a case"))?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
@@ -169,6 +192,7 @@ impl Book {
         operation: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, Error> {
+        self.stirred = true;
         let run = || {
             let behavior = rusqlite::TransactionBehavior::Immediate;
             let transaction = self.connection.transaction_with_behavior(behavior)?;
@@ -192,17 +216,19 @@ impl Error {
     }
 }
 
-/// A case that another stream of the boot told of, or the same log again, is no other one.
-fn enter_case(to: &Transaction<'_>, case: &Case, tell_since: WallTime) -> rusqlite::Result<()> {
+/// A case that another stream of the boot told of, or the same log again, is no other one. How
+/// many bytes were written.
+fn enter_case(to: &Transaction<'_>, case: &Case, tell_since: WallTime) -> rusqlite::Result<u64> {
     let (of, incident) = (&case.of, &case.incident);
     let (heard, said) = (case.key.heard.cast_signed(), case.key.said.map(u64::cast_signed));
     let twin = "SELECT 1 FROM cases WHERE root = ? AND said = ? AND heard != ?";
     let twin = to.prepare_cached(twin)?.exists(params![of.root.0.cast_signed(), said, heard])?;
     if twin || incident.kind == Kind::Panic && is_echo(to, case)? {
-        return Ok(());
+        return Ok(0);
     }
     let text = serde_json::to_string(incident).unwrap_or_default();
-    to.prepare_cached(ENTER)?.execute(params![
+    let length = text.len() as u64;
+    let values = params![
         heard,
         said,
         of.run.0.cast_signed(),
@@ -221,10 +247,11 @@ fn enter_case(to: &Transaction<'_>, case: &Case, tell_since: WallTime) -> rusqli
         incident.settled,
         case.is_death(),
         case.first < tell_since,
-        (text.len() as u64).cast_signed(),
-        text,
-    ])?;
-    Ok(())
+        length.cast_signed(),
+    ];
+    let id: i64 = to.prepare_cached(ENTER)?.query_row(values, |row| row.get(0))?;
+    to.prepare_cached("INSERT OR REPLACE INTO texts VALUES (?, ?)")?.execute(params![id, text])?;
+    Ok(length)
 }
 
 /// Whether it is the end of a death that another stream of the boot has told of from its
@@ -240,16 +267,16 @@ fn is_echo(to: &Transaction<'_>, case: &Case) -> rusqlite::Result<bool> {
 }
 
 const ENTER: &str = "INSERT INTO cases (heard, said, run, root, fingerprint, kind, severity, title,
-        host, boot, source, release, first, last, open, settled, death, weighed, length,
-        incident)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        host, boot, source, release, first, last, open, settled, death, weighed, length)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (heard) DO UPDATE SET fingerprint = excluded.fingerprint, kind = excluded.kind,
         severity = excluded.severity, title = excluded.title, host = excluded.host,
         boot = excluded.boot, root = excluded.root, release = excluded.release,
         last = excluded.last, open = excluded.open, settled = excluded.settled,
         weighed = CASE WHEN excluded.death > death THEN excluded.weighed ELSE weighed END,
         death = excluded.death,
-        length = excluded.length, incident = excluded.incident";
+        length = excluded.length
+    RETURNING id";
 
 /// What was found in a run that belongs to another boot is that boot's; what that boot has
 /// already was the same.

@@ -1,5 +1,6 @@
 //! Entry lines of a store to cases: one triage for each run, as long as it is needed.
 
+use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, VecDeque};
 
 use bedside_store::entry::unescape_into;
@@ -8,6 +9,7 @@ use bedside_stream::{RunId, Verdict, WallTime};
 use bedside_triage::{Caller, Event, Incident, Line, Triage, may_begin};
 
 use super::case::{Case, Key, Patient, Place};
+use super::packed::Packed;
 use crate::render::Recent;
 
 /// What became known.
@@ -22,7 +24,7 @@ pub(crate) enum News {
 /// Finds cases in entry lines.
 #[derive(Debug)]
 pub(crate) struct Finder {
-    runs: Recent<RunId, Patient>,
+    runs: Recent<RunId, Packed>,
     beds: HashMap<RunId, Bed>,
     /// The text of the record that is being read.
     text: Vec<u8>,
@@ -39,8 +41,9 @@ pub(crate) struct Counters {
 }
 
 /// A run that is looked at.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Bed {
+    patient: Patient,
     triage: Triage,
     /// The last lines: their position, and where they came from.
     places: VecDeque<(u64, Place)>,
@@ -88,21 +91,17 @@ impl Finder {
 
     /// Gives out what has changed of those that are open, each once.
     pub(crate) fn flush(&mut self, give: &mut dyn FnMut(News)) {
-        let runs = &mut self.runs;
-        for (run, bed) in self.beds.iter_mut().filter(|(_, bed)| bed.changed) {
-            if let Some(patient) = runs.get_mut(run) {
-                bed.flush(patient, give);
-            }
+        for bed in self.beds.values_mut().filter(|bed| bed.changed) {
+            bed.flush(give);
         }
     }
 
     /// Ends what has waited too long for more lines.
     pub(crate) fn settle(&mut self, now: WallTime, give: &mut dyn FnMut(News)) {
-        let runs = &mut self.runs;
-        self.beds.retain(|run, bed| {
+        self.beds.retain(|_, bed| {
             let waits = now.0.saturating_sub(bed.last.0) < QUIET_US;
-            if let Some(patient) = runs.get_mut(run).filter(|_| !waits) {
-                bed.finish(patient, give);
+            if !waits {
+                bed.finish(give);
             }
             waits
         });
@@ -116,14 +115,20 @@ impl Finder {
         if record.prefix.is_some_and(|prefix| prefix.facility() != KERNEL) {
             return;
         }
-        let Some(patient) = self.runs.get_mut(&record.run) else {
-            self.counters.nameless += 1;
-            return;
+        let bed = match self.beds.entry(record.run) {
+            Slot::Occupied(bed) => bed.into_mut(),
+            Slot::Vacant(slot) => {
+                let known = self.runs.get_mut(&record.run);
+                let Some(patient) = known.and_then(|known| known.unpack(record.run)) else {
+                    self.counters.nameless += 1;
+                    return;
+                };
+                slot.insert(Bed::of(patient))
+            }
         };
         self.text.clear();
         unescape_into(record.text, &mut self.text);
-        let bed = self.beds.entry(record.run).or_default();
-        bed.hear(&record, &self.text, patient, give);
+        bed.hear(&record, &self.text, give);
         if bed.idle > IDLE_LINES {
             self.beds.remove(&record.run);
         }
@@ -143,12 +148,9 @@ impl Finder {
         self.settle(now, give);
         while self.beds.len() > BEDS * 3 / 4 {
             let oldest = self.beds.iter().min_by_key(|(_, bed)| bed.last).map(|(run, _)| *run);
-            let bed = oldest.and_then(|run| Some((run, self.beds.remove(&run)?)));
-            let Some((run, mut bed)) = bed else { return };
+            let Some(mut bed) = oldest.and_then(|run| self.beds.remove(&run)) else { return };
             self.counters.without_bed += 1;
-            if let Some(patient) = self.runs.get_mut(&run) {
-                bed.finish(patient, give);
-            }
+            bed.finish(give);
         }
     }
 
@@ -157,21 +159,32 @@ impl Finder {
             return;
         }
         let patient = Patient::new(stored);
-        let before = self.runs.insert(stored.run.id, patient.clone());
-        if before.is_some_and(|before| before != patient) {
+        let packed = Packed::of(&patient);
+        let before = self.runs.insert(stored.run.id, packed.clone());
+        if before.is_some_and(|before| before != packed) {
+            if let Some(bed) = self.beds.get_mut(&stored.run.id) {
+                bed.patient = patient.clone();
+            }
             give(News::Moved(patient));
         }
     }
 }
 
 impl Bed {
-    fn hear(
-        &mut self,
-        record: &StoredRecord<'_>,
-        text: &[u8],
-        patient: &Patient,
-        give: &mut dyn FnMut(News),
-    ) {
+    fn of(patient: Patient) -> Bed {
+        Bed {
+            patient,
+            triage: Triage::new(),
+            places: VecDeque::new(),
+            keys: HashMap::new(),
+            lines: 0,
+            idle: 0,
+            changed: false,
+            last: WallTime::default(),
+        }
+    }
+
+    fn hear(&mut self, record: &StoredRecord<'_>, text: &[u8], give: &mut dyn FnMut(News)) {
         self.last = record.received;
         let (seq, time) = (record.seq.map(|seq| seq.0), record.time.map(|time| time.0));
         let caller = record.caller.and_then(Caller::parse);
@@ -183,7 +196,7 @@ impl Bed {
                 self.places.pop_front();
             }
             self.places.push_back((at, Place { received: record.received, seq, time }));
-            let Bed { triage, places, keys, last, changed, .. } = self;
+            let Bed { patient, triage, places, keys, last, changed, .. } = self;
             let mut sink = |event: Event<'_>| {
                 let found = Found::of(event.incident(), patient, places, keys);
                 match event {
@@ -196,16 +209,16 @@ impl Bed {
         self.idle = if self.triage.is_open() { 0 } else { self.idle + 1 };
     }
 
-    fn flush(&mut self, patient: &Patient, give: &mut dyn FnMut(News)) {
+    fn flush(&mut self, give: &mut dyn FnMut(News)) {
         self.changed = false;
         for incident in self.triage.open() {
-            let found = Found::of(incident, patient, &self.places, &mut self.keys);
-            give(found.case(patient, self.last, true));
+            let found = Found::of(incident, &self.patient, &self.places, &mut self.keys);
+            give(found.case(&self.patient, self.last, true));
         }
     }
 
-    fn finish(&mut self, patient: &Patient, give: &mut dyn FnMut(News)) {
-        let Bed { triage, places, keys, last, .. } = self;
+    fn finish(&mut self, give: &mut dyn FnMut(News)) {
+        let Bed { patient, triage, places, keys, last, .. } = self;
         triage.finish(&mut |event| {
             let found = Found::of(event.incident(), patient, places, keys);
             give(found.close(patient, keys, *last));
@@ -283,7 +296,7 @@ fn run_of(line: &[u8]) -> Option<RunId> {
     std::str::from_utf8(digits).ok()?.parse().ok().map(RunId)
 }
 
-/// Runs of which it is known whose they are, at least; about 200 bytes each.
+/// Runs of which it is known whose they are, at least; about 100 bytes each.
 const RUNS: usize = 1 << 17;
 /// Runs that are looked at at a time.
 const BEDS: usize = 1024;

@@ -97,6 +97,7 @@ impl Round {
             self.patience = if ripens { RIPENING } else { PATIENCE };
         }
         if !came && !stopping {
+            self.book.rest();
             thread::sleep(BREATH);
         }
         Ok(came || !stopping)

@@ -27,9 +27,14 @@ CREATE TABLE IF NOT EXISTS cases (
     settled INTEGER NOT NULL,
     death INTEGER NOT NULL,
     weighed INTEGER NOT NULL,
-    length INTEGER NOT NULL,
+    length INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS texts (
+    id INTEGER PRIMARY KEY,
     incident TEXT NOT NULL
 );
+CREATE TRIGGER IF NOT EXISTS without_its_case AFTER DELETE ON cases
+    BEGIN DELETE FROM texts WHERE id = old.id; END;
 CREATE INDEX IF NOT EXISTS of_fingerprint ON cases (fingerprint, first);
 CREATE INDEX IF NOT EXISTS of_boot ON cases (root, said);
 CREATE INDEX IF NOT EXISTS of_run ON cases (run);
@@ -76,8 +81,8 @@ pub(super) fn prepare(connection: &Connection) -> Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     // A doctor that is confined to its store has no other place.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // In KiB, for a minus. The system caches the file as well.
-    connection.pragma_update(None, "cache_size", -256)?;
+    // In KiB, for a minus: what a storm changes at a time. It is given back afterwards.
+    connection.pragma_update(None, "cache_size", -4096)?;
     if version(connection)? == 0 {
         let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
         connection.execute_batch(&make)?;

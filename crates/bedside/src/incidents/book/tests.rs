@@ -80,8 +80,27 @@ fn the_oldest_make_room_and_are_still_counted() {
     assert!((5..=20).contains(&titles.len()), "{titles:?}");
     assert_eq!(titles[..2], ["0", "1"], "the first of each");
     assert_eq!(titles.last().unwrap(), "99");
+    let texts = "SELECT count(*) FROM texts WHERE id IN (SELECT id FROM cases)";
+    let all = "SELECT count(*) FROM texts";
+    let count = |sql: &str| book.connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    let left = titles.len() as i64;
+    assert_eq!((count(texts), count(all)), (left, left));
     let gone: u64 = book.gone().unwrap().iter().map(|gone| gone.count).sum();
     assert_eq!(gone + titles.len() as u64, 100);
+}
+
+#[test]
+fn what_comes_after_a_look_at_the_bound_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = Book::open(dir.path()).unwrap();
+    for time in 1..100 {
+        enter(&mut book, vec![case(patient(1, 1), 7, time, "BUG")], vec![]);
+        book.bound(20_000).unwrap();
+        let held = "SELECT sum(length) FROM cases";
+        let held: i64 = book.connection.query_row(held, [], |row| row.get(0)).unwrap();
+        assert!(held <= 20_000, "{held} bytes");
+    }
+    assert!(titles(&book).len() > 5, "no more than needed goes");
 }
 
 #[test]
