@@ -1,5 +1,6 @@
 //! Weighing new cases by the rules of alerts, and writing the letters.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bedside_stream::WallTime;
@@ -11,7 +12,7 @@ use super::ledger;
 use super::story::Story;
 use crate::alerts::{Bell, Decision, Past, concerns, is_lately, weigh};
 use crate::config::Alert;
-use crate::render::Stamp;
+use crate::render::{self, Stamp};
 
 /// The rules, and who brings the letters.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl Alarm {
         }
         for rule in book.digests_due(WallTime(now.0.saturating_sub(STORM_US)))? {
             let cases = book.withheld(&rule)?;
-            let body = digest(&rule, &cases);
+            let body = digest(&rule, &cases)?;
             book.digested(&rule, &cases, &body, now)?;
             rings = true;
         }
@@ -108,7 +109,7 @@ impl Alarm {
                 Decision::Tell => {
                     let story = Story::new(&known.group, row, &known.incident, &[]);
                     let body = Body { rule: &rule.name, letter: "incident", story };
-                    weighed.letters.push((rule.name.clone(), serde_json::to_string(&body)?));
+                    weighed.letters.push((rule.name.clone(), line_of(&body)?));
                 }
             }
         }
@@ -140,14 +141,14 @@ fn past(book: &Book, rule: &Alert, row: &Row, group: &Group, now: WallTime) -> R
 }
 
 /// One letter for all that a storm has brought.
-fn digest(rule: &str, cases: &[Row]) -> String {
+fn digest(rule: &str, cases: &[Row]) -> io::Result<String> {
     let groups = Group::all(cases.to_vec(), &[], &std::collections::HashMap::new());
     let machines: std::collections::BTreeSet<&str> =
         cases.iter().map(|case| case.host.as_str()).collect();
     let (count, kinds, hosts) = (cases.len(), groups.len(), machines.len());
     let line = |group| -> Line<'_> { line(group) };
     let digest = Digest {
-        v: crate::render::VERSION,
+        v: render::VERSION,
         rule,
         letter: "digest",
         kind: "digest",
@@ -159,7 +160,14 @@ fn digest(rule: &str, cases: &[Row]) -> String {
         last_seen: Stamp(cases.iter().map(|case| case.last).max().unwrap_or_default()),
         incidents: groups.iter().take(DIGEST_LINES).map(line).collect(),
     };
-    serde_json::to_string(&digest).unwrap_or_default()
+    line_of(&digest)
+}
+
+/// A letter, harmless also to a program that shows it to somebody.
+fn line_of(letter: &impl Serialize) -> io::Result<String> {
+    let mut out = Vec::new();
+    render::write_line(letter, &mut out)?;
+    Ok(String::from_utf8_lossy(&out).trim_end().to_owned())
 }
 
 fn line(group: &Group) -> Line<'_> {
