@@ -19,6 +19,7 @@ mod story;
 mod watch;
 
 pub(crate) use self::alarm::Alarm;
+pub use self::alarm::letter;
 pub(crate) use self::book::{Book, Letter, Row};
 pub use self::group::State;
 pub use self::list::run as list;

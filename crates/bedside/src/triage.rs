@@ -36,7 +36,13 @@ pub fn run(args: &TriageArgs) -> anyhow::Result<Exit> {
     })
 }
 
-fn show(report: Report, found: &Incident, palette: Palette, out: &mut dyn Write) -> io::Result<()> {
+/// Writes an incident as it is asked for.
+pub fn show(
+    report: Report,
+    found: &Incident,
+    palette: Palette,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     match report {
         Report::Page => incident::page(found, &[], &[], palette, out)?,
         Report::Markdown => incident::markdown(found, &[], out)?,

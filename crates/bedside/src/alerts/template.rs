@@ -70,7 +70,7 @@ impl Template {
     }
 
     /// Fills the gaps from this object; what it lacks is empty.
-    pub(crate) fn fill(&self, object: &Value) -> String {
+    pub fn fill(&self, object: &Value) -> String {
         let piece = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Json => harmless_json(object),

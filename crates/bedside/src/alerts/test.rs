@@ -3,10 +3,12 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use bedside_triage::{Frame, Incident, Kind, Severity};
+
 use super::way::deliver;
 use crate::cli::AlertTestArgs;
 use crate::config::{Alert, Config};
-use crate::{Exit, exit, time};
+use crate::{Exit, exit, incidents, time};
 
 /// Delivers a letter of each rule that was named, or of all.
 pub fn run(args: &AlertTestArgs) -> anyhow::Result<Exit> {
@@ -26,7 +28,7 @@ pub fn run(args: &AlertTestArgs) -> anyhow::Result<Exit> {
     }
     let mut exit = Exit::Well;
     for rule in rules {
-        match deliver(rule, &letter(rule)) {
+        match deliver(rule, &letter(rule)?) {
             Ok(()) => writeln!(io::stdout(), "{}: delivered", rule.name)?,
             Err(error) => {
                 exit = Exit::Problem;
@@ -38,18 +40,24 @@ pub fn run(args: &AlertTestArgs) -> anyhow::Result<Exit> {
 }
 
 /// As of an incident that nobody had.
-fn letter(rule: &Alert) -> String {
-    let now = time::rfc3339(time::now());
-    let title = format!("a test of the alert {:?}; nothing has happened", rule.name);
-    serde_json::json!({
-        "v": 1, "rule": rule.name, "letter": "test", "kind": "panic", "severity": "warning",
-        "title": title, "alternatives": [], "type": null, "corrupted": false, "function": "test",
-        "file": null, "fingerprint": "0000000000000000", "id": "00000000", "state": "open",
-        "trace": [{ "function": "test", "offset": 0, "size": 1, "module": null, "source": null,
-            "inline": false, "reliable": true, "section": "task" }],
-        "first_line": 1, "last_line": 1, "host": "test", "boot": 1, "release": null, "count": 1,
-        "machines": ["test"], "releases": [], "received": now, "first_seen": now,
-        "last_seen": now, "lines": [], "before": [], "note": null, "panicked": false,
-    })
-    .to_string()
+fn letter(rule: &Alert) -> io::Result<String> {
+    let frame = Frame {
+        function: "test".to_owned(),
+        offset: Some(0),
+        size: Some(1),
+        reliable: true,
+        ..Frame::default()
+    };
+    let nothing = Incident {
+        kind: Kind::Panic,
+        severity: Severity::Warning,
+        title: format!("a test of the alert {:?}; nothing has happened", rule.name),
+        function: Some("test".to_owned()),
+        trace: vec![frame],
+        guilty: Some(0),
+        first_line: 1,
+        last_line: 1,
+        ..Incident::default()
+    };
+    incidents::letter(&rule.name, "test", "test", &nothing, time::now())
 }

@@ -1,9 +1,11 @@
 //! Weighing new cases by the rules of alerts, and writing the letters.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bedside_stream::WallTime;
+use bedside_stream::{RunId, WallTime};
+use bedside_triage::Incident;
 use serde::Serialize;
 
 use super::book::{Book, Error, Row, Weighed};
@@ -25,7 +27,7 @@ pub(crate) struct Alarm {
 /// What is known of a case and its like.
 struct Known {
     group: Group,
-    incident: bedside_triage::Incident,
+    incident: Incident,
 }
 
 /// A letter: the incident, and by which rule.
@@ -140,9 +142,38 @@ fn past(book: &Book, rule: &Alert, row: &Row, group: &Group, now: WallTime) -> R
     })
 }
 
+/// A letter of an incident of which nothing is known but its lines, on a machine of this name.
+pub fn letter(
+    rule: &str,
+    letter: &'static str,
+    host: &str,
+    incident: &Incident,
+    at: WallTime,
+) -> io::Result<String> {
+    let case = Row {
+        id: 0,
+        fingerprint: incident.fingerprint,
+        kind: incident.kind,
+        severity: incident.severity,
+        title: incident.title.clone(),
+        host: host.to_owned(),
+        boot: 1,
+        run: RunId(0),
+        source: "192.0.2.1:6665".to_owned(),
+        release: incident.release.clone(),
+        first: at,
+        last: at,
+        open: false,
+        settled: true,
+    };
+    let groups = Group::all(vec![case.clone()], &[], &HashMap::new());
+    let group = groups.first().ok_or(io::ErrorKind::InvalidInput)?;
+    line_of(&Body { rule, letter, story: Story::new(group, &case, incident, &[]) })
+}
+
 /// One letter for all that a storm has brought.
 fn digest(rule: &str, cases: &[Row]) -> io::Result<String> {
-    let groups = Group::all(cases.to_vec(), &[], &std::collections::HashMap::new());
+    let groups = Group::all(cases.to_vec(), &[], &HashMap::new());
     let machines: std::collections::BTreeSet<&str> =
         cases.iter().map(|case| case.host.as_str()).collect();
     let (count, kinds, hosts) = (cases.len(), groups.len(), machines.len());
