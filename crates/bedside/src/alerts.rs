@@ -15,4 +15,4 @@ pub(crate) use self::courier::Courier;
 pub(crate) use self::post::{Bell, Post};
 pub use self::template::Template;
 pub use self::test::run as test;
-pub(crate) use self::weigh::{Decision, Past, concerns, is_lately, weigh};
+pub(crate) use self::weigh::{Decision, Past, concerns, weigh};

@@ -1,7 +1,5 @@
 //! Whether somebody is told of a case. Pure: all that it asks for is given to it.
 
-use bedside_stream::WallTime;
-
 use crate::config::Alert;
 use crate::incidents::{Row, State};
 use crate::reading::Hosts;
@@ -35,11 +33,6 @@ pub(crate) fn concerns(rule: &Alert, case: &Row) -> bool {
     (rule.kind.is_empty() || rule.kind.contains(&case.kind))
         && case.severity >= rule.severity
         && Hosts::new(&rule.host).is_ok_and(|hosts| hosts.contain(&case.host, address))
-}
-
-/// Whether the rule tells no more of a bug of which it told then.
-pub(crate) fn is_lately(rule: &Alert, told: WallTime, now: WallTime) -> bool {
-    now.0.saturating_sub(told.0) < rule.every.as_micros() as u64
 }
 
 /// What a rule makes of a case that [`concerns`] it, and of which it has not told lately.

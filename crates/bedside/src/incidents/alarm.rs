@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bedside_stream::{RunId, WallTime};
-use bedside_triage::Incident;
+use bedside_triage::{Fingerprint, Incident};
 use serde::Serialize;
 
 use super::book::{Book, Error, Row, Weighed};
-use super::group::Group;
-use super::ledger;
+use super::group::{Group, State};
+use super::ledger::{self, Standing};
 use super::story::Story;
-use crate::alerts::{Bell, Decision, Past, concerns, is_lately, weigh};
+use crate::alerts::{Bell, Decision, Past, concerns, weigh};
 use crate::config::Alert;
 use crate::render::{self, Stamp};
 
@@ -22,12 +22,6 @@ pub(crate) struct Alarm {
     pub(crate) rules: Vec<Alert>,
     pub(crate) bell: Bell,
     pub(crate) data: PathBuf,
-}
-
-/// What is known of a case and its like.
-struct Known {
-    group: Group,
-    incident: Incident,
 }
 
 /// A letter: the incident, and by which rule.
@@ -68,14 +62,20 @@ struct Line<'a> {
 impl Alarm {
     /// Weighs what is ripe, and makes the digests that are due. Whether something is about to be.
     pub(crate) fn look(&self, book: &mut Book, now: WallTime) -> anyhow::Result<bool> {
-        let (mut rings, mut ripens) = (false, false);
-        for row in book.unweighed()? {
-            ripens |= !is_ripe(&row, now);
+        let rows = book.unweighed()?;
+        let said = if rows.is_empty() { HashMap::new() } else { ledger::read(&self.data)? };
+        let (mut ripens, mut batch) = (false, Vec::new());
+        for row in rows {
             if is_ripe(&row, now) {
-                let weighed = self.weigh(book, &row, now)?;
-                rings |= !weighed.letters.is_empty();
-                book.weighed(&row, &weighed, now)?;
+                let weighed = self.weigh(book, &row, &batch, &said, now)?;
+                batch.push((row, weighed));
+            } else {
+                ripens = true;
             }
+        }
+        let mut rings = batch.iter().any(|(_, weighed)| !weighed.letters.is_empty());
+        if !batch.is_empty() {
+            book.weighed(&batch, now)?;
         }
         for rule in book.digests_due(WallTime(now.0.saturating_sub(STORM_US)))? {
             let cases = book.withheld(&rule)?;
@@ -89,29 +89,24 @@ impl Alarm {
         Ok(ripens)
     }
 
-    fn weigh(&self, book: &Book, row: &Row, now: WallTime) -> anyhow::Result<Weighed> {
+    /// `batch` is what was weighed before it, and not entered yet.
+    fn weigh(
+        &self,
+        book: &Book,
+        row: &Row,
+        batch: &[(Row, Weighed)],
+        said: &HashMap<Fingerprint, Standing>,
+        now: WallTime,
+    ) -> anyhow::Result<Weighed> {
         let mut weighed = Weighed::default();
-        // In a storm most are of a bug that was told of a moment ago.
-        let mut rules = Vec::new();
         for rule in self.rules.iter().filter(|rule| concerns(rule, row)) {
-            let told = book.told(&rule.name, row.fingerprint)?;
-            if !told.is_some_and(|told| is_lately(rule, told, now)) {
-                rules.push(rule);
-            }
-        }
-        if rules.is_empty() {
-            return Ok(weighed);
-        }
-        let Some(known) = known(&self.data, book, row)? else { return Ok(weighed) };
-        for rule in rules {
-            let past = past(book, rule, row, &known.group, now)?;
+            let Some(past) = past(book, rule, row, batch, said, now)? else { continue };
             match weigh(rule, past) {
                 Decision::Silence => {}
                 Decision::Digest => weighed.withheld.push(rule.name.clone()),
                 Decision::Tell => {
-                    let story = Story::new(&known.group, row, &known.incident, &[]);
-                    let body = Body { rule: &rule.name, letter: "incident", story };
-                    weighed.letters.push((rule.name.clone(), line_of(&body)?));
+                    let body = body(book, rule, row, said)?.map(|body| (rule.name.clone(), body));
+                    weighed.letters.extend(body);
                 }
             }
         }
@@ -124,22 +119,45 @@ fn is_ripe(row: &Row, now: WallTime) -> bool {
     row.settled || !row.open || now.0.saturating_sub(row.first.0) >= RIPE_US
 }
 
-fn known(data: &Path, book: &Book, row: &Row) -> anyhow::Result<Option<Known>> {
-    let gone = book.gone()?;
-    let groups = Group::all(book.rows_of(row.fingerprint)?, &gone, &ledger::read(data)?);
-    let known = groups.into_iter().next().zip(book.incident(row.id)?);
-    Ok(known.map(|(group, incident)| Known { group, incident }))
+/// None where the rule has told of this bug a moment ago. In a storm that is most often so.
+fn past(
+    book: &Book,
+    rule: &Alert,
+    row: &Row,
+    batch: &[(Row, Weighed)],
+    said: &HashMap<Fingerprint, Standing>,
+    now: WallTime,
+) -> Result<Option<Past>, Error> {
+    let told = |weighed: &Weighed| weighed.letters.iter().any(|(name, _)| *name == rule.name);
+    let is_told =
+        |(case, weighed): &(Row, Weighed)| case.fingerprint == row.fingerprint && told(weighed);
+    let lately = |told: WallTime| now.0.saturating_sub(told.0) < rule.every.as_micros() as u64;
+    if batch.iter().any(is_told) || book.told(&rule.name, row.fingerprint)?.is_some_and(lately) {
+        return Ok(None);
+    }
+    let within = WallTime(row.first.0.saturating_sub(rule.within.as_micros() as u64));
+    let (latest, is_first) = book.history(row)?;
+    let letters = batch.iter().filter(|(_, weighed)| told(weighed)).count() as u64;
+    Ok(Some(Past {
+        state: State::of(said.get(&row.fingerprint), latest),
+        is_first,
+        count: if rule.count > 1 { book.count(row, within, rule.count)? } else { 1 },
+        letters: letters + book.told_since(&rule.name, WallTime(now.0.saturating_sub(STORM_US)))?,
+    }))
 }
 
-fn past(book: &Book, rule: &Alert, row: &Row, group: &Group, now: WallTime) -> Result<Past, Error> {
-    let since = row.first.0.saturating_sub(rule.within.as_micros() as u64);
-    let within = |case: &&Row| (since..=row.first.0).contains(&case.first.0);
-    Ok(Past {
-        state: group.state,
-        is_first: group.gone == 0 && group.cases.first().is_some_and(|case| case.id == row.id),
-        count: group.cases.iter().filter(within).count() as u64,
-        letters: book.told_since(&rule.name, WallTime(now.0.saturating_sub(STORM_US)))?,
-    })
+fn body(
+    book: &Book,
+    rule: &Alert,
+    row: &Row,
+    said: &HashMap<Fingerprint, Standing>,
+) -> anyhow::Result<Option<String>> {
+    let groups = Group::all(book.rows_of(row.fingerprint)?, &book.gone()?, said);
+    let Some((group, incident)) = groups.first().zip(book.incident(row.id)?) else {
+        return Ok(None);
+    };
+    let story = Story::new(group, row, &incident, &[]);
+    Ok(Some(line_of(&Body { rule: &rule.name, letter: "incident", story })?))
 }
 
 /// A letter of an incident of which nothing is known but its lines, on a machine of this name.

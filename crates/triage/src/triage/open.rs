@@ -136,8 +136,10 @@ impl Open {
             || text.contains("Kernel panic - not syncing")
             || self.incident.lines.len() >= self.due
         {
-            self.due = self.incident.lines.len() * 3 / 2;
             self.read_again(sink);
+            let lines = self.incident.lines.len();
+            // Whose title is final can wait for its end.
+            self.due = if self.incident.settled { lines * 3 } else { lines * 3 / 2 };
         }
     }
 

@@ -1,6 +1,7 @@
 //! Rules over a book, with a clock of the test's own.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use bedside_stream::RunId;
 use bedside_triage::{Fingerprint, Incident, Kind};

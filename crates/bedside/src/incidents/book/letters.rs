@@ -61,27 +61,49 @@ impl Book {
         self.connection.query_row(sql, values, count).map_err(self.failed("look who was told"))
     }
 
-    /// Takes in what came of a case: all of it, or nothing.
-    pub(crate) fn weighed(
-        &mut self,
-        case: &Row,
-        weighed: &Weighed,
-        now: WallTime,
-    ) -> Result<(), Error> {
-        let (now, fingerprint) = (now.0.cast_signed(), case.fingerprint.0.cast_signed());
+    /// When the last case of this bug began, and whether this one is the first of all.
+    pub(crate) fn history(&self, case: &Row) -> Result<(WallTime, bool), Error> {
+        let sql = "SELECT max(first), NOT EXISTS (SELECT 1 FROM gone WHERE fingerprint = ?1)
+            AND ?2 = (SELECT id FROM cases WHERE fingerprint = ?1 ORDER BY first, id LIMIT 1)
+            FROM cases WHERE fingerprint = ?1";
+        let run = || {
+            let values = params![case.fingerprint.0.cast_signed(), case.id];
+            self.connection.prepare_cached(sql)?.query_row(values, |row| {
+                Ok((WallTime(row.get::<_, i64>(0)?.cast_unsigned()), row.get(1)?))
+            })
+        };
+        run().map_err(self.failed("look what was before a case"))
+    }
+
+    /// How many cases of its bug began since then until this one did; not more than `most`.
+    pub(crate) fn count(&self, case: &Row, since: WallTime, most: u64) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM cases
+            WHERE fingerprint = ? AND first BETWEEN ? AND ? LIMIT ?)";
+        let numbers = [case.fingerprint.0, since.0, case.first.0, most].map(u64::cast_signed);
+        let count = |row: &rusqlite::Row<'_>| row.get(0).map(i64::cast_unsigned);
+        let run = || self.connection.prepare_cached(sql)?.query_row(numbers, count);
+        run().map_err(self.failed("look what was before a case"))
+    }
+
+    /// Takes in what came of some cases: all of it, or nothing.
+    pub(crate) fn weighed(&mut self, batch: &[(Row, Weighed)], now: WallTime) -> Result<(), Error> {
+        let now = now.0.cast_signed();
         self.write("make letters", |to| {
-            for (rule, body) in &weighed.letters {
-                put_letter(to, rule, body, now)?;
-                let sql = "INSERT OR REPLACE INTO told VALUES (?, ?, ?)";
-                to.prepare_cached(sql)?.execute(params![rule, fingerprint, now])?;
+            for (case, weighed) in batch {
+                for (rule, body) in &weighed.letters {
+                    put_letter(to, rule, body, now)?;
+                    let sql = "INSERT OR REPLACE INTO told VALUES (?, ?, ?)";
+                    let fingerprint = case.fingerprint.0.cast_signed();
+                    to.prepare_cached(sql)?.execute(params![rule, fingerprint, now])?;
+                }
+                for rule in &weighed.withheld {
+                    let sql = "INSERT OR REPLACE INTO withheld VALUES (?, ?, ?)";
+                    to.prepare_cached(sql)?.execute(params![rule, case.id, now])?;
+                }
+                let sql = "UPDATE cases SET weighed = 1 WHERE id = ?";
+                to.prepare_cached(sql)?.execute([case.id])?;
             }
-            for rule in &weighed.withheld {
-                let sql = "INSERT OR REPLACE INTO withheld VALUES (?, ?, ?)";
-                to.prepare_cached(sql)?.execute(params![rule, case.id, now])?;
-            }
-            to.execute("UPDATE cases SET weighed = 1 WHERE id = ?", [case.id])?;
-            to.execute("DELETE FROM told WHERE at < ?", [now - TOLD_KEPT_US])?;
-            Ok(())
+            to.execute("DELETE FROM told WHERE at < ?", [now - TOLD_KEPT_US]).map(drop)
         })
     }
 

@@ -83,7 +83,7 @@ fn the_oldest_make_room_and_are_still_counted() {
     let texts = "SELECT count(*) FROM texts WHERE id IN (SELECT id FROM cases)";
     let all = "SELECT count(*) FROM texts";
     let count = |sql: &str| book.connection.query_row(sql, [], |row| row.get(0)).unwrap();
-    let left = titles.len() as i64;
+    let left = i64::try_from(titles.len()).unwrap();
     assert_eq!((count(texts), count(all)), (left, left));
     let gone: u64 = book.gone().unwrap().iter().map(|gone| gone.count).sum();
     assert_eq!(gone + titles.len() as u64, 100);
