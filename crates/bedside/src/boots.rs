@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use bedside_store::read::{BootCounts, BootSummary, End, Error};
 use bedside_stream::WallTime;
 use jiff::tz::TimeZone;
+use netconsole_wire::Format;
 use serde::Serialize;
 
 use crate::cli::ListArgs;
@@ -30,7 +31,9 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
         boots.iter().zip(counts).zip(nexts(boots.iter())).map(|((boot, counts), next)| {
             let (pulse, fate) = (beside.pulse(boot, next), beside.fate(boot, next));
             let deaths = beside.deaths.of(boot).collect();
-            let delivery = Delivery::of(&reader, boot)?;
+            // Closing records are of a format of their own.
+            let may_close = counts.formats.contains(&Format::Rfc5424);
+            let delivery = may_close.then(|| Delivery::of(&reader, boot)).transpose()?.flatten();
             Ok(Row { boot, counts, pulse, fate, delivery, deaths })
         });
     let counted = counted.collect::<Result<Vec<Row<'_>>, Error>>()?;
@@ -98,17 +101,19 @@ fn end(
     now: WallTime,
 ) -> String {
     let silent = now.0.saturating_sub(boot.last_received.0);
-    match boot.end {
+    let how = match boot.end {
         Some(End::Clean) => "shutdown".to_owned(),
-        Some(End::Panic) => match delivery {
-            Some(delivery) => format!("panic; {delivery}"),
-            None => "panic".to_owned(),
-        },
+        Some(End::Panic) => "panic".to_owned(),
+        _ if delivery.is_some_and(|it| it.is_restart()) => "restarted at once".to_owned(),
         None if fate == Some(Fate::Flatline) => Fate::Flatline.words().to_owned(),
         Some(End::Silence) if fate.is_some() => fate.map_or("", Fate::words).to_owned(),
         Some(End::Silence) if boot.superseded => "fell silent; no last word heard".to_owned(),
         Some(End::Silence) => format!("silent for {}; no last word heard", time::length(silent)),
         None => "still heard".to_owned(),
+    };
+    match delivery {
+        Some(delivery) => format!("{how}; {delivery}"),
+        None => how,
     }
 }
 

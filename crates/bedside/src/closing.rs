@@ -3,14 +3,18 @@
 
 use std::fmt;
 
-use bedside_store::read::{BootSummary, End, Error, Item, OwnedRecord, Reader, Window};
+use bedside_store::read::{BootSummary, Error, Item, OwnedRecord, Reader, Window};
+use bedside_stream::WallTime;
 use netconsole_wire::Format;
-use netconsole_wire::closing::{Closing, MESSAGE_ID, PROGRAM};
-use serde::Serialize;
+use netconsole_wire::closing::{Closing, MESSAGE_ID, PROGRAM, Reason};
+use serde::{Serialize, Serializer};
 
 /// A death that was delivered, as far as it is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Delivery {
+    /// What its kernel did.
+    #[serde(serialize_with = "word")]
+    pub reason: Reason,
     /// How many records it was made of.
     pub records: u64,
     /// How many of them are not held.
@@ -20,22 +24,50 @@ pub struct Delivery {
 /// `its death is here whole, 405 records`.
 impl fmt::Display for Delivery {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Delivery { records, missing } = self;
+        let Delivery { reason, records, missing } = self;
+        let what = match reason {
+            Reason::Oops => "an oops",
+            Reason::Panic | Reason::Emergency => "its death",
+        };
         match missing {
-            0 => write!(out, "its death is here whole, {records} records"),
-            _ => write!(out, "{missing} of the {records} records of its death are missing"),
+            0 => write!(out, "{what} is here whole, {records} records"),
+            _ => write!(out, "{missing} of the {records} records of {what} are missing"),
         }
     }
 }
 
 impl Delivery {
-    /// What the last closing record of a boot tells that panicked. Reads the boot's end.
+    /// What the last closing record of a boot tells, if it is one of the last records. Reads the
+    /// boot's end.
     pub(crate) fn of(reader: &Reader, boot: &BootSummary) -> Result<Option<Delivery>, Error> {
-        if boot.end != Some(End::Panic) {
-            return Ok(None);
+        Delivery::until(reader, boot, None)
+    }
+
+    /// What the first closing record tells that came after a time. Reads the boot from there to
+    /// that.
+    pub(crate) fn after(
+        reader: &Reader,
+        boot: &BootSummary,
+        time: WallTime,
+    ) -> Result<Option<Delivery>, Error> {
+        let window = Window { since: Some(time), until: None };
+        for item in reader.items(boot, window)?.take(LONGEST) {
+            if let Item::Record(record) = item?
+                && closing(&record).is_some()
+            {
+                return Delivery::until(reader, boot, Some(record.received));
+            }
         }
+        Ok(None)
+    }
+
+    fn until(
+        reader: &Reader,
+        boot: &BootSummary,
+        until: Option<WallTime>,
+    ) -> Result<Option<Delivery>, Error> {
         let mut tail = Tail::default();
-        for item in reader.items_rev(boot, Window::default())? {
+        for item in reader.items_rev(boot, Window { since: None, until })? {
             if let Item::Record(record) = item?
                 && !tail.take(&record)
             {
@@ -44,6 +76,16 @@ impl Delivery {
         }
         Ok(tail.delivery())
     }
+
+    /// Whether the kernel said that it restarts at once.
+    pub(crate) fn is_restart(&self) -> bool {
+        self.reason == Reason::Emergency
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn word<S: Serializer>(reason: &Reason, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(reason.as_str())
 }
 
 /// The end of a boot, from its last record on.
@@ -74,10 +116,10 @@ impl Tail {
     }
 
     fn delivery(self) -> Option<Delivery> {
-        let Closing { first, last, count, .. } = self.closing?;
+        let Closing { reason, first, last, count } = self.closing?;
         let of_it = |seq: &&u64| (first.0..=last.0).contains(seq);
         let held = self.numbers.iter().filter(of_it).count() as u64;
-        Some(Delivery { records: count, missing: count.saturating_sub(held) })
+        Some(Delivery { reason, records: count, missing: count.saturating_sub(held) })
     }
 }
 
@@ -139,6 +181,10 @@ mod tests {
         tail.delivery()
     }
 
+    fn delivery(reason: Reason, records: u64, missing: u64) -> Delivery {
+        Delivery { reason, records, missing }
+    }
+
     fn numbered(numbers: impl IntoIterator<Item = u64>) -> Vec<OwnedRecord> {
         numbers.into_iter().map(|seq| record(Some(seq), "text")).collect()
     }
@@ -147,9 +193,9 @@ mod tests {
     fn a_death_is_whole_when_all_its_numbers_are_held() {
         let mut boot = numbered(0..100);
         boot.push(record(None, "reason=panic first=90 last=99 count=10"));
-        assert_eq!(told(&boot), Some(Delivery { records: 10, missing: 0 }));
+        assert_eq!(told(&boot), Some(delivery(Reason::Panic, 10, 0)));
         boot.retain(|record| !matches!(record.seq, Some(92 | 95 | 3)));
-        assert_eq!(told(&boot), Some(Delivery { records: 10, missing: 2 }));
+        assert_eq!(told(&boot), Some(delivery(Reason::Panic, 10, 2)));
     }
 
     #[test]
@@ -159,7 +205,7 @@ mod tests {
         boot.extend(numbered([100]));
         boot.push(record(None, "reason=panic first=90 last=100 count=11"));
         boot.push(record(None, "reason=panic first=90 last=100 count=11"));
-        assert_eq!(told(&boot), Some(Delivery { records: 11, missing: 0 }));
+        assert_eq!(told(&boot), Some(delivery(Reason::Panic, 11, 0)));
     }
 
     /// What the ring buffer had let go before was never part of it.
@@ -167,7 +213,7 @@ mod tests {
     fn a_count_below_the_numbers_is_enough() {
         let mut boot = numbered((0..10).chain(12..20));
         boot.push(record(None, "reason=oops first=5 last=19 count=13"));
-        assert_eq!(told(&boot), Some(Delivery { records: 13, missing: 0 }));
+        assert_eq!(told(&boot), Some(delivery(Reason::Oops, 13, 0)));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use bedside_store::read::{Item, Reader, Window};
+use bedside_store::read::{BootSummary, Item, Reader, Window};
+use bedside_triage::Incident;
 use jiff::tz::TimeZone;
 
 use super::book::{Book, Row};
@@ -13,6 +14,7 @@ use super::ledger::{self, Said};
 use super::list::NO_BOOK;
 use super::story::Story;
 use crate::cli::{IncidentArgs, Report, Word};
+use crate::closing::Delivery;
 use crate::reading::{self, Hosts};
 use crate::render::escape::Escaped;
 use crate::render::{self, Palette, incident};
@@ -93,8 +95,9 @@ fn show(args: &IncidentArgs, data: &Path, book: &Book, group: &Group) -> anyhow:
             row.id
         )
     };
-    let before = before(data, row, found.first_line, found.time).unwrap_or_default();
-    let story = Story::new(group, row, &found, &before);
+    let Around { before, death } = around(data, row, &found).unwrap_or_default();
+    let mut story = Story::new(group, row, &found, &before);
+    story.death = death;
     // Elsewhere, nobody knows what our zone is.
     let zone = if args.report() == Report::Page { TimeZone::system() } else { TimeZone::UTC };
     let (facts, mut out) = (story.facts(time::now(), &zone), io::stdout().lock());
@@ -111,18 +114,36 @@ fn show(args: &IncidentArgs, data: &Path, book: &Book, group: &Group) -> anyhow:
     Ok(Exit::Well)
 }
 
-/// The lines of the machine before it, as far as they are held.
+/// What the store holds around it.
+#[derive(Default)]
+struct Around {
+    /// The machine's lines before it.
+    before: Vec<String>,
+    death: Option<Delivery>,
+}
+
+fn around(data: &Path, row: &Row, found: &Incident) -> anyhow::Result<Around> {
+    let reader = Reader::open_of(data, |name, _| name == row.host)?;
+    let boots = reader.boots(time::now());
+    let Some(boot) = boots.iter().find(|boot| boot.runs.contains(&row.run)) else {
+        return Ok(Around::default());
+    };
+    let before = before(&reader, boot, row, found.first_line, found.time)?;
+    let death = if found.panicked {
+        Delivery::of(&reader, boot)?
+    } else {
+        Delivery::after(&reader, boot, row.first)?
+    };
+    Ok(Around { before, death })
+}
+
 fn before(
-    data: &Path,
+    reader: &Reader,
+    boot: &BootSummary,
     row: &Row,
     first_line: u64,
     time: Option<u64>,
 ) -> anyhow::Result<Vec<String>> {
-    let reader = Reader::open_of(data, |name, _| name == row.host)?;
-    let boots = reader.boots(time::now());
-    let Some(boot) = boots.iter().find(|boot| boot.runs.contains(&row.run)) else {
-        return Ok(Vec::new());
-    };
     let window = Window { since: None, until: Some(row.first) };
     let mut lines = Vec::new();
     for item in reader.items_rev(boot, window)? {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::book::Row;
 use super::group::Group;
+use crate::closing::Delivery;
 use crate::render::Stamp;
 use crate::render::incident::{Fact, Told, harmless};
 use crate::time;
@@ -45,6 +46,8 @@ pub(crate) struct Story<'a> {
     releases: Vec<&'a str>,
     first_seen: Stamp,
     last_seen: Stamp,
+    /// How much is here of the death that its kernel sent then.
+    pub(crate) death: Option<Delivery>,
 }
 
 impl<'a> Story<'a> {
@@ -84,6 +87,7 @@ impl<'a> Story<'a> {
             releases: group.releases().into_iter().collect(),
             first_seen: Stamp(group.first),
             last_seen: Stamp(group.last()),
+            death: None,
         }
     }
 
@@ -101,6 +105,7 @@ impl<'a> Story<'a> {
             ("last 7 days", often.then(|| group.trend(now))),
             ("machines", (machines.len() > 1).then(|| counts(&machines))),
             ("releases", (releases.len() > 1).then(|| counts(&releases))),
+            ("delivered", self.death.map(|death| death.to_string())),
             ("state", Some(self.state.to_owned())),
             ("note", self.note.map(harmless)),
         ];

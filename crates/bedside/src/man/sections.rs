@@ -206,9 +206,10 @@ const FATE: (&str, &str) = (
 
 const DEATH: (&str, &str) = (
     "death",
-    "Of a boot that panicked where its kernel has sent its death and said what it was made of (the \
-     module of kmod/), else null. An object: `records`, how many it was, and `missing`, how many \
-     of them are not held.",
+    "Of a boot whose kernel has sent its death, or last an oops that it survived, and said what it \
+     was made of (the module of kmod/), else null. An object: `reason` (\"panic\", \"oops\", or \
+     \"emergency\": it restarted at once), `records`, how many it was, and `missing`, how many of \
+     them are not held.",
 );
 
 const CHECK_JSON: &[&str] =
@@ -316,6 +317,11 @@ const STORY_KEYS: &[(&str, &str)] = &[
     ("lines, before", "Arrays of its own lines and of those before it."),
     STATE,
     ("note, count, machines, releases, first_seen, last_seen", "As bedside-incidents(1) has them."),
+    (
+        "death",
+        "How much is here of the death that its kernel sent then, as `boots --json` has it, or null; \
+         null in alerts.",
+    ),
 ];
 
 const BOOTS_JSON: &[&str] =

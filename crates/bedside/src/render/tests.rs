@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bedside_store::read::{BootSummary, End, Gap, OwnedRecord};
 use bedside_stream::{Cause, RunId, WallTime};
 use netconsole_wire::Format;
+use netconsole_wire::closing::Reason;
 
 use super::*;
 
@@ -351,4 +352,37 @@ fn a_line_of_pstore_is_marked_in_every_form_but_the_bare_bytes() {
     assert!(shown(Output::Full, &all).contains("pstore"));
     assert!(shown(Output::Json, &all).starts_with(r#"{"v":1,"type":"pstore","#));
     assert_eq!(shown(Output::Raw, &all), "its last word\n");
+}
+
+#[test]
+fn an_end_tells_how_much_of_the_death_is_here() {
+    let told = |how: End, reason: Reason, missing: u64| {
+        let boot = boot(3, 90, 2, Some(how));
+        let delivery = Some(Delivery { reason, records: 12, missing });
+        words::boot(&BootMark { delivery, ..mark(BootEvent::End(how), &boot) })
+    };
+    for (how, reason, missing, words) in [
+        (End::Panic, Reason::Panic, 0, "boot 3 panicked; its death is here whole, 12 records"),
+        (
+            End::Panic,
+            Reason::Emergency,
+            2,
+            "boot 3 panicked; 2 of the 12 records of its death are missing",
+        ),
+        (
+            End::Silence,
+            Reason::Emergency,
+            0,
+            "boot 3 restarted at once; its death is here whole, 12 records",
+        ),
+        (End::Clean, Reason::Oops, 0, "boot 3 shut down; an oops is here whole, 12 records"),
+        (
+            End::Silence,
+            Reason::Oops,
+            1,
+            "boot 3 silent for 2 s; no last word heard; 1 of the 12 records of an oops are missing",
+        ),
+    ] {
+        assert_eq!(told(how, reason, missing), words);
+    }
 }

@@ -29,26 +29,36 @@ pub(super) fn boot(mark: &BootMark<'_>) -> String {
     let number = mark.boot.number;
     match mark.event {
         BootEvent::Begin => begin(mark),
-        BootEvent::End(End::Silence) if mark.fate.is_some() => {
-            format!("boot {number} {}", mark.fate.map_or("", Fate::words))
-        }
-        BootEvent::End(End::Clean) => format!("boot {number} shut down"),
-        BootEvent::End(End::Panic) => match mark.delivery {
-            Some(delivery) => format!("boot {number} panicked; {delivery}"),
-            None => format!("boot {number} panicked"),
+        BootEvent::End(how) => match mark.delivery {
+            Some(delivery) => format!("{}; {delivery}", end(mark, how)),
+            None => end(mark, how),
         },
-        BootEvent::End(End::Silence) if mark.boot.superseded => {
-            format!("boot {number} fell silent; no last word heard")
-        }
-        BootEvent::End(End::Silence) => {
-            let silent = mark.now.0.saturating_sub(mark.boot.last_received.0);
-            format!("boot {number} silent for {}; no last word heard", time::length(silent))
-        }
         BootEvent::Joined(from) => {
             format!("boot {from} is no boot of its own: boot {number} goes on")
         }
         BootEvent::Named => {
             format!("known as {} from here, boot {number}", Escaped(mark.boot.host.as_bytes()))
+        }
+    }
+}
+
+fn end(mark: &BootMark<'_>, how: End) -> String {
+    let number = mark.boot.number;
+    match how {
+        End::Clean => format!("boot {number} shut down"),
+        End::Panic => format!("boot {number} panicked"),
+        End::Silence if mark.delivery.is_some_and(|it| it.is_restart()) => {
+            format!("boot {number} restarted at once")
+        }
+        End::Silence if mark.fate.is_some() => {
+            format!("boot {number} {}", mark.fate.map_or("", Fate::words))
+        }
+        End::Silence if mark.boot.superseded => {
+            format!("boot {number} fell silent; no last word heard")
+        }
+        End::Silence => {
+            let silent = mark.now.0.saturating_sub(mark.boot.last_received.0);
+            format!("boot {number} silent for {}; no last word heard", time::length(silent))
         }
     }
 }
