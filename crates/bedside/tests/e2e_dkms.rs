@@ -15,7 +15,7 @@ const KERNELS: [&str; 3] = ["6.1", "6.12", "7"];
 #[test]
 fn a_package_brings_the_module_to_every_kernel_and_takes_it_away_again() -> Result<()> {
     let home = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/vm"));
-    vm::prepare(home)?;
+    vm::prepare(home, &[])?;
     let said = vm::install_package(home, &programs::package()?, "bedside_netconsole")?;
     let version = env!("CARGO_PKG_VERSION");
     let place = "DKMSmodulesigningkey updates/dkms/bedside_netconsole.ko";

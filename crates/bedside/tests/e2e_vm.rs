@@ -17,7 +17,7 @@ use bedside_lab::wait;
 /// Where the kernels are; fetched once.
 static HOME: LazyLock<&Path> = LazyLock::new(|| {
     let home = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/vm"));
-    vm::prepare(home).expect("Debian has the kernels");
+    vm::prepare(home, &[]).expect("Debian has the kernels");
     home
 });
 

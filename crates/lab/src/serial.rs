@@ -68,8 +68,13 @@ impl Console {
         let mut lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).peekable();
         while lines.next_if(|line| line.starts_with(USER_SPACE)).is_some() {}
         let timed = lines.peek().is_some_and(|line| take_time(line).0.is_some());
+        let lines: Vec<&[u8]> = lines.collect();
+        // A line that a dying kernel's console was cut off in is said once more.
+        let is_said_again = |at: usize| lines.get(at + 1).is_some_and(|next| *next == REPLAYING);
+        let whole =
+            lines.iter().enumerate().filter(|&(at, line)| *line != REPLAYING && !is_said_again(at));
         let lines =
-            lines.filter_map(|line| if timed { timed_line(line) } else { untimed_line(line) });
+            whole.filter_map(|(_, line)| if timed { timed_line(line) } else { untimed_line(line) });
         let mut boots: Vec<Vec<Line>> = Vec::new();
         for chunk in chunks(lines) {
             let again = |boot: &&mut Vec<Line>| are_of(chunk.iter(), boot);
@@ -247,6 +252,10 @@ fn add(boot: &mut Vec<Line>, chunk: Vec<Line>) {
 /// How the recordings' initramfs begins what it says.
 const USER_SPACE: &[u8] = b"vmlab: ";
 
+/// What stands before a line that is said once more (`kernel/printk/printk.c`,
+/// `console_prepend_replay`).
+const REPLAYING: &[u8] = b"** replaying previous printk message **";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,6 +269,13 @@ mod tests {
     fn telling(words: Vec<Word>, end: &str) -> Telling {
         let (format, end) = ("extended".into(), Some(end.into()));
         Telling { boot: 1, port: 6666, format, words, end }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_the_one_that_is_said_again() {
+        let log = b"[    1.000000] a\r\n[    2.000000] hal\r\n\
+            ** replaying previous printk message **\r\n[    2.000000] halved\r\n";
+        assert_eq!(Console::parse(log).boots, [[line(1, "a"), line(2, "halved")]]);
     }
 
     #[test]

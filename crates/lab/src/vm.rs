@@ -33,6 +33,14 @@ impl Kernel {
         self.home.join(name).with_extension("ko")
     }
 
+    /// Its release, as `uname -r` tells it.
+    pub fn release(&self) -> Result<String> {
+        let version = self.home.join("version");
+        let text = fs::read_to_string(&version);
+        let text = text.with_context(|| format!("{} not read", version.display()))?;
+        Ok(text.trim().to_owned())
+    }
+
     /// What the build of a module said, warnings of objtool among it.
     pub fn build_log(&self, name: &str) -> Result<String> {
         let log = self.home.join(name).with_extension("log");
@@ -46,20 +54,30 @@ pub fn netconsole(extended: bool, port: u16) -> String {
     format!("{extended}@/eth0,{port}@10.0.2.2/")
 }
 
-/// Fetches the kernels into `dir` if they aren't there yet, and makes their initramfs; needs
-/// Debian's apt and the network.
-pub fn prepare(dir: &Path) -> Result<()> {
-    run_script("vm/fetch.sh", &[dir.as_ref()])?;
+/// Fetches the kernels into `dir` if they aren't there yet, and makes their initramfs; `more` of
+/// them than `vm/fetch.sh` fetches anyway, by the names that it gives. Needs Debian's apt and the
+/// network.
+pub fn prepare(dir: &Path, more: &[&str]) -> Result<()> {
+    let words = std::iter::once(dir.as_os_str()).chain(more.iter().map(OsStr::new));
+    run_script("vm/fetch.sh", &words.collect::<Vec<_>>())?;
     initramfs::pack(&dir.join("debian"), &dir.join("debian.cpio"))?;
-    for name in KERNELS {
-        let home = dir.join(name);
-        initramfs::build(&home.join("modules"), &dir.join("busybox"), &home.join("initramfs"))
-            .with_context(|| format!("no initramfs for kernel {name}"))?;
-    }
-    Ok(())
+    KERNELS.iter().chain(more).try_for_each(|name| build_initramfs(dir, name))
 }
 
-/// A kernel that was prepared in `dir`: `6.1`, `6.12`, `7`, or `6.1-wifi`, which has a radio.
+/// Builds the kernel `checked` into `dir` if it isn't there yet, where [`prepare`] was: a small 7.x
+/// that looks at itself (`vm/checked.sh`). A quarter of an hour.
+pub fn prepare_checked(dir: &Path) -> Result<()> {
+    run_script("vm/checked.sh", &[dir.as_ref()])?;
+    build_initramfs(dir, "checked")
+}
+
+fn build_initramfs(dir: &Path, kernel: &str) -> Result<()> {
+    let home = dir.join(kernel);
+    initramfs::build(&home.join("modules"), &dir.join("busybox"), &home.join("initramfs"))
+        .with_context(|| format!("no initramfs for kernel {kernel}"))
+}
+
+/// A kernel that was prepared in `dir`, by its name there: `6.1`, say.
 pub fn kernel(dir: &Path, name: &str) -> Result<Kernel> {
     let home = dir.join(name);
     let (image, initramfs) = (home.join("vmlinuz"), home.join("initramfs"));
@@ -102,5 +120,5 @@ fn run_script(name: &str, args: &[&OsStr]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The names under which the newest of their kind are kept.
-const KERNELS: [&str; 4] = ["6.1", "6.1-wifi", "6.12", "7"];
+/// The kernels that `vm/fetch.sh` fetches in any case.
+const KERNELS: [&str; 5] = ["6.1", "6.1-amd64", "6.12", "7", "7-older"];

@@ -14,6 +14,7 @@ deb=$(realpath "${2:?usage: dkms.sh DIR DEB MODULE}")
 module=${3:?usage: dkms.sh DIR DEB MODULE}
 source "$here/apt.sh"
 source "$here/tree.sh"
+kernels=(6.1 6.12 7)
 
 main() {
   prepare_tree

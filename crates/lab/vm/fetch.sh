@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# fetch.sh DIR: Debian's stock kernels, unpacked and not installed, a static busybox, and what a
-# machine needs beside them to be a Debian.
+# fetch.sh DIR [KERNEL…]: Debian's stock kernels, unpacked and not installed, a static busybox, and
+# what a machine needs beside them to be a Debian.
 #
 #   DIR/6.1/vmlinuz, modules/, version   the newest 6.1 of bookworm
 #   DIR/6.12/…                           the newest 6.12 of trixie
 #   DIR/7/…                              the newest 7.x of trixie-backports
-#   DIR/6.1-wifi/…                       the 6.1 for all hardware, with a radio that is none
+#   DIR/7-older/…                        the newest there with a 7.x before that
+#   DIR/6.1-amd64/…                      the 6.1 for all hardware
+#   DIR/KERNEL/…                         of those named, any of them with -amd64 or -rt (PREEMPT_RT)
 #   DIR/busybox
 #   DIR/debian/                          systemd, kmod and nft of bookworm, unpacked
 #
@@ -13,22 +15,23 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-dir=$(mkdir -p "${1:?usage: fetch.sh DIR}" && cd "$1" && pwd)
+dir=$(mkdir -p "${1:?usage: fetch.sh DIR [KERNEL…]}" && cd "$1" && pwd)
 source "$here/apt.sh"
-flavour=cloud-amd64 # small, with virtio_net and netconsole
+wanted=(busybox debian 6.1 6.12 7 7-older 6.1-amd64 "${@:2}")
 
 main() {
-  if [[ -x $dir/busybox && -f $dir/6.1/version && -f $dir/6.12/version && -f $dir/7/version &&
-    -f $dir/6.1-wifi/version && -d $dir/debian ]]; then
-    return
-  fi
+  local missing=() name
+  for name in "${wanted[@]}"; do
+    [[ -f $dir/$name || -f $dir/$name/version || -d $dir/$name/usr ]] || missing+=("$name")
+  done
+  [[ ${#missing[@]} == 0 ]] && return
   prepare_apt
-  [[ -x $dir/busybox ]] || fetch_busybox
-  [[ -f $dir/6.1/version ]] || fetch_kernel 6.1 linux-image- '6\.1\.'
-  [[ -f $dir/6.12/version ]] || fetch_kernel 6.12 linux-image- '6\.12\.'
-  [[ -f $dir/7/version ]] || fetch_kernel 7 linux-modules- '7\.'
-  [[ -f $dir/6.1-wifi/version ]] || fetch_wifi
-  [[ -d $dir/debian ]] || fetch_debian
+  for name in "${missing[@]}"; do
+    case $name in
+    busybox | debian) "fetch_$name" ;;
+    *) fetch_kernel "$name" ;;
+    esac
+  done
 }
 
 fetch_busybox() {
@@ -36,46 +39,45 @@ fetch_busybox() {
   install -m 755 "$(find "$dir/unpacked/busybox-static" -path "*/bin/busybox" -type f)" "$dir/busybox"
 }
 
-# fetch_kernel NAME PREFIX VERSION: the newest VERSION; its packages are named PREFIX<version>.
+# Since 7.2 the kernel and its modules are packages of their own.
 fetch_kernel() {
-  local name=$1 prefix=$2 newest version binary
-  newest=$(named "^$prefix$3.*-$flavour\$")
-  [[ -n $newest ]] || fail "no package $prefix$3*-$flavour in Debian: has it been renamed?"
-  version=${newest#"$prefix"}
-  unpack "$newest"
-  if [[ $name == 7 ]]; then # since 7.2 the kernel and its modules are packages of their own
+  local name=$1 version modules binary new=$dir/$1.new
+  version=$(newest "$name")
+  modules=linux-image-$version
+  binary=$modules
+  if [[ $name == 7* ]]; then
+    modules=linux-modules-$version
     binary=$(named "^linux-binary(-unsigned)?-${version//+/\\+}\$")
-    [[ -n $binary ]] || fail "no package linux-binary-$version in Debian: has it been renamed?"
-    unpack "$binary"
-  else
-    binary=$newest
+    unpack "${binary:?no package linux-binary-$version in Debian: has it been renamed?}"
   fi
-  rm -rf "$dir/$name.new" && mkdir "$dir/$name.new"
-  cp "$(find "$dir/unpacked/$binary" -name 'vmlinuz*' -type f)" "$dir/$name.new/vmlinuz"
-  cp -r "$(find "$dir/unpacked/$newest" -path "*/modules/$version" -type d)" "$dir/$name.new/modules"
-  echo "$version" > "$dir/$name.new/version"
-  rm -rf "${dir:?}/$name"
-  mv "$dir/$name.new" "$dir/$name"
+  unpack "$modules"
+  rm -rf "$new" "${dir:?}/$name" && mkdir "$new"
+  mv "$(find "$dir/unpacked/$binary" -name 'vmlinuz*' -type f)" "$new/vmlinuz"
+  mv "$(find "$dir/unpacked/$modules" -path "*/modules/$version" -type d)" "$new/modules"
+  echo "$version" > "$new/version"
+  mv "$new" "$dir/$name"
   rm -rf "$dir/unpacked" "$dir"/*.deb
   echo "kernel $name: $version"
 }
 
-# Of the large kernel for all hardware no more than a machine here takes.
-fetch_wifi() {
-  local newest new=$dir/6.1-wifi.new
-  newest=$(named '^linux-image-6\.1\.[0-9]+-[0-9]+-amd64$')
-  [[ -n $newest ]] || fail "no package linux-image-6.1.*-amd64 in Debian: has it been renamed?"
-  (cd "$dir" && quietly apt apt-get download "$newest")
-  rm -rf "$new" && mkdir "$new"
-  dpkg-deb --fsys-tarfile "$dir/$newest"_*.deb | tar -x -C "$new" --wildcards './boot/vmlinuz-*' \
-    '*/fs/configfs/*' '*/drivers/virtio/*' '*/net/virtio_net.ko' '*failover.ko' '*/netconsole.ko' \
-    '*/mac80211_hwsim.ko' '*/kernel/net/mac80211/*' '*/kernel/net/wireless/*' '*/rfkill.ko' \
-    '*/libarc4.ko' '*/e1000/*'
-  mv "$new"/boot/vmlinuz-* "$new/vmlinuz"
-  mv "$new/lib/modules" "$new/modules"
-  ls "$new/modules" > "$new/version"
-  rm -r "$dir/$newest"_*.deb "$new"/{boot,lib} "$dir/6.1-wifi" 2> /dev/null || true
-  mv "$new" "$dir/6.1-wifi"
+# newest KERNEL: the version of its newest package, as the package's name has it.
+newest() {
+  local flavour=cloud-amd64 series prefix=linux-image- versions
+  case $1 in # the kernel for clouds is small, and has virtio_net and netconsole
+  *-amd64) flavour=amd64 ;;
+  *-rt) flavour=rt-amd64 ;;
+  esac
+  series=${1%-amd64}
+  series=${series%-rt}
+  [[ $series != 7* ]] || prefix=linux-modules-
+  versions=$(apt apt-cache search --names-only "^$prefix${series%-older}\..*[0-9]-$flavour\$" |
+    cut -d' ' -f1 | sort -V)
+  if [[ $series == *-older ]]; then
+    versions=$(grep -v "^$(tail -1 <<< "$versions" | grep -o '^[a-z-]*[0-9]*\.[0-9]*\.')" <<< "$versions")
+  fi
+  [[ -n $versions ]] || fail "Debian has no package $prefix$series.*-$flavour: has it been renamed?"
+  versions=$(tail -1 <<< "$versions")
+  echo "${versions#"$prefix"}"
 }
 
 # With all that they depend on, as a machine that has nothing would get them; without what nobody

@@ -7,7 +7,7 @@ use bedside_lab::vm::Death;
 use bedside_lab::wait;
 use serde_json::Value;
 
-use crate::ward::Ward;
+use crate::ward::{Desk, Ward};
 
 const SCRIPT: &str = "
 insmod /bedside_netconsole.ko netconsole=+@/eth0,DOCTOR || poweroff -f
@@ -23,7 +23,8 @@ fn a_null_dereference_runs_the_command_and_has_a_page() -> Result<()> {
     let rule = format!("[[alert]]\nname = \"page\"\ncommand = {command}{:?}]", told.display());
     fs::write(&config, rule)?;
     let words = ["--config", config.to_str().context("a path in UTF-8")?];
-    let mut ward = Ward::admit_to(data, &words, "7", Death::PanicThenRestart, SCRIPT, |order| {
+    let desk = Desk { data, words: &words, ports: [0; 3] };
+    let mut ward = Ward::admit_to(desk, "7", Death::PanicThenRestart, SCRIPT, |order| {
         order.words = "oops=panic".to_owned();
     })?;
     ward.machine.wait_for_end()?;
@@ -43,5 +44,6 @@ fn a_null_dereference_runs_the_command_and_has_a_page() -> Result<()> {
     let page = String::from_utf8(ward.bedside.run("incident", &[id])?.stdout)?;
     let function = letter["function"].as_str().context("a function")?;
     ensure!(page.contains(&format!("\n  > {function}+0x")), "{page}");
+    ensure!(page.contains("its death is here whole, "), "{page}");
     Ok(())
 }

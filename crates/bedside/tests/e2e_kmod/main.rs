@@ -4,8 +4,12 @@
 //! built for each kernel with Debian's headers and compilers, from the objects that are in the
 //! repository (`cargo xtask kmod --check` holds them to their source).
 
+#[cfg(feature = "heavy")]
+mod checked;
 mod cycles;
 mod deaths;
+#[cfg(feature = "heavy")]
+mod fifty;
 mod incidents;
 mod matrix;
 mod targets;

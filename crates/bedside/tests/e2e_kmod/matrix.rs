@@ -7,13 +7,20 @@
 //! ```
 
 use std::net::{Ipv4Addr, UdpSocket};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use bedside_lab::answer::Item;
 use bedside_lab::serial::{Console, Line, Word, tellings};
+#[cfg(feature = "heavy")]
+use bedside_lab::vm;
 use bedside_lab::vm::{Death, Wire};
 
-use crate::ward::{Ward, deaths};
+#[cfg(feature = "heavy")]
+use crate::ward::{CHOSEN, HOME};
+use crate::ward::{Desk, Ward};
+#[cfg(feature = "heavy")]
+use crate::ways::chosen;
 use crate::ways::{WAYS, Way};
 
 /// What sends.
@@ -28,50 +35,90 @@ pub(crate) enum Sender {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// Lines on the serial console since it began.
-    lines: usize,
+    pub(crate) lines: usize,
     /// So many of them were heard.
-    heard: usize,
+    pub(crate) heard: usize,
     /// The doctor says that it is here whole.
-    whole: bool,
+    pub(crate) whole: bool,
     /// The machine did what its kernel was told to do in the end.
-    ended: bool,
+    pub(crate) ended: bool,
 }
 
-/// Kills a machine.
-fn kill(way: &Way, kernel: &str, sender: Sender) -> Result<Outcome> {
+impl Outcome {
+    /// Nothing is missing.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.heard == self.lines && self.whole && self.ended
+    }
+}
+
+/// A machine that dies, and what its card's cable leads to.
+pub(crate) struct Dying {
+    pub(crate) way: &'static Way,
+    pub(crate) ward: Ward,
+    _wire: Option<Wire>,
+}
+
+impl Dying {
+    /// Lets a machine die.
+    pub(crate) fn admit(way: &'static Way, kernel: &str, sender: Sender) -> Result<Dying> {
+        Dying::admit_to(Desk::new()?, way, kernel, &script(way, sender, ""), None)
+    }
+
+    /// The same, with such a doctor, of a machine that goes on from `state` if there is one.
+    pub(crate) fn admit_to(
+        desk: Desk<'_>,
+        way: &'static Way,
+        kernel: &str,
+        script: &str,
+        state: Option<&Path>,
+    ) -> Result<Dying> {
+        let wire = way.wire.then(Wire::lay).transpose()?;
+        let flavour = if kernel == "checked" { "" } else { way.flavour };
+        let ward = Ward::admit_to(desk, &[kernel, flavour].concat(), way.death, script, |order| {
+            order.wire = wire.as_ref().map(Wire::port);
+            way.words.clone_into(&mut order.words);
+            order.state = state.map(Path::to_owned);
+            if kernel == "checked" {
+                order.lifetime *= 5;
+            }
+            (way.more)(order);
+        })?;
+        Ok(Dying { way, ward, _wire: wire })
+    }
+
+    /// Waits for its end, and tells what came of it.
+    pub(crate) fn end(&mut self) -> Result<Outcome> {
+        let Dying { way, ward, .. } = self;
+        if way.nmi {
+            ward.has_said("ready")?;
+            ward.machine.inject_nmi()?;
+        }
+        let ended = match way.death {
+            Death::Panic => ward.machine.wait_for("end Kernel panic", 1),
+            _ => ward.machine.wait_for_end(),
+        };
+        let items = all_that_was_heard(ward)?;
+        let console = ward.machine.console()?;
+        let lines = last_lines(&console)
+            .with_context(|| format!("{}: {}", way.name, String::from_utf8_lossy(&console)))?;
+        let (heard, whole, ended) = (heard(&lines, &items), ward.says_whole()?, ended.is_ok());
+        Ok(Outcome { lines: lines.len(), heard, whole, ended })
+    }
+}
+
+/// What a machine does that is to die: what was said before its sender came has long gone out when
+/// it does. `wait` comes when that is there.
+pub(crate) fn script(way: &Way, sender: Sender, wait: &str) -> String {
     let load = match sender {
         Sender::Module => "insmod /bedside_netconsole.ko netconsole=+@/$card,DOCTOR",
         #[cfg(feature = "heavy")]
         Sender::Netconsole => "modprobe netconsole netconsole=+@/$card,DOCTOR",
     };
     let Way { before, action, .. } = way;
-    // What was said before the module came has long gone out when the machine dies.
-    let script = format!(
-        "card=eth0\n{before}\n{load} || poweroff -f\nsleep 1\n\
+    format!(
+        "card=eth0\n{before}\n{load} || poweroff -f\nsleep 1\n{wait}\n\
          if type flood > /dev/null; then flood; fi\nsay '{MARK}'\n{action}\n"
-    );
-    let wire = way.wire.then(Wire::lay).transpose()?;
-    let mut ward = Ward::admit(kernel, way.death, &script, |order| {
-        order.wire = wire.as_ref().map(Wire::port);
-        way.words.clone_into(&mut order.words);
-        (way.more)(order);
-    })?;
-    if way.nmi {
-        ward.has_said("ready")?;
-        ward.machine.inject_nmi()?;
-    }
-    let ended = match way.death {
-        Death::Panic => ward.machine.wait_for("end Kernel panic", 1),
-        _ => ward.machine.wait_for_end(),
-    };
-    let items = all_that_was_heard(&ward)?;
-    let console = ward.machine.console()?;
-    let lines = last_lines(&console).with_context(|| {
-        format!("{kernel}, {}: {}", way.name, String::from_utf8_lossy(&console))
-    })?;
-    let deaths = deaths(&items);
-    let whole = !deaths.is_empty() && deaths.iter().all(|death| death.missing == 0);
-    Ok(Outcome { lines: lines.len(), heard: heard(&lines, &items), whole, ended: ended.is_ok() })
+    )
 }
 
 /// What is sent last is heard last: then all before it was.
@@ -102,8 +149,8 @@ fn heard(lines: &[Line], items: &[Item]) -> usize {
     lines.iter().filter(|line| heard.contains(line)).count()
 }
 
-/// The ways of these names; each has to be there.
-fn named(name: &str) -> Result<&'static Way> {
+/// The way of this name, which has to be there.
+pub(crate) fn named(name: &str) -> Result<&'static Way> {
     WAYS.iter().find(|way| way.name == name).with_context(|| format!("no way {name}"))
 }
 
@@ -123,43 +170,30 @@ fn a_part_of_the_matrix() -> Result<()> {
         ("7", "VLAN"),
         ("6.12", "sysrq-b"),
     ] {
-        let way = named(name)?;
-        let outcome = kill(way, kernel, Sender::Module)?;
-        let Outcome { lines, heard, whole, ended } = outcome;
-        let as_told = heard == lines && whole == way.panics() && ended;
-        ensure!(as_told, "{kernel}, {name}: {outcome:?}");
+        let outcome = Dying::admit(named(name)?, kernel, Sender::Module)?.end()?;
+        ensure!(outcome.is_whole(), "{kernel}, {name}: {outcome:?}");
     }
     // What this CPU was sending with when it died is left alone, so that it can restart.
-    let outcome = kill(named("transmit lock held by the dying CPU")?, "7", Sender::Module)?;
+    let way = named("transmit lock held by the dying CPU")?;
+    let outcome = Dying::admit(way, "7", Sender::Module)?.end()?;
     ensure!(outcome.ended, "{outcome:?}");
     Ok(())
 }
 
-/// What once hung a machine or lost lines now and then is whole each time, and it restarts.
-#[cfg(feature = "heavy")]
-#[test]
-fn each_time_in_50_runs() -> Result<()> {
-    let hard = ["slow card, 3,000 lines before", "transmit lock held elsewhere", "bond"];
-    for (run, name) in (0..50).flat_map(|run| hard.map(|name| (run, name))) {
-        let outcome = kill(named(name)?, "7", Sender::Module)?;
-        let Outcome { lines, heard, whole, ended } = outcome;
-        ensure!(heard == lines && whole && ended, "run {run}, {name}: {outcome:?}");
-    }
-    Ok(())
-}
-
-/// Prints the table that is in `kmod/README.md`.
+/// Prints the table that is in `kmod/README.md`; of the kernels that `BEDSIDE_KERNELS` names, if it
+/// does, and the deaths that `BEDSIDE_DEATHS` names.
 #[cfg(feature = "heavy")]
 #[test]
 #[expect(clippy::print_stdout, reason = "a table is what it is for")]
 fn the_whole_matrix() -> Result<()> {
-    const KERNELS: [&str; 3] = ["6.1", "6.12", "7"];
-    println!("| death | {} |\n|---|---|---|---|", KERNELS.join(" | "));
+    let releases: Vec<String> = CHOSEN.iter().map(|name| release(name)).collect::<Result<_>>()?;
+    println!("| death | {} |\n|---{}|", releases.join(" | "), "|---".repeat(CHOSEN.len()));
     let mut failed = Vec::new();
-    for way in &WAYS {
+    for way in chosen() {
         let columns: Vec<Result<String>> = std::thread::scope(|scope| {
-            let cells = KERNELS.map(|kernel| scope.spawn(move || cell(way, kernel)));
-            cells.map(|cell| cell.join().expect("no panic")).into()
+            let cells: Vec<_> =
+                CHOSEN.iter().map(|kernel| scope.spawn(move || cell(way, kernel))).collect();
+            cells.into_iter().map(|cell| cell.join().expect("no panic")).collect()
         });
         let columns = columns.into_iter().map(|cell| {
             cell.unwrap_or_else(|error| {
@@ -173,14 +207,18 @@ fn the_whole_matrix() -> Result<()> {
     Ok(())
 }
 
-/// `44 · 44 whole · 0`: lines on the console, those heard of the module, of stock netconsole.
+/// `7.3.4` of `7.3.4+deb13-cloud-amd64`.
 #[cfg(feature = "heavy")]
-fn cell(way: &Way, kernel: &str) -> Result<String> {
-    let Some(kernel) = way.kernels.iter().find(|name| name.starts_with(kernel)) else {
-        return Ok("–".into());
-    };
-    let [module, stock] = [Sender::Module, Sender::Netconsole].map(|it| kill(way, kernel, it));
-    let (module, stock) = (module?, stock?);
+fn release(kernel: &str) -> Result<String> {
+    let release = vm::kernel(&HOME, kernel)?.release()?;
+    Ok(release.split(['+', '-']).next().unwrap_or_default().to_owned())
+}
+
+/// `44/44 whole · 0/44`: lines heard of the module and on its console, the same of stock netconsole.
+#[cfg(feature = "heavy")]
+fn cell(way: &'static Way, kernel: &str) -> Result<String> {
+    let die = |sender| Dying::admit(way, kernel, sender)?.end();
+    let (module, stock) = (die(Sender::Module)?, die(Sender::Netconsole)?);
     let lies = |outcome: &Outcome| if outcome.ended { "" } else { ", hangs" };
     let whole = if module.whole { " whole" } else { "" };
     Ok(format!(

@@ -144,7 +144,7 @@ dmesg | tail -n 3
 
 #[test]
 fn wifi_is_refused() -> Result<()> {
-    let ward = Ward::admit("6.1-wifi", Death::PowerOff, WIFI, |_| {})?;
+    let ward = Ward::admit("6.1-amd64", Death::PowerOff, WIFI, |_| {})?;
     let said = ward.said()?;
     let refused = lines(&said, "wifi")?.iter().any(|line| line.contains(" reason=wifi "));
     let why = "wlan0 is Wi-Fi, which can't send while the kernel dies, aborting";

@@ -1,6 +1,6 @@
 //! A machine with the module, and the doctor that it sends to.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -11,10 +11,24 @@ use bedside_lab::doctor::{Bedside, Doctor};
 use bedside_lab::serial::Console;
 use bedside_lab::vm::{self, Arms, Death, Machine, Order};
 use bedside_lab::wait;
+use serde_json::Value;
+use tempfile::TempDir;
 
 /// Several machines run at once.
 const LIFETIME: Duration = Duration::from_mins(5);
-pub(crate) const KERNELS: [&str; 3] = ["6.1", "6.12", "7"];
+pub(crate) const KERNELS: [&str; 4] = ["6.1", "6.12", "7-older", "7"];
+/// Those for all hardware, where the ones for clouds lack a driver; and those with PREEMPT_RT.
+#[cfg(feature = "heavy")]
+const MORE: &[&str] =
+    &["6.12-amd64", "7-older-amd64", "7-amd64", "6.1-rt", "6.12-rt", "7-older-rt", "7-rt"];
+#[cfg(not(feature = "heavy"))]
+const MORE: &[&str] = &[];
+/// Those that `BEDSIDE_KERNELS` names, with blanks between; without it all.
+#[cfg(feature = "heavy")]
+pub(crate) static CHOSEN: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let chosen = std::env::var("BEDSIDE_KERNELS").unwrap_or_else(|_| KERNELS.join(" "));
+    chosen.split(' ').map(str::to_owned).collect()
+});
 pub(crate) const MODULE: &str = "bedside_netconsole";
 /// Kills a kernel as it is told.
 const LETHAL: &str = "lethal";
@@ -25,7 +39,7 @@ const HELPERS: &str = include_str!("helpers.sh");
 /// Where the kernels are, and the module for each; fetched and built once.
 pub(crate) static HOME: LazyLock<&Path> = LazyLock::new(|| {
     let home = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/vm"));
-    vm::prepare(home).expect("Debian has the kernels");
+    vm::prepare(home, MORE).expect("Debian has the kernels");
     build_modules(home).expect("the modules build");
     home
 });
@@ -42,9 +56,24 @@ pub(crate) struct Ward {
     pub(crate) bedside: Bedside,
     pub(crate) machine: Machine,
     /// The doctor's, of `DOCTOR`, `SECOND` and `THIRD`.
-    pub(crate) ports: Vec<u16>,
+    pub(crate) ports: [u16; 3],
     _doctor: Doctor,
-    _data: tempfile::TempDir,
+    _data: TempDir,
+}
+
+/// What the doctor is told.
+pub(crate) struct Desk<'w> {
+    pub(crate) data: TempDir,
+    pub(crate) words: &'w [&'w str],
+    /// Its ports, or 0 for any.
+    pub(crate) ports: [u16; 3],
+}
+
+impl Desk<'_> {
+    /// One of its own, on any ports.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Desk { data: tempfile::tempdir()?, words: &[], ports: [0; 3] })
+    }
 }
 
 impl Ward {
@@ -56,23 +85,26 @@ impl Ward {
         script: &str,
         more: impl FnOnce(&mut Order<'_>),
     ) -> Result<Self> {
-        Ward::admit_to(tempfile::tempdir()?, &[], kernel, death, script, more)
+        Ward::admit_to(Desk::new()?, kernel, death, script, more)
     }
 
-    /// The same, in a folder that is there already, with more words for the doctor.
+    /// The same, with such a doctor.
     pub(crate) fn admit_to(
-        data: tempfile::TempDir,
-        words: &[&str],
+        desk: Desk<'_>,
         kernel: &str,
         death: Death,
         script: &str,
         more: impl FnOnce(&mut Order<'_>),
     ) -> Result<Self> {
+        let Desk { data, words, ports } = desk;
         let kernel = vm::kernel(&HOME, kernel)?;
         let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), data.path().join("store"));
-        let (v4, v6) = ((Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into());
-        let doctor = bedside.serve(&[v4, v4, v6], words)?;
+        let hosts: [IpAddr; 3] =
+            [Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        let listen: Vec<SocketAddr> = std::iter::zip(hosts, ports).map(SocketAddr::from).collect();
+        let doctor = bedside.serve(&listen, words)?;
         let ports: Vec<u16> = doctor.addresses().iter().map(SocketAddr::port).collect();
+        let ports: [u16; 3] = ports.as_slice().try_into()?;
         let script = script.replace("DOCTOR", &format!("{}@10.0.2.2/", ports[0]));
         let script = script.replace("SECOND", &format!("{}@10.0.2.2/", ports[1]));
         let script = script.replace("THIRD", &format!("{}@fec0::2/", ports[2]));
@@ -95,13 +127,22 @@ impl Ward {
         self.has_said("end of script")
     }
 
+    /// The same, of one that takes longer than others.
+    pub(crate) fn said_within(&self, time: Duration) -> Result<String> {
+        self.has_said_within(time, "end of script")
+    }
+
     /// Waits until the script has said these words, and gives all that it said.
     pub(crate) fn has_said(&self, words: &str) -> Result<String> {
+        self.has_said_within(LIFETIME, words)
+    }
+
+    fn has_said_within(&self, time: Duration, words: &str) -> Result<String> {
         let said = || {
             let said = self.machine.said()?;
             Ok(said.contains(words).then_some(said))
         };
-        wait::until_within(LIFETIME, &format!("the script to say {words:?}"), said)
+        wait::until_within(time, &format!("the script to say {words:?}"), said)
             .with_context(|| self.machine.said().unwrap_or_default())
     }
 
@@ -122,6 +163,15 @@ impl Ward {
         })
     }
 
+    /// Whether the doctor says that it holds the whole of a death.
+    pub(crate) fn says_whole(&self) -> Result<bool> {
+        let boots: Value = serde_json::from_slice(&self.bedside.run("boots", &["--json"])?.stdout)?;
+        let boots = boots["boots"].as_array().context("no boots")?;
+        let deaths = boots.iter().filter(|boot| !boot["death"].is_null());
+        let missing: Vec<&Value> = deaths.map(|boot| &boot["death"]["missing"]).collect();
+        Ok(!missing.is_empty() && missing.iter().all(|missing| **missing == 0))
+    }
+
     /// Waits until `log` tells a record with these words.
     pub(crate) fn heard(&self, words: &str) -> Result<Vec<Item>> {
         let told = |item: &Item| matches!(item, Item::Record(r) if r.text.contains(words));
@@ -132,7 +182,7 @@ impl Ward {
     }
 }
 
-/// What the doctor says of how much of each death it holds.
+/// What the doctor says of how much of each boot's death it holds.
 pub(crate) fn deaths(items: &[Item]) -> Vec<Delivery> {
     let deaths = items.iter().filter_map(|item| match item {
         Item::Boot(boot) => boot.death,

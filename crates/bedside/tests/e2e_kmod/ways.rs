@@ -14,9 +14,8 @@ pub(crate) struct Way {
     /// More for the kernel's command line.
     pub(crate) words: &'static str,
     pub(crate) more: fn(&mut Order<'_>),
-    /// The kernels that have what it takes.
-    #[cfg_attr(not(feature = "heavy"), expect(dead_code, reason = "a part names its kernels"))]
-    pub(crate) kernels: &'static [&'static str],
+    /// Behind the kernel's name: which of Debian's builds has what it takes.
+    pub(crate) flavour: &'static str,
     /// An NMI comes when the machine is ready.
     pub(crate) nmi: bool,
     /// There is a cable that takes tagged frames.
@@ -24,21 +23,16 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    /// Whether the doctor tells how much of its end is here: of panics.
-    pub(crate) fn panics(&self) -> bool {
-        !matches!(self.death, Death::PowerOff | Death::Reboot)
-    }
-
     const fn new(name: &'static str, action: &'static str) -> Way {
         let (before, death, words) = ("", Death::PanicThenRestart, "");
-        let kernels = &["6.1", "6.12", "7"];
-        Way { name, before, action, death, words, more: |_| {}, kernels, nmi: false, wire: false }
+        let (more, flavour, nmi, wire) = (|_: &mut Order<'_>| {}, "", false, false);
+        Way { name, before, action, death, words, more, flavour, nmi, wire }
     }
 }
 
 const OOPS: &str = "oops=panic";
 
-pub(crate) const WAYS: [Way; 26] = [
+pub(crate) const WAYS: [Way; 28] = [
     Way { death: Death::Panic, ..Way::new("sysrq-c, panic=0", "") },
     Way::new("sysrq-c, panic=1", ""),
     Way { words: "panic=-1", ..Way::new("sysrq-c, panic=-1", "") },
@@ -48,7 +42,7 @@ pub(crate) const WAYS: [Way; 26] = [
     Way::new("NULL dereference in a softirq", "insmod /lethal.ko how=softirq"),
     Way::new("NULL dereference in a hard irq", "insmod /lethal.ko how=hardirq"),
     Way { words: OOPS, ..Way::new("stack overflow", "insmod /lethal.ko how=stack") },
-    Way { nmi: true, words: "unknown_nmi_panic", ..Way::new("NMI", "echo ready\nsleep 100") },
+    Way { nmi: true, words: "unknown_nmi_panic", ..Way::new("NMI", NMI) },
     Way { before: SOFT_LOCKUP, ..Way::new("soft lockup", "insmod /lethal.ko how=lockup") },
     Way::new("out of memory", OUT_OF_MEMORY),
     Way { death: Death::InitEnds, ..Way::new("init's end", "") },
@@ -56,16 +50,29 @@ pub(crate) const WAYS: [Way; 26] = [
     Way::new("panic in the card's poll", "insmod /lethal.ko how=poll\nping -c 1 10.0.2.2"),
     Way::new("transmit lock held elsewhere", "insmod /lethal.ko how=lock-elsewhere"),
     Way::new("transmit lock held by the dying CPU", "insmod /lethal.ko how=lock"),
+    Way { before: FLOOD, ..Way::new("3,000 lines before", "") },
     Way { before: FLOOD, more: slow, ..Way::new("slow card, 3,000 lines before", "") },
     Way { more: |order| order.processors = 1, ..Way::new("one CPU", "") },
     Way { more: |order| order.processors = 4, ..Way::new("four CPUs", "") },
     Way { more: |order| order.card = "vmxnet3".into(), ..Way::new("vmxnet3", "") },
-    Way { more: e1000, kernels: &["6.1-wifi"], ..Way::new("e1000", "") },
+    Way { more: e1000, flavour: "-amd64", ..Way::new("e1000", "") },
     Way { before: BOND, ..Way::new("bond", "") },
     Way { before: VLAN, wire: true, ..Way::new("VLAN", "") },
     Way { before: BRIDGE, ..Way::new("bridge", "") },
     Way { words: "crash_kexec_post_notifiers", ..Way::new("crash_kexec_post_notifiers", "") },
+    Way { flavour: "-rt", ..Way::new("PREEMPT_RT", "") },
 ];
+
+/// When nothing is on its way any more: who dies while it hands a frame to the driver is another way.
+const NMI: &str = "sleep 1\necho ready\nsleep 100";
+
+/// Those in whose names is one of the words that `BEDSIDE_DEATHS` gives, with `;` between; without
+/// it all.
+#[cfg(feature = "heavy")]
+pub(crate) fn chosen() -> Vec<&'static Way> {
+    let words = std::env::var("BEDSIDE_DEATHS").unwrap_or_default();
+    WAYS.iter().filter(|way| words.split(';').any(|word| way.name.contains(word))).collect()
+}
 
 const NULL: &str = "insmod /lethal.ko how=null";
 

@@ -57,13 +57,13 @@ left_alone bedside-patient up --no-test '@/wlan0,@192.0.2.2/02:00:00:00:00:02'
 #[test]
 fn wifi_is_refused_and_nothing_is_done() -> Result<()> {
     let ward = Ward::open()?;
-    let machine = ward.admit("6.1-wifi", Death::PowerOff, RADIO)?;
+    let machine = ward.admit("6.1-amd64", Death::PowerOff, RADIO)?;
     let words = [
         "the way leads through wlan0: it is Wi-Fi",
         "try: `bedside-patient relay DOCTOR` sends from user space",
         "exit 1\nnothing done",
     ];
-    ensure_said("6.1-wifi", &said(&machine)?, &words)
+    ensure_said("6.1-amd64", &said(&machine)?, &words)
 }
 
 /// Kernels that can't or mustn't; the last of these is for good.

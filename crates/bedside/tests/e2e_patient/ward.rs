@@ -23,7 +23,7 @@ const HELPERS: &str = include_str!("helpers.sh");
 /// Where the kernels are; fetched once.
 pub(crate) static HOME: LazyLock<&Path> = LazyLock::new(|| {
     let home = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/vm"));
-    vm::prepare(home).expect("Debian has the kernels");
+    vm::prepare(home, &[]).expect("Debian has the kernels");
     home
 });
 static PATIENT: LazyLock<PathBuf> =

@@ -22,7 +22,7 @@ fn main() -> Result<()> {
     };
     let port: u16 = port.parse().with_context(|| format!("{port} is no port"))?;
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/vm");
-    vm::prepare(&home)?;
+    vm::prepare(&home, &[])?;
     let kernel = vm::kernel(&home, kernel)?;
     let arms = Arms::Netconsole(vm::netconsole(format == "extended", port));
     let order = Order::new(&kernel, arms, death_named(death)?, home.join("serial.log"));

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
 
 use super::Kernel;
 use super::initramfs::overlay;
@@ -66,6 +67,11 @@ pub struct Order<'a> {
     /// A cable to this UDP port of the host ([`Wire`](super::Wire)) instead of a network that QEMU
     /// makes.
     pub wire: Option<u16>,
+    /// How long its end is waited for.
+    pub lifetime: Duration,
+    /// It does not boot but goes on from where another of the same order was when its state was
+    /// saved here ([`Machine::save`]).
+    pub state: Option<PathBuf>,
     /// Where its serial console is written to; what a script says beside it, with the
     /// ending `.said`.
     pub serial: PathBuf,
@@ -75,8 +81,22 @@ impl<'a> Order<'a> {
     /// A machine with one card, which a restart ends.
     pub fn new(kernel: &'a Kernel, arms: Arms, death: Death, serial: PathBuf) -> Self {
         let (restarts, words, debian, cable) = (false, String::new(), false, false);
-        let (processors, card, wire) = (1, CARD.to_owned(), None);
-        Self { kernel, arms, death, restarts, processors, card, words, debian, cable, wire, serial }
+        let (processors, card, wire, state) = (1, CARD.to_owned(), None, None);
+        Self {
+            kernel,
+            arms,
+            death,
+            restarts,
+            processors,
+            card,
+            words,
+            debian,
+            cable,
+            wire,
+            lifetime: LIFETIME,
+            state,
+            serial,
+        }
     }
 }
 
@@ -85,6 +105,7 @@ impl<'a> Order<'a> {
 pub struct Machine {
     qemu: Child,
     serial: PathBuf,
+    lifetime: Duration,
 }
 
 impl Machine {
@@ -107,20 +128,25 @@ impl Machine {
         qemu.arg("-serial").arg(format!("file:{}", order.serial.display()));
         let said = said(&order.serial);
         fs::write(&said, "").with_context(|| format!("{} not written", said.display()))?;
-        qemu.arg("-serial").arg(format!("file:{}", said.display()));
-        qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", qmp(&order.serial).display()));
+        let (tty, said) = (tty(&order.serial), said.display());
+        let tty = format!("socket,id=tty,path={},{SERVER},logfile={said}", tty.display());
+        qemu.args(["-chardev", &tty, "-serial", "chardev:tty"]);
+        qemu.arg("-qmp").arg(format!("unix:{},{SERVER}", qmp(&order.serial).display()));
+        if let Some(state) = &order.state {
+            qemu.arg("-incoming").arg(format!("exec:cat {}", state.display()));
+        }
         if !order.restarts {
             qemu.arg("-no-reboot");
         }
         qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
         let qemu =
             qemu.spawn().with_context(|| format!("{QEMU} did not start; is it installed?"))?;
-        Ok(Self { qemu, serial: order.serial.clone() })
+        Ok(Self { qemu, serial: order.serial.clone(), lifetime: order.lifetime })
     }
 
     /// Waits until it has ended by itself.
     pub fn wait_for_end(&mut self) -> Result<()> {
-        let status = wait::until_within(LIFETIME, "the machine to end", || {
+        let status = wait::until_within(self.lifetime, "the machine to end", || {
             self.qemu.try_wait().context("QEMU can't be waited for")
         });
         let status = status.with_context(|| self.last_lines())?;
@@ -132,7 +158,7 @@ impl Machine {
 
     /// Waits until its console shows `words` in a whole line for the `times`th time.
     pub fn wait_for(&self, words: &str, times: usize) -> Result<()> {
-        wait::until_within(LIFETIME, &format!("the console to show {words:?}"), || {
+        wait::until_within(self.lifetime, &format!("the console to show {words:?}"), || {
             let console = self.console()?;
             let console = String::from_utf8_lossy(&console);
             let lines = console.split_inclusive('\n').filter(|line| line.ends_with('\n'));
@@ -142,19 +168,50 @@ impl Machine {
 
     /// A non-maskable interrupt that no device of its has asked for.
     pub fn inject_nmi(&self) -> Result<()> {
+        self.qmp("inject-nmi", &json!({})).map(drop)
+    }
+
+    /// Writes to `state` all that it is, while it waits for a word, and ends it there.
+    pub fn save(self, state: &Path) -> Result<()> {
+        self.qmp("migrate", &json!({"uri": format!("exec:cat > {}", state.display())}))?;
+        wait::until("the machine to be saved", || {
+            let saved = self.qmp("query-migrate", &json!({}))?;
+            ensure!(saved["status"] != "failed", "{} not written: {saved}", state.display());
+            Ok((saved["status"] == "completed").then_some(()))
+        })
+    }
+
+    /// A line for who reads the second serial port, once it runs.
+    pub fn tell(&self, line: &str) -> Result<()> {
+        wait::until("the machine to run", || {
+            // At first nobody answers.
+            let status = self.qmp("query-status", &json!({})).unwrap_or_default();
+            Ok((status["status"] == "running").then_some(()))
+        })?;
+        let tty = tty(&self.serial);
+        let mut stream = UnixStream::connect(&tty)
+            .with_context(|| format!("{}: no connection", tty.display()))?;
+        writeln!(stream, "{line}").with_context(|| format!("{} not written", tty.display()))
+    }
+
+    /// What QEMU answers to a command.
+    fn qmp(&self, command: &str, arguments: &Value) -> Result<Value> {
         let qmp = qmp(&self.serial);
         let said = |what| format!("{}: {what}", qmp.display());
         let mut stream = UnixStream::connect(&qmp).with_context(|| said("no connection"))?;
         let mut answers = BufReader::new(stream.try_clone()?).lines();
-        for command in ["qmp_capabilities", "inject-nmi"] {
-            writeln!(stream, "{{\"execute\":\"{command}\"}}")?;
+        let mut answer = json!(null);
+        for (command, arguments) in [("qmp_capabilities", &json!({})), (command, arguments)] {
+            writeln!(stream, "{}", json!({"execute": command, "arguments": arguments}))?;
+            // Greetings and events come in between.
+            while answer["return"].is_null() {
+                let line = answers.next().with_context(|| said("closed"))??;
+                answer = serde_json::from_str(&line).with_context(|| said("no JSON"))?;
+                ensure!(answer["error"].is_null(), "QEMU said {answer}");
+            }
+            answer = answer["return"].take();
         }
-        // A greeting, and an answer to each.
-        for _ in 0..3 {
-            let answer = answers.next().with_context(|| said("closed"))??;
-            ensure!(!answer.contains("\"error\""), "QEMU said {answer}");
-        }
-        Ok(())
+        Ok(answer)
     }
 
     /// The end of its console, for who waited in vain.
@@ -244,6 +301,14 @@ fn said(serial: &Path) -> PathBuf {
 fn qmp(serial: &Path) -> PathBuf {
     serial.with_extension("qmp")
 }
+
+/// Where it takes what its script reads.
+fn tty(serial: &Path) -> PathBuf {
+    serial.with_extension("tty")
+}
+
+/// Of a socket that need not be used.
+const SERVER: &str = "server=on,wait=off";
 
 const QEMU: &str = "qemu-system-x86_64";
 
