@@ -4,6 +4,7 @@ mod captures;
 mod cases;
 mod events;
 mod renamed;
+mod rewritten;
 mod score;
 mod sentences;
 mod wordings;

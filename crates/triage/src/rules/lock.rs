@@ -58,8 +58,8 @@ pub(super) const RULES: &[Rule] = &[
     .blame(Blame::OnlyLocker),
     lock("WARNING: Nested lock was not taken", "WARNING: nested lock was not taken"),
     lock("BUG: Nested lock was not taken", "BUG: nested lock was not taken"),
-    lock("WARNING: lock held at task exit time!", "WARNING: lock held at task exit"),
-    lock("BUG: lock held at task exit time!", "BUG: lock held at task exit"),
+    lock("WARNING: lock held at task exit time!", "WARNING: lock held at task exit time"),
+    lock("BUG: lock held at task exit time!", "BUG: lock held at task exit time"),
     Rule::new(
         "INFO: trying to register non-static key",
         "INFO: trying to register non-static key",

@@ -24,12 +24,12 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("BUG: Bad page map in process %s", "BUG: Bad page map", Kind::BadPage)
         .blame(Blame::Silent),
     Rule::new("BUG: Bad page cache in process %s", "BUG: Bad page cache", Kind::BadPage)
-        .blame(Blame::Innermost),
+        .blame(Blame::Silent),
     Rule::new("BUG: Bad rss-counter state %s", "BUG: Bad rss-counter state", Kind::BadPage)
         .blame(Blame::Nobody),
     Rule::new(
-        "BUG: non-zero pgtables_bytes on freeing mm",
-        "BUG: non-zero pgtables_bytes on freeing mm",
+        "BUG: non-zero %S on freeing mm: %s",
+        "BUG: non-zero {0} on freeing mm: {1}",
         Kind::BadPage,
     )
     .blame(Blame::Nobody),

@@ -59,7 +59,10 @@ fn pieces(raw: &[u8], line: Line<'_>, each: &mut dyn FnMut(Line<'_>)) {
     {
         rest = &rest[at + LOGIN.len()..];
     }
-    let text = if line.time.is_none() { without_date(rest) } else { rest };
+    let mut text = if line.time.is_none() { without_date(rest) } else { rest };
+    if text.len() < rest.len() && text.starts_with(b"[") {
+        text = after_stamp(text, &mut line);
+    }
     each(Line { text, ..line });
 }
 
