@@ -19,6 +19,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
+use measure::death::DeathArgs;
 use measure::drain::DrainArgs;
 use measure::flood::FloodArgs;
 use measure::full::FullArgs;
@@ -62,6 +63,8 @@ enum Measurement {
     Paced(PacedArgs),
     /// From a datagram to its line in `bedside log -f`
     Latency(LatencyArgs),
+    /// From a death's first line until somebody is alerted, and until it is listed
+    Death(DeathArgs),
     /// Resident memory by the number of sources
     Memory(MemoryArgs),
     /// Real sources among millions of made-up ones
@@ -106,6 +109,7 @@ fn run(cli: &Cli) -> Result<()> {
         Measurement::PowerCut => tell(cli.json, &FullArgs::power_cut(10).run(&site)?),
         Measurement::Paced(args) => tell(cli.json, &args.run(&site)?),
         Measurement::Latency(args) => tell(cli.json, &args.run(&site)?),
+        Measurement::Death(args) => tell(cli.json, &args.run(&site)?),
         Measurement::Memory(args) => tell(cli.json, &args.run(&site)?),
         Measurement::Flood(args) => tell(cli.json, &args.run(&site)?),
         Measurement::Store(args) => tell(cli.json, &args.run(&site)?),

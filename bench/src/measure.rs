@@ -1,5 +1,6 @@
 //! What is measured, each way in a file of its own.
 
+pub(crate) mod death;
 pub(crate) mod drain;
 pub(crate) mod figures;
 pub(crate) mod flood;

@@ -15,6 +15,7 @@ use clap::ValueEnum as _;
 use serde::Serialize;
 
 use crate::generate::Format;
+use crate::measure::death::{Death, DeathArgs};
 use crate::measure::drain::{Drain, DrainArgs};
 use crate::measure::flood::{Flood, FloodArgs};
 use crate::measure::full::{Full, FullArgs};
@@ -54,6 +55,8 @@ pub(crate) enum Section {
     Paced,
     /// From a datagram to its line
     Latency,
+    /// From a death to who is told of it
+    Death,
     /// Full speed and a power cut
     Loss,
     /// Resident memory by the number of sources
@@ -73,6 +76,7 @@ pub(crate) struct Report {
     drains: Vec<Drain>,
     paced: Vec<Paced>,
     latency: Vec<Latency>,
+    death: Vec<Death>,
     full: Vec<Full>,
     memory: Vec<Memory>,
     flood: Vec<Flood>,
@@ -106,6 +110,7 @@ impl AllArgs {
             Section::Latency => {
                 report.latency = collect(self.latency().iter().map(|args| args.run(site)))?;
             }
+            Section::Death => report.death = vec![told(self.death().run(site))?],
             Section::Loss => {
                 report.full = collect(self.full().iter().map(|args| args.run(site)))?;
             }
@@ -154,6 +159,10 @@ impl AllArgs {
         let seconds = if self.quick { 1 } else { 5 };
         let args = |rate| LatencyArgs { rate, seconds, sources: 100, seed: 1 };
         vec![args(5_000), args(50_000)]
+    }
+
+    fn death(&self) -> DeathArgs {
+        DeathArgs { rounds: if self.quick { 3 } else { 30 } }
     }
 
     fn full(&self) -> Vec<FullArgs> {
@@ -211,6 +220,7 @@ impl Report {
             drains: Vec::new(),
             paced: Vec::new(),
             latency: Vec::new(),
+            death: Vec::new(),
             full: Vec::new(),
             memory: Vec::new(),
             flood: Vec::new(),
@@ -240,6 +250,7 @@ impl Report {
             Section::Drain => page::tables(&self.drains),
             Section::Paced => page::tables(&self.paced),
             Section::Latency => page::tables(&self.latency),
+            Section::Death => page::tables(&self.death),
             Section::Loss => page::tables(&self.full),
             Section::Memory => page::tables(&self.memory),
             Section::Flood => page::tables(&self.flood),

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::cli::ListArgs;
 use crate::closing::Delivery;
 use crate::fate::{Beside, nexts};
+use crate::incidents::OfBoots;
 use crate::pstore::{Death, Joined};
 use crate::pulse::{self, Found, Pulse};
 use crate::reading::{self, Hosts};
@@ -27,14 +28,16 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     boots.retain(|boot| asked.contain_boot(boot));
     let counts = reader.counts_of(&boots)?;
     let beside = Beside::read(reader.dir())?;
+    let incidents = OfBoots::read(reader.dir())?;
     let counted =
         boots.iter().zip(counts).zip(nexts(boots.iter())).map(|((boot, counts), next)| {
             let (pulse, fate) = (beside.pulse(boot, next), beside.fate(boot, next));
             let deaths = beside.deaths.of(boot).collect();
-            // Closing records are of a format of their own.
+// Closing records are of a format of their own.
             let may_close = counts.formats.contains(&Format::Rfc5424);
             let delivery = may_close.then(|| Delivery::of(&reader, boot)).transpose()?.flatten();
-            Ok(Row { boot, counts, pulse, fate, delivery, deaths })
+            let incidents = incidents.of(boot);
+            Ok(Row { boot, counts, pulse, fate, delivery, deaths, incidents })
         });
     let counted = counted.collect::<Result<Vec<Row<'_>>, Error>>()?;
     reading::tell_damage(&reader)?;
@@ -57,6 +60,8 @@ struct Row<'a> {
     fate: Option<Fate>,
     delivery: Option<Delivery>,
     deaths: Vec<&'a Death>,
+    /// By their short names.
+    incidents: Vec<&'a str>,
 }
 
 fn write(
@@ -78,7 +83,7 @@ fn write_table(boots: &[Row<'_>], now: WallTime, out: &mut dyn Write) -> io::Res
         ["HOST", "BOOT", "RELEASE", "FIRST HEARD", "LAST HEARD", "RECORDS", "MISSING", "END"];
     let mut table = Table::new(headings);
     let zone = TimeZone::system();
-    for Row { boot, counts, fate, delivery, .. } in boots {
+    for Row { boot, counts, fate, delivery, incidents, .. } in boots {
         table.push([
             Escaped(boot.host.as_bytes()).to_string(),
             boot.number.to_string(),
@@ -87,7 +92,7 @@ fn write_table(boots: &[Row<'_>], now: WallTime, out: &mut dyn Write) -> io::Res
             time::local(boot.last_received, &zone, 0),
             counts.records.to_string(),
             render::losses(&counts.losses),
-            end(boot, *fate, *delivery, now),
+            end(boot, *fate, *delivery, now) + &named(incidents),
         ]);
     }
     table.write(Palette::new(render::colours_on_stdout()), out)
@@ -117,6 +122,18 @@ fn end(
     }
 }
 
+/// `; incidents 9da4beb2, 6f84d14b and 3 more`.
+fn named(incidents: &[&str]) -> String {
+    const NAMED: usize = 3;
+    let what = if incidents.len() == 1 { "incident" } else { "incidents" };
+    let first = incidents.iter().take(NAMED).copied().collect::<Vec<&str>>().join(", ");
+    match incidents.len().saturating_sub(NAMED) {
+        _ if incidents.is_empty() => String::new(),
+        0 => format!("; {what} {first}"),
+        more => format!("; {what} {first} and {more} more"),
+    }
+}
+
 #[derive(Serialize)]
 struct BootList<'a> {
     v: u8,
@@ -142,6 +159,7 @@ struct BootObject<'a> {
     fate: Option<&'static str>,
     death: Option<Delivery>,
     pstore: Vec<DeathObject<'a>>,
+    incidents: &'a [&'a str],
 }
 
 /// What was found of its death.
@@ -175,7 +193,7 @@ impl DeathObject<'_> {
 
 impl<'a> BootObject<'a> {
     fn new(row: &'a Row<'a>, pulses: &Found) -> BootObject<'a> {
-        let Row { boot, counts, pulse, fate, delivery, deaths } = row;
+        let Row { boot, counts, pulse, fate, delivery, deaths, incidents } = row;
         let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
         BootObject {
             host: &boot.host,
@@ -194,6 +212,7 @@ impl<'a> BootObject<'a> {
             fate: fate.map(Fate::as_str),
             death: *delivery,
             pstore: deaths.iter().map(|death| DeathObject::new(death)).collect(),
+            incidents,
             formats: counts.formats.iter().map(|format| format.as_str()).collect(),
         }
     }

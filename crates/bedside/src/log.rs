@@ -23,6 +23,7 @@ use self::pieces::{Log, Piece};
 use crate::cli::{LogArgs, Output};
 use crate::closing::Delivery;
 use crate::fate::Beside;
+use crate::incidents::OfRecords;
 use crate::reading::{self, Hosts};
 use crate::render::{self, BootEvent, BootMark, Look, Palette, Render, Shown};
 use crate::{Exit, exit, time};
@@ -100,7 +101,11 @@ fn show(
     if args.follow {
         return follow::run(args, hosts, log, look, out);
     }
-    let mut printer = Printer::new(args.output, look, log.reader, beside);
+    // Where nothing would show them, they are not looked for.
+    let shows = look.palette != Palette::plain()
+        || matches!(args.output, Output::Full | Output::Json);
+    let incidents = if shows { OfRecords::open(log.reader.dir())? } else { OfRecords::default() };
+    let mut printer = Printer { incidents, ..Printer::new(args.output, look, log.reader, beside) };
     let mut print = |piece: &Piece<'_>| printer.print(piece, out).context(exit::WRITING);
     match (args.lines, args.reverse) {
         (None, false) => log.oldest_first().try_for_each(|piece| print(&piece?))?,
@@ -118,6 +123,7 @@ struct Printer<'a> {
     render: Box<dyn Render>,
     reader: &'a Reader,
     beside: &'a Beside,
+    incidents: OfRecords,
     counts_boots: bool,
     now: WallTime,
     records: u64,
@@ -129,6 +135,7 @@ impl<'a> Printer<'a> {
             render: render::renderer(output, look),
             reader,
             beside,
+            incidents: OfRecords::default(),
             counts_boots: output == Output::Json,
             now: time::now(),
             records: 0,
@@ -139,7 +146,10 @@ impl<'a> Printer<'a> {
         match piece {
             Piece::Item(Item::Record(record)) => {
                 self.records += 1;
-                self.render.show(Shown::Record(record), out)
+                match self.incidents.of(record) {
+                    Some(id) => self.render.show(Shown::OfIncident(record, id), out),
+                    None => self.render.show(Shown::Record(record), out),
+                }
             }
             Piece::Pstore(record) => {
                 self.records += 1;

@@ -41,6 +41,8 @@ pub(crate) use self::words::losses;
 pub enum Shown<'a> {
     /// A record.
     Record(&'a OwnedRecord),
+    /// A record that an incident was cut from, and what that is called.
+    OfIncident(&'a OwnedRecord, &'a str),
     /// A line that nobody heard when it was said: it was found in pstore.
     Pstore(&'a OwnedRecord),
     /// Something is missing.

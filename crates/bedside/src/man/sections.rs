@@ -102,6 +102,8 @@ const TEXT: &[&str] = &[
      hole in the kernel's record numbers, which also the console log level makes. \"lost here\": \
      the receive buffer was full; any machine may be concerned. \"not kept\": one of the doctor's \
      own limits. Gaps without a record between them are summed up.",
+    "On a terminal the times of a line that an incident was cut from are red; -o full names the \
+     incident. With -f nothing is marked.",
     "A boot that fell silent gave no last word: it may have crashed, lost its network, or been \
      rebooted by a kernel that sends none. Records of the basic format carry no level, so -p \
      never leaves them out.",
@@ -148,6 +150,11 @@ const RECORD: &[(&str, &str)] = &[
          wire. Values are strings; of a repeated key an array of strings.",
     ),
     ("incomplete", "True if some of it never came."),
+    (
+        "incident",
+        "Of a line that an incident was cut from: what `bedside incident` takes. Only there, and \
+         not with -f.",
+    ),
 ];
 
 const GAP: &[(&str, &str)] = &[
@@ -354,4 +361,5 @@ const BOOTS_KEYS: &[(&str, &str)] = &[
          were `unheard`, how many are `missing`, and `joined`: \"lines\" if some of them were heard \
          of this boot, \"order\" if it is only the one before that in which they were found.",
     ),
+    ("incidents", "An array of what went wrong in it, as `bedside incident` takes it."),
 ];

@@ -24,6 +24,10 @@ impl Render for Json {
     fn show(&mut self, shown: Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
         match shown {
             Shown::Record(record) => write_line(&RecordObject::new("record", record), out),
+            Shown::OfIncident(record, id) => {
+                let incident = Some(id);
+                write_line(&RecordObject { incident, ..RecordObject::new("record", record) }, out)
+            }
             Shown::Pstore(record) => write_line(&RecordObject::new("pstore", record), out),
             Shown::Gap(gap) => write_line(&GapObject::new(gap), out),
             Shown::Boot(mark) => write_line(&BootObject::new(mark), out),
@@ -72,6 +76,9 @@ struct RecordObject<'a> {
     text_b64: Option<String>,
     fields: Fields<'a>,
     incomplete: bool,
+    /// What it is part of, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident: Option<&'a str>,
 }
 
 impl RecordObject<'_> {
@@ -99,6 +106,7 @@ impl RecordObject<'_> {
             text,
             fields: Fields(&record.fields),
             incomplete: record.incomplete,
+            incident: None,
         }
     }
 }

@@ -10,7 +10,8 @@ pub(super) struct Raw;
 
 impl Render for Raw {
     fn show(&mut self, shown: Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
-        if let Shown::Record(record) | Shown::Pstore(record) = shown {
+        if let Shown::Record(record) | Shown::OfIncident(record, _) | Shown::Pstore(record) = shown
+        {
             out.write_all(&record.text)?;
             out.write_all(b"\n")?;
         }

@@ -36,6 +36,14 @@ struct Missing {
     places: u64,
 }
 
+/// Where a record comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin<'a> {
+    /// It was heard; perhaps it is part of an incident, which is called so.
+    Heard(Option<&'a str>),
+    Pstore,
+}
+
 impl Text {
     /// A line for each record.
     pub(super) fn short(look: Look) -> Text {
@@ -124,7 +132,7 @@ impl Text {
     fn record(
         &mut self,
         record: &OwnedRecord,
-        from_pstore: bool,
+        origin: Origin<'_>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         if let Some(heading) = self.heading.take() {
@@ -132,9 +140,9 @@ impl Text {
         }
         self.settle(out)?;
         if self.full {
-            full::write(&self.look, record, from_pstore, out)
+            full::write(&self.look, record, origin, out)
         } else {
-            short(&self.look, record, from_pstore, out)
+            short(&self.look, record, origin, out)
         }
     }
 }
@@ -142,8 +150,9 @@ impl Text {
 impl Render for Text {
     fn show(&mut self, shown: Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
         match shown {
-            Shown::Record(record) => self.record(record, false, out),
-            Shown::Pstore(record) => self.record(record, true, out),
+            Shown::Record(record) => self.record(record, Origin::Heard(None), out),
+            Shown::OfIncident(record, id) => self.record(record, Origin::Heard(Some(id)), out),
+            Shown::Pstore(record) => self.record(record, Origin::Pstore, out),
             Shown::Gap(gap) => {
                 self.gap(gap);
                 Ok(())
@@ -172,7 +181,7 @@ impl Render for Text {
 fn short(
     look: &Look,
     record: &OwnedRecord,
-    from_pstore: bool,
+    origin: Origin<'_>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let (aside, host_style) = (look.palette.aside(), host_style(look, &record.host));
@@ -180,8 +189,12 @@ fn short(
     let width = look.host_width;
     let host = format!("{:width$}", Escaped(record.host.as_bytes()));
     let stamp = stamp(record);
-    write!(out, "{aside}{received}{aside:#} {host_style}{host}{host_style:#} ")?;
-    write!(out, "{aside}{stamp}{aside:#}")?;
+    let times = match origin {
+        Origin::Heard(Some(_)) => look.palette.bad(),
+        _ => aside,
+    };
+    write!(out, "{times}{received}{times:#} {host_style}{host}{host_style:#} ")?;
+    write!(out, "{times}{stamp}{times:#}")?;
     let indent = received.len() + 1 + host.chars().count() + 1 + stamp.chars().count();
     let level = look.palette.level(record.prefix.map(|prefix| (prefix & 7) as u8));
     write!(out, "{level}")?;
@@ -190,7 +203,7 @@ fn short(
     if record.incomplete {
         write!(out, " {aside}[incomplete]{aside:#}")?;
     }
-    if from_pstore {
+    if origin == Origin::Pstore {
         write!(out, " {aside}[pstore]{aside:#}")?;
     }
     writeln!(out)

@@ -56,6 +56,25 @@ impl Book {
         run().map_err(self.failed("read it"))
     }
 
+    /// Each boot that has incidents, and which: of all machines.
+    pub(crate) fn boots(&self) -> Result<Vec<(String, u32, Fingerprint)>, Error> {
+        let run = || {
+            let sql = "SELECT DISTINCT host, boot, fingerprint FROM cases WHERE boot > 0";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let boots = statement.query_map([], |row| {
+                let fingerprint = Fingerprint(row.get::<_, i64>(2)?.cast_unsigned());
+                Ok((row.get(0)?, row.get(1)?, fingerprint))
+            })?;
+            boots.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        run().map_err(self.failed("read it"))
+    }
+
+    /// The cases of a boot.
+    pub(crate) fn of_boot(&self, host: &str, boot: u32) -> Result<Vec<Row>, Error> {
+        self.select("host = ? AND boot = ? ORDER BY first, id", rusqlite::params![host, boot])
+    }
+
     pub(super) fn select(
         &self,
         condition: &'static str,

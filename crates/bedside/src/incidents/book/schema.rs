@@ -37,6 +37,7 @@ CREATE TRIGGER IF NOT EXISTS without_its_case AFTER DELETE ON cases
     BEGIN DELETE FROM texts WHERE id = old.id; END;
 CREATE INDEX IF NOT EXISTS of_fingerprint ON cases (fingerprint, first);
 CREATE INDEX IF NOT EXISTS of_boot ON cases (root, said);
+CREATE INDEX IF NOT EXISTS of_host ON cases (host, boot, fingerprint);
 CREATE INDEX IF NOT EXISTS of_run ON cases (run);
 CREATE INDEX IF NOT EXISTS deaths ON cases (host, last) WHERE death;
 CREATE INDEX IF NOT EXISTS unweighed ON cases (id) WHERE NOT weighed;

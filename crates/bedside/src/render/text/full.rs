@@ -6,6 +6,7 @@ use bedside_store::read::OwnedRecord;
 
 use super::super::Look;
 use super::super::escape::{self, Escaped};
+use super::Origin;
 use crate::cli::LEVELS;
 use crate::time;
 
@@ -13,13 +14,13 @@ use crate::time;
 pub(super) fn write(
     look: &Look,
     record: &OwnedRecord,
-    from_pstore: bool,
+    origin: Origin<'_>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let style = super::host_style(look, &record.host);
     let host = Escaped(record.host.as_bytes());
     writeln!(out, "{} {style}{host}{style:#}", time::local(record.received, &look.zone, 6))?;
-    write_header(look, record, from_pstore, out)?;
+    write_header(look, record, origin, out)?;
     let level = look.palette.level(record.prefix.map(|prefix| (prefix & 7) as u8));
     field(look, out, b"text", format_args!("{level}"))?;
     escape::write_lines(out, &record.text, INDENT)?;
@@ -33,16 +34,21 @@ pub(super) fn write(
 fn write_header(
     look: &Look,
     record: &OwnedRecord,
-    from_pstore: bool,
+    origin: Origin<'_>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut line =
         |key: &str, value: String| field(look, out, key.as_bytes(), format_args!("{value}\n"));
     line("boot", record.boot.to_string())?;
     line("source", format!("{} to port {}", record.source, record.port))?;
-    let format =
-        if from_pstore { "pstore, found after the next start" } else { record.format.as_str() };
+    let format = match origin {
+        Origin::Pstore => "pstore, found after the next start",
+        Origin::Heard(_) => record.format.as_str(),
+    };
     line("format", format.to_owned())?;
+    if let Origin::Heard(Some(incident)) = origin {
+        line("incident", incident.to_owned())?;
+    }
     if let Some(seq) = record.seq {
         line("seq", seq.to_string())?;
     }
