@@ -11,3 +11,4 @@ pub(crate) mod memory;
 pub(crate) mod paced;
 pub(crate) mod patient;
 pub(crate) mod store;
+mod storm;

@@ -162,7 +162,11 @@ impl AllArgs {
     }
 
     fn death(&self) -> DeathArgs {
-        DeathArgs { rounds: if self.quick { 3 } else { 30 } }
+        if self.quick {
+            DeathArgs { rounds: 3, storm: 200 }
+        } else {
+            DeathArgs { rounds: 30, storm: 5_000 }
+        }
     }
 
     fn full(&self) -> Vec<FullArgs> {

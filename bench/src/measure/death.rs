@@ -19,6 +19,7 @@ use nix::unistd::mkfifo;
 use serde::Serialize;
 
 use super::figures::{Table, part};
+use super::storm::{Storm, storm};
 use crate::receivers::Doctor;
 use crate::site::{self, Site};
 
@@ -28,6 +29,9 @@ pub(crate) struct DeathArgs {
     /// How many machines die for each of the two figures, one after the other
     #[arg(long, default_value_t = 30)]
     pub(crate) rounds: u16,
+    /// How many machines die at once
+    #[arg(long, default_value_t = 5_000)]
+    pub(crate) storm: u16,
 }
 
 /// What came out.
@@ -39,6 +43,7 @@ pub(crate) struct Death {
     pub(crate) told: Spread,
     /// Until a listing that was asked for again and again has it.
     pub(crate) listed: Spread,
+    pub(crate) storm: Storm,
 }
 
 /// Milliseconds.
@@ -79,8 +84,12 @@ impl DeathArgs {
             listed.push(ward.until_listed(machine(2 * round + 1))?);
         }
         receiver.terminate()?;
-        let datagrams = ward.death.len();
-        Ok(Death { datagrams, told: Spread::of(&told), listed: Spread::of(&listed) })
+        Ok(Death {
+            datagrams: ward.death.len(),
+            told: Spread::of(&told),
+            listed: Spread::of(&listed),
+            storm: storm(site, self.storm, &ward.death)?,
+        })
     }
 }
 
@@ -174,7 +183,7 @@ fn milliseconds(from: Instant, to: Instant) -> f64 {
 
 impl fmt::Display for Death {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { datagrams, told, listed } = self;
+        let Self { datagrams, told, listed, storm } = self;
         writeln!(out, "From a death's first line, of {datagrams} datagrams sent at once\n")?;
         let mut table = Table::new("until | deaths | p50 | p90 | most");
         for (until, spread) in
@@ -183,7 +192,7 @@ impl fmt::Display for Death {
             let Spread { count, p50, p90, most } = spread;
             table.row(&format!("{until} | {count} | {p50:.0} ms | {p90:.0} ms | {most:.0} ms"));
         }
-        write!(out, "{table}")
+        write!(out, "{table}\n{storm}")
     }
 }
 
