@@ -140,7 +140,8 @@ impl Spread {
 fn rule(fifo: &Path) -> String {
     format!(
         "[[alert]]\nname = \"page\"\nseverity = \"critical\"\nevery = \"0s\"\nstorm = 1000000\n\
-         command = [\"/bin/sh\", \"-c\", \"exec cat > $0\", {fifo:?}]\n"
+         command = [\"/bin/sh\", \"-c\", \"exec cat > $0\", \"{}\"]\n",
+        fifo.display()
     )
 }
 

@@ -91,7 +91,8 @@ impl fmt::Display for Storm {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { machines, datagrams, sent_seconds, listed_seconds, case_us, resident } = self;
         writeln!(out, "A storm: {} machines die at once, of the same\n", thousands(*machines))?;
-        let mut table = Table::new("datagrams | sent in | all listed after | CPU a case | resident");
+        let mut table =
+            Table::new("datagrams | sent in | all listed after | CPU a case | resident");
         let (datagrams, resident) = (thousands(*datagrams), *resident as f64 / 1e6);
         table.row(&format!(
             "{datagrams} | {sent_seconds:.1} s | {listed_seconds:.1} s | {case_us:.0} µs | \

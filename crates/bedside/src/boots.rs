@@ -33,7 +33,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
         boots.iter().zip(counts).zip(nexts(boots.iter())).map(|((boot, counts), next)| {
             let (pulse, fate) = (beside.pulse(boot, next), beside.fate(boot, next));
             let deaths = beside.deaths.of(boot).collect();
-// Closing records are of a format of their own.
+            // Closing records are of a format of their own.
             let may_close = counts.formats.contains(&Format::Rfc5424);
             let delivery = may_close.then(|| Delivery::of(&reader, boot)).transpose()?.flatten();
             let incidents = incidents.of(boot);

@@ -168,3 +168,49 @@ fn what_is_said_of_an_incident_is_told_and_listed() -> Result<()> {
     }
     Ok(())
 }
+
+/// The boot that had it, and the lines that it was cut from, say so.
+#[test]
+fn boots_and_lines_are_marked_with_their_incident() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let bedside = Bedside::new(PROGRAM, dir.path().join("store"));
+    for name in ["6.1.0/ext_null", "6.1.0/ext_reboot_clean"] {
+        let file = dir.path().join("capture.jsonl");
+        std::fs::write(&file, capture::fixture(name, "jsonl")?)?;
+        bedside.run("replay", &[file.to_str().context("a path in UTF-8")?])?;
+    }
+    let list: Value = serde_json::from_slice(&bedside.run("incidents", &["--json"])?.stdout)?;
+    let id = list["incidents"][0]["id"].as_str().context("an id")?;
+    let story: Value = serde_json::from_slice(&bedside.run("incident", &[id, "--json"])?.stdout)?;
+    let lines = story["lines"].as_array().context("lines")?;
+
+    let boots: Value = serde_json::from_slice(&bedside.run("boots", &["--json"])?.stdout)?;
+    let boots: Vec<&Value> =
+        boots["boots"].as_array().context("boots")?.iter().map(|boot| &boot["incidents"]).collect();
+    ensure!(boots.contains(&&serde_json::json!([id])), "{boots:?}");
+    ensure!(boots.contains(&&serde_json::json!([])), "{boots:?}");
+    let table = String::from_utf8(bedside.run("boots", &[])?.stdout)?;
+    ensure!(table.matches(&format!("; incident {id}\n")).count() == 1, "{table}");
+
+    let log = String::from_utf8(bedside.run("log", &["-o", "json"])?.stdout)?;
+    let marked: Vec<Value> = log
+        .lines()
+        .filter(|line| line.contains("\"incident\""))
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    let texts: Vec<&Value> = marked.iter().map(|record| &record["text"]).collect();
+    ensure!(marked.iter().all(|record| record["incident"] == id), "{marked:?}");
+    ensure!(texts == lines.iter().collect::<Vec<_>>(), "{texts:?} {lines:?}");
+    let full = String::from_utf8(bedside.run("log", &["-o", "full"])?.stdout)?;
+    let named = full.lines().filter(|line| line.contains("incident") && line.contains(id)).count();
+    ensure!(named == lines.len(), "{named}");
+    let coloured = |value: &str| -> Result<usize> {
+        let mut log = bedside.command();
+        log.args(["log", "--data"]).arg(bedside.data()).env("CLICOLOR_FORCE", value);
+        let shown = String::from_utf8(log.output()?.stdout)?;
+        Ok(shown.lines().filter(|line| line.starts_with("\u{1b}[1m\u{1b}[31m2")).count())
+    };
+    ensure!(coloured("1")? == lines.len(), "{}", coloured("1")?);
+    ensure!(coloured("0")? == 0, "colours where none are wanted");
+    Ok(())
+}
