@@ -204,13 +204,13 @@ fn boots_and_lines_are_marked_with_their_incident() -> Result<()> {
     let full = String::from_utf8(bedside.run("log", &["-o", "full"])?.stdout)?;
     let named = full.lines().filter(|line| line.contains("incident") && line.contains(id)).count();
     ensure!(named == lines.len(), "{named}");
-    let coloured = |value: &str| -> Result<usize> {
+    let coloured = |wish: &str| -> Result<usize> {
         let mut log = bedside.command();
-        log.args(["log", "--data"]).arg(bedside.data()).env("CLICOLOR_FORCE", value);
+        log.args(["log", "--data"]).arg(bedside.data()).env(wish, "1");
         let shown = String::from_utf8(log.output()?.stdout)?;
         Ok(shown.lines().filter(|line| line.starts_with("\u{1b}[1m\u{1b}[31m2")).count())
     };
-    ensure!(coloured("1")? == lines.len(), "{}", coloured("1")?);
-    ensure!(coloured("0")? == 0, "colours where none are wanted");
+    ensure!(coloured("CLICOLOR_FORCE")? == lines.len(), "{}", coloured("CLICOLOR_FORCE")?);
+    ensure!(coloured("NO_COLOR")? == 0, "colours where none are wanted");
     Ok(())
 }
