@@ -73,6 +73,7 @@ pub(crate) fn named(function: &str) -> Named {
         return Named { name: function.to_owned(), others: Vec::new() };
     };
     let mut others = vec![function.to_owned()];
+    others.retain(|other| *other != general);
     if function.starts_with("__se_sys_") || function.starts_with("__do_sys_") {
         others.push(format!("sys_{general}"));
     }
@@ -104,5 +105,6 @@ mod tests {
         let mangled = "_RNvMs3_NtCshgDM7dBCdno_11rust_binder7processNtB5_7Process10update_ref";
         assert_eq!(named(mangled).name, "<rust_binder::process::Process>::update_ref");
         assert_eq!(named("synchronize_srcu").name, "synchronize_rcu");
+        assert_eq!(named("smp_call_function").others, [""; 0], "its own name is no other");
     }
 }
