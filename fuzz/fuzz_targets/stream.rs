@@ -110,7 +110,7 @@ impl<'a> Iterator for Steps<'a> {
         let source = SocketAddr::from(([10, 0, 0, sender / 2], 6665 + u16::from(sender % 2)));
         let pause_us = [0, 1, 1000, 100_000, 499_999, 500_000, 3_000_000, 60_000_000];
         let pause_us = pause_us.get(usize::from(kind >> 3 & 7)).copied().unwrap_or(0);
-        let key = StreamKey { source, port: 6666 };
+        let key = StreamKey::new(source, 6666);
         Some(Step { pause_us, key, restart: kind & 0x40 != 0, payload })
     }
 }

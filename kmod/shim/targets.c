@@ -143,8 +143,9 @@ MODULE_PARM_DESC(live,
 	"send lines as they are printed: on (default), off (deaths only), auto (on without netconsole)");
 
 /*
- * Not at load: what is given there stands in files and command lines that everybody may read. The
- * log so far goes out once more, signed, so that the doctor knows whose words are to come.
+ * Not at load: what is given there stands in files and command lines that everybody may read. It
+ * is no error, or the kernel would print the key with it (parse_args() in kernel/params.c). The log
+ * so far goes out once more, signed, so that the doctor knows whose words are to come.
  */
 static int set_key(const char *text, const struct kernel_param *param)
 {
@@ -154,8 +155,8 @@ static int set_key(const char *text, const struct kernel_param *param)
 	if (has_ended)
 		return -ENODEV;
 	if (!runs) {
-		pr_err("no key at load: write it to /sys/module/%s/parameters/key\n", KBUILD_MODNAME);
-		return -EPERM;
+		pr_err("the key is not taken at load: write it to /sys/module/%s/parameters/key\n", KBUILD_MODNAME);
+		return 0;
 	}
 	err = bn_set_key(text, strlen(text), &fresh);
 	speak_all(fresh);

@@ -9,7 +9,7 @@ use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd as _;
 
-use bedside_stream::{Monotonic, StreamKey};
+use bedside_stream::{Core, Monotonic, StreamKey, WallTime};
 use bedside_udp::Socket;
 use netconsole_wire::question::{About, Answer, Heard, Nonce, QUESTION_LENGTH, Question, Reply};
 use netconsole_wire::{Datagram, Format, parse};
@@ -218,12 +218,22 @@ const WAITING: usize = 1024;
 /// How long a line is waited for, and its having been heard is remembered.
 const PATIENCE_US: u64 = 30_000_000;
 
+/// When that port of the asker's was heard last.
+pub(crate) fn last(core: &Core, from: &StreamKey, port: u16, now: WallTime) -> Reply {
+    let source = SocketAddr::new(from.source.ip(), port);
+    let heard = core.last_heard(&StreamKey { source, ..*from });
+    heard.map_or(Reply::Never, |(key, heard)| Reply::Last {
+        source_port: key.source.port(),
+        seconds: now.0.saturating_sub(heard.0) / 1_000_000,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn key(source: &str) -> StreamKey {
-        StreamKey { source: source.parse().unwrap(), port: 6666 }
+        StreamKey::new(source.parse().unwrap(), 6666)
     }
 
     fn question(nonce: u8) -> [u8; QUESTION_LENGTH] {

@@ -92,10 +92,15 @@ fn write_table(boots: &[Row<'_>], now: WallTime, out: &mut dyn Write) -> io::Res
             time::local(boot.last_received, &zone, 0),
             counts.records.to_string(),
             render::losses(&counts.losses),
-            end(boot, *fate, *delivery, now) + &named(incidents),
+            end(boot, *fate, *delivery, now) + &proven(boot) + &named(incidents),
         ]);
     }
     table.write(Palette::new(render::colours_on_stdout()), out)
+}
+
+/// `; signed`, or why its end is unproven.
+fn proven(boot: &BootSummary) -> String {
+    boot.proof().map(|proof| format!("; {proof}")).unwrap_or_default()
 }
 
 /// How it ended, claiming no more than was heard.
@@ -148,6 +153,9 @@ struct BootObject<'a> {
     release: Option<String>,
     end: Option<&'static str>,
     provisional: bool,
+    voice: &'static str,
+    signs: bool,
+    signed_records: u64,
     first_received: Stamp,
     last_received: Stamp,
     records: u64,
@@ -202,6 +210,9 @@ impl<'a> BootObject<'a> {
             release: boot.release.as_ref().map(text),
             end: boot.end.map(End::as_str),
             provisional: boot.provisional,
+            voice: boot.voice.as_str(),
+            signs: boot.signs,
+            signed_records: boot.signed_records,
             first_received: Stamp(boot.first_received),
             last_received: Stamp(boot.last_received),
             records: counts.records,

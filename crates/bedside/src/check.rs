@@ -60,7 +60,10 @@ fn key(config: &Config) -> Option<Verdict> {
             let count = keys.count();
             Verdict::ok(
                 "key",
-                format!("what agents say counts if it is sealed with one of {count}"),
+                format!(
+                    "what agents say counts if it is sealed with one of {count}; what kernels say is \
+                     marked by their tags"
+                ),
             )
         }
         Err(error) => {

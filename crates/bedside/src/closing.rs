@@ -4,7 +4,7 @@
 use std::fmt;
 
 use bedside_store::read::{BootSummary, Error, Item, OwnedRecord, Reader, Window};
-use bedside_stream::WallTime;
+use bedside_stream::{Voice, WallTime};
 use netconsole_wire::Format;
 use netconsole_wire::closing::{Closing, MESSAGE_ID, PROGRAM, Reason};
 use serde::{Serialize, Serializer};
@@ -66,7 +66,7 @@ impl Delivery {
         boot: &BootSummary,
         until: Option<WallTime>,
     ) -> Result<Option<Delivery>, Error> {
-        let mut tail = Tail::default();
+        let mut tail = Tail { signed: boot.voice == Voice::Signed, ..Tail::default() };
         for item in reader.items_rev(boot, Window { since: None, until })? {
             if let Item::Record(record) = item?
                 && !tail.take(&record)
@@ -95,22 +95,28 @@ struct Tail {
     /// Of the records taken, newest first.
     numbers: Vec<u64>,
     taken: usize,
+    looked_at: usize,
+    /// Only what was signed tells what the death was made of, or how far behind it something came.
+    signed: bool,
 }
 
 impl Tail {
     /// Whether an earlier record may tell more.
     fn take(&mut self, record: &OwnedRecord) -> bool {
-        self.taken += 1;
-        if let Some(closing) = closing(record)
+        self.looked_at += 1;
+        let counts = !self.signed || record.voice == Voice::Signed;
+        self.taken += usize::from(counts);
+        if counts
+            && let Some(closing) = closing(record)
             && self.closing.is_none_or(|known| known.last < closing.last)
         {
             self.closing = Some(closing);
         }
         self.numbers.extend(record.seq);
         match self.closing {
-            None => self.taken < LATE,
+            None => self.taken < LATE && self.looked_at < LONGEST,
             Some(closing) => {
-                self.taken < LONGEST && record.seq.is_none_or(|seq| seq > closing.first.0)
+                self.looked_at < LONGEST && record.seq.is_none_or(|seq| seq > closing.first.0)
             }
         }
     }
@@ -160,6 +166,7 @@ mod tests {
             run: RunId(1),
             source: SocketAddr::from((Ipv4Addr::LOCALHOST, 6665)),
             port: 6666,
+            voice: Voice::Plain,
             received: WallTime(0),
             format: if seq.is_some() { Format::Extended } else { Format::Rfc5424 },
             incomplete: false,

@@ -51,8 +51,14 @@ pub(crate) fn nexts<'a>(
     boots: impl DoubleEndedIterator<Item = &'a BootSummary>,
 ) -> Vec<Option<WallTime>> {
     let mut of_host: HashMap<&str, WallTime> = HashMap::new();
-    let mut nexts: Vec<_> =
-        boots.rev().map(|boot| of_host.insert(&boot.host, boot.first_received)).collect();
+    let next = |boot: &'a BootSummary| {
+        let next = of_host.get(&*boot.host).copied();
+        if boot.voice.is_genuine() {
+            of_host.insert(&boot.host, boot.first_received);
+        }
+        next
+    };
+    let mut nexts: Vec<_> = boots.rev().map(next).collect();
     nexts.reverse();
     nexts
 }

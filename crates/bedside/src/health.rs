@@ -16,6 +16,7 @@ use bedside_store::{Counters, Health, Trouble, Writer};
 use serde::{Deserialize, Serialize};
 
 use crate::check::Verdict;
+use crate::keys;
 use crate::pulse;
 use crate::scribe::{self, Scribe};
 
@@ -40,6 +41,9 @@ struct Told {
     /// What pretended to be an agent's and was sealed with none of the keys.
     #[serde(default)]
     unsealed: u64,
+    /// Datagrams with a tag that no key makes, and with the tag of another source or boot.
+    #[serde(default)]
+    tags: (u64, u64),
 }
 
 /// The doctor's end of the file.
@@ -62,11 +66,12 @@ impl HealthFile {
         writer: &Writer,
         strangers: u64,
         pulses: pulse::Counters,
-        unsealed: u64,
+        keys: keys::Counters,
     ) {
         let heartbeats = (pulses.made_room, pulses.no_room);
         let told = Told::of(&writer.health(), writer.counters());
-        drop(self.0.tell(Told { strangers, heartbeats, unsealed, ..told }));
+        let (unsealed, tags) = (keys.refused, (keys.forged, keys.copied));
+        drop(self.0.tell(Told { strangers, heartbeats, unsealed, tags, ..told }));
     }
 }
 
@@ -114,6 +119,7 @@ impl Told {
             strangers: 0,
             heartbeats: (0, 0),
             unsealed: 0,
+            tags: (0, 0),
         }
     }
 
@@ -152,6 +158,14 @@ impl Told {
                 self.unsealed
             );
             verdicts.push(Verdict::problem("key", said, KEY_CURE));
+        }
+        if self.tags != (0, 0) {
+            let (forged, copied) = self.tags;
+            let said = format!(
+                "{forged} datagrams have a tag that no key of ours makes, and {copied} that of \
+                 another source or an earlier boot: kept apart, and proof of nothing"
+            );
+            verdicts.push(Verdict::problem("tags", said, TAGS_CURE));
         }
         verdicts
     }
@@ -204,6 +218,8 @@ const STRANGERS_CURE: &str = "if they are made up, `allow` in the configuration,
 const HEARTBEATS_CURE: &str = "more `heartbeats` under [limits], if that many boots are no flood";
 const KEY_CURE: &str = "on each machine /etc/bedside/patient.key, with a key of `key_file`; one that \
     has it and is refused still is not what it says it is";
+const TAGS_CURE: &str = "`bedside boots` shows from where; give that machine a key of `key_file`, or keep it out (`allow`, \
+    a firewall): what is forged is kept, and takes room";
 const LOST_CURE: &str =
     "`bedside log` shows where; a faster disk, or more `queue` under [store], prevents it";
 
@@ -226,6 +242,8 @@ mod tests {
         assert!(full.verdicts()[1].evidence.starts_with("4 boots"), "{full:?}");
         let forged = Told { unsealed: 3, ..Told::default() };
         assert!(forged.verdicts()[1].evidence.starts_with("3 heartbeats"), "{forged:?}");
+        let tags = Told { tags: (5, 1), ..Told::default() };
+        assert!(tags.verdicts()[1].evidence.starts_with("5 datagrams"), "{tags:?}");
     }
 
     #[test]

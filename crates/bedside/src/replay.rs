@@ -41,7 +41,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
 /// The capture's clock drives: what waits for its rest waits in the capture's time.
 fn hear(doctor: &mut Doctor, captured: &Captured) {
     let now = Monotonic(captured.received_us);
-    let key = StreamKey { source: captured.source, port: captured.port };
+    let key = StreamKey::new(captured.source, captured.port);
     doctor.pass(now);
     doctor.hear(now, key, WallTime(captured.received_us), &captured.payload);
 }

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bedside_stream::{Cause, Core, Monotonic, StreamKey, WallTime};
+use bedside_stream::{Cause, Monotonic, StreamKey, WallTime};
 use bedside_udp::{Heard, Receiver, ReceiverOptions, Socket, Waker};
-use netconsole_wire::question::{About, Question, Reply};
+use netconsole_wire::question::{About, Question};
 use nix::libc::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::Exit;
-use crate::answers::Answers;
+use crate::answers::{self, Answers};
 use crate::attention::Attention;
 use crate::cli::ServeArgs;
 use crate::config::{Config, Listen, Live, Network};
@@ -58,7 +58,7 @@ pub(crate) fn serve(
 ) -> anyhow::Result<()> {
     let data = config.data()?;
     // While it may still read elsewhere.
-    let keys = Keys::read(config.key_file.as_deref())?;
+    let mut keys = Keys::read(config.key_file.as_deref())?;
     let listening = listen::open(&config)?;
     let courier = Attention::courier(&config)?;
     // It knows the time zone, which lies in a file elsewhere.
@@ -82,6 +82,7 @@ pub(crate) fn serve(
     let began = Instant::now();
     let answers = Answers::new(config.answer);
     let attention = Attention::begin(&data, &config, courier)?;
+    keys.remember(&data, config.limits.nonces);
     let dumps = Dumps::open(&data, config.store.pstore.0);
     let pulses = Pulses::open(&data, config.limits.heartbeats, time::now());
     let mut ward = Ward {
@@ -103,8 +104,7 @@ pub(crate) fn serve(
     let ended = ward.hear(&mut receiver, orders, again);
     told(notify::tell(State::Stopping));
     ward.sum_up();
-    ward.pulses.keep(time::now());
-    ward.dumps.keep(time::now());
+    ward.keep();
     ward.doctor.close()?;
     attention.end();
     if let Some(screen) = screen {
@@ -215,11 +215,10 @@ impl Ward {
     fn keep_house(&mut self) -> anyhow::Result<()> {
         if let Some(health) = &self.health {
             let strangers = self.doctor.core().counters().strangers;
-            let (pulses, unsealed) = (self.pulses.counters(), self.keys.refused());
-            health.tell(self.doctor.writer(), strangers, pulses, unsealed);
+            let (pulses, keys) = (self.pulses.counters(), self.keys.counters());
+            health.tell(self.doctor.writer(), strangers, pulses, keys);
         }
-        self.pulses.keep(time::now());
-        self.dumps.keep(time::now());
+        self.keep();
         let core = self.doctor.core();
         let (streams, records) = (core.streams(), core.counters().records);
         let health = self.doctor.writer().health();
@@ -231,9 +230,16 @@ impl Ward {
         Ok(())
     }
 
+    /// Writes down what is kept beside the lines.
+    fn keep(&mut self) {
+        self.pulses.keep(time::now());
+        self.dumps.keep(time::now());
+        self.keys.keep();
+    }
+
     /// What was counted, for whoever reads the log of a doctor that ends.
     fn sum_up(&self) {
-        let core = self.doctor.core().counters();
+        let (core, keys) = (self.doctor.core().counters(), self.keys.counters());
         tracing::info!(
             datagrams = core.datagrams,
             records = core.records,
@@ -249,7 +255,10 @@ impl Ward {
             unproven_for_want_of_room = core.unproven_for_want_of_room,
             refused = self.allow.refused(),
             answers_withheld = self.answers.withheld(),
-            unsealed = self.keys.refused(),
+            unsealed = keys.refused,
+            forged = keys.forged,
+            copied = keys.copied,
+            nonces_made_room = keys.nonces_made_room,
             pstore_without_room = self.dumps.without_room(),
             heartbeats_made_room = self.pulses.counters().made_room,
             heartbeats_without_room = self.pulses.counters().no_room,
@@ -261,7 +270,7 @@ impl Ward {
         match heard {
             Heard::Batch(batch) => {
                 let port = self.ports.get(at).copied().unwrap_or_default();
-                self.doctor.expect(batch.sources().map(|source| StreamKey { source, port }));
+                self.doctor.expect(batch.sources().map(|source| StreamKey::new(source, port)));
             }
             Heard::Dropped { count, noticed_us } => {
                 self.doctor.miss(WallTime(noticed_us), Cause::Socket, count);
@@ -269,18 +278,19 @@ impl Ward {
             Heard::Datagram(datagram) => {
                 if self.allow.admits(datagram.source.ip()) {
                     let port = self.ports.get(at).copied().unwrap_or_default();
-                    let key = StreamKey { source: datagram.source, port };
+                    let key = StreamKey::new(datagram.source, port);
                     let received = WallTime(datagram.received_us);
                     let now = *self.look_began.get_or_insert_with(|| since(self.began));
                     let (core, dumps) = (self.doctor.core(), &self.dumps);
                     let known = |of: &Question, from: &StreamKey| match of.about {
-                        About::Port(port) => last(core, from, port, received),
+                        About::Port(port) => answers::last(core, from, port, received),
                         _ => dumps.reply(of.nonce, from.source.ip()),
                     };
                     let taken = self.answers.take(now, at, &key, datagram.payload, known)
                         || may_be_an_agents(datagram.payload)
                             && self.take_agents(&key, received, datagram.payload);
                     if !taken {
+                        let key = self.keys.stream(key, datagram.payload);
                         self.doctor.hear(now, key, received, datagram.payload);
                     }
                 }
@@ -290,7 +300,7 @@ impl Ward {
 
     /// Takes what an agent says itself; also what only pretends to be, where there are keys.
     fn take_agents(&mut self, key: &StreamKey, received: WallTime, payload: &[u8]) -> bool {
-        let Some(said) = self.keys.open(payload) else { return true };
+        let Some(said) = self.keys.open(key.source.ip(), payload) else { return true };
         match self.pulses.take(key.source.ip(), received, &said) {
             Felt::Beat => true,
             Felt::Again => {
@@ -330,16 +340,6 @@ impl Ward {
         }
         told(notify::tell(State::Ready));
     }
-}
-
-/// When that port of the asker's was heard last.
-fn last(core: &Core, from: &StreamKey, port: u16, now: WallTime) -> Reply {
-    let source = SocketAddr::new(from.source.ip(), port);
-    let heard = core.last_heard(&StreamKey { source, ..*from });
-    heard.map_or(Reply::Never, |(key, heard)| Reply::Last {
-        source_port: key.source.port(),
-        seconds: now.0.saturating_sub(heard.0) / 1_000_000,
-    })
 }
 
 fn since(began: Instant) -> Monotonic {

@@ -21,7 +21,7 @@ fn hear(data: &Path) -> Result<u64> {
             let now = datagram.unix_ns / 1000;
             let mut source = datagram.source;
             source.set_ip([10, 0, 0, machine].into());
-            let key = StreamKey { source, port: datagram.target.port() };
+            let key = StreamKey::new(source, datagram.target.port());
             doctor.pass(Monotonic(now));
             doctor.hear(Monotonic(now), key, WallTime(now), &datagram.payload);
             let text = datagram.payload.strip_suffix(b"\n").unwrap_or(&datagram.payload);

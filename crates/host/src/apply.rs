@@ -22,6 +22,7 @@ impl Machine {
             }
             Action::LoadDumper { parameter, live } => self.load_dumper(parameter, live),
             Action::SetDumper { parameter, live } => self.set_dumper(parameter, live),
+            Action::SignDumper { with_key } => self.sign_dumper(*with_key),
             Action::MountConfigfs => self.mount_configfs(),
             Action::MakeTarget(name) => {
                 self.note(&Undo::RemoveTarget(name.clone()))?;

@@ -1,9 +1,13 @@
 //! The module that delivers a death, by what it shows below `/sys/module`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use bedside_plan::facts::{Dumper, DumperTarget, Module};
 use bedside_plan::{Undo, path};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use netconsole_wire::tag::{Key, KeyId};
+use sha2::Sha256;
 
 use crate::apply::words;
 use crate::journal::Journal;
@@ -67,6 +71,18 @@ impl Machine {
         self.dumper_sends()
     }
 
+    /// The key goes into an attribute that nobody can read, and into nothing else.
+    pub(crate) fn sign_dumper(&self, with_key: bool) -> Result<(), Error> {
+        Journal::of(self).note(&Undo::UnloadDumper)?;
+        let made = self.key()?.filter(|_| with_key).and_then(|key| made_of(&key));
+        let mut digits = String::new();
+        for byte in made.into_iter().flatten() {
+            // A string takes all.
+            write!(digits, "{byte:02x}").ok();
+        }
+        self.set(&parameter("key"), &digits)
+    }
+
     /// A target that it can't send to it keeps, disabled, and says why.
     fn dumper_sends(&self) -> Result<(), Error> {
         let targets = self.dumper_targets();
@@ -86,6 +102,19 @@ impl Machine {
     pub(crate) fn unload_dumper(&self) -> Result<(), Error> {
         self.run(&words(&format!("modprobe -r {NAME}")))
     }
+}
+
+/// Which key the module gets where this one is the machine's.
+pub(crate) fn id_of(key: &[u8]) -> Option<KeyId> {
+    made_of(key).map(|made| Key::new(made).id())
+}
+
+/// The first half of HMAC-SHA256 over the module's name: whoever takes it from a kernel can't
+/// seal what agents say.
+fn made_of(key: &[u8]) -> Option<[u8; 16]> {
+    let mut made = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    made.update(NAME.as_bytes());
+    made.finalize().into_bytes().first_chunk().copied()
 }
 
 fn parameter(name: &str) -> String {

@@ -7,6 +7,7 @@ use bedside_plan::facts::{Facts, Identity, Loaded, Module, Target};
 use bedside_plan::{Doctor, Undo, Wish, path};
 use netconsole_wire::parameter::{self, Device};
 
+use crate::dumper::id_of;
 use crate::journal::Journal;
 use crate::{Error, Machine, kernel, network};
 
@@ -52,7 +53,7 @@ impl Machine {
             files,
             program: program(),
             key: match self.key() {
-                Ok(key) => key.map(|_| Ok(())),
+                Ok(key) => key.and_then(|key| id_of(&key)).map(Ok),
                 Err(error) => Some(Err(error.to_string())),
             },
             distribution: self.distribution(),

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bedside_host::{Machine, Undone};
 use bedside_plan::facts::{Facts, Link, Route, RouteKind, Way};
-use bedside_plan::{Action, Plan, Wish, arm};
+use bedside_plan::{Action, Plan, Step, Wish, arm};
 use netconsole_wire::parameter::Mac;
 
 /// A kernel's files, as far as they matter; its modprobe is a script.
@@ -51,7 +51,8 @@ bedside_netconsole*)
    parameter=${2#netconsole=}
    echo $parameter > parameters/netconsole; echo ${3#live=} > parameters/live
    state=enabled; case $parameter in *10.0.0.9*) state=disabled ;; esac
-   echo $state $parameter reason=no-address sent=0 > parameters/targets ;;
+   echo $state $parameter reason=no-address signs=no sent=0 > parameters/targets
+   touch parameters/key ;;
 *+r*) echo "modprobe: ERROR: could not insert 'netconsole': Invalid argument" >&2; exit 1 ;;
 "-r netconsole") rm -r @ROOT@/sys/module/netconsole @ROOT@/sys/kernel/config/netconsole ;;
 *) mkdir -p @ROOT@/sys/module/netconsole @ROOT@/sys/kernel/config/netconsole
@@ -275,6 +276,39 @@ fn the_module_that_delivers_deaths_is_loaded_changed_and_unloaded() {
     assert_eq!((&*dumper.parameter, &*dumper.live), ("@/,@10.0.0.3/", "on"));
     undo(&machine);
     assert_eq!(everything(root.path()), before);
+}
+
+/// The module itself would show by which key it signs.
+#[test]
+fn the_module_gets_what_is_made_of_the_key_and_gives_it_back() {
+    let (root, machine) = machine();
+    install_dumper(root.path());
+    let key = root.path().join("etc/bedside/patient.key");
+    fs::create_dir_all(key.parent().unwrap()).unwrap();
+    fs::write(&key, "0123456789abcdef0123456789abcdef\n").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let dumper = root.path().join("sys/module/bedside_netconsole/parameters");
+    let given = || fs::read_to_string(dumper.join("key")).unwrap();
+    for _ in 0..3 {
+        for step in plan(&machine).steps {
+            machine.apply(&step.action).unwrap();
+        }
+    }
+    // `printf bedside_netconsole | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef`
+    assert_eq!(given(), "92c58a1ccd2098850559bd7f4dfefd9c");
+    let targets = dumper.join("targets");
+    let shown = fs::read_to_string(&targets).unwrap();
+    let Some(Ok(id)) = machine.own_facts().unwrap().key else { panic!("no key") };
+    fs::write(&targets, shown.replace("signs=no", &format!("signs={id}"))).unwrap();
+    let signs = |step: &Step| matches!(step.action, Action::SignDumper { .. });
+    assert!(!plan(&machine).steps.iter().any(signs), "{:?}", plan(&machine));
+    fs::remove_file(&key).unwrap();
+    for step in plan(&machine).steps {
+        machine.apply(&step.action).unwrap();
+    }
+    assert_eq!(given(), "", "taken away");
+    undo(&machine);
+    assert!(!dumper.exists());
 }
 
 #[test]

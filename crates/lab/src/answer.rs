@@ -49,6 +49,7 @@ pub struct Record {
     pub caller: Option<String>,
     pub release: Option<String>,
     pub format: String,
+    pub voice: String,
     pub text: String,
     pub text_b64: Option<String>,
     pub fields: Map<String, Value>,
@@ -77,6 +78,8 @@ pub struct Boot {
     pub end: Option<String>,
     pub fate: Option<String>,
     pub death: Option<Delivery>,
+    pub voice: String,
+    pub signs: bool,
     pub release: Option<String>,
     pub first_received: Option<String>,
     pub last_received: Option<String>,
@@ -158,13 +161,24 @@ const RECORD_KEYS: &[&str] = &[
     "caller",
     "release",
     "format",
+    "voice",
     "text",
     "fields",
     "incomplete",
 ];
 const GAP_KEYS: &[&str] = &["cause", "count", "from_seq", "to_seq"];
-const BOOT_KEYS: &[&str] =
-    &["event", "end", "fate", "death", "release", "first_received", "last_received", "records"];
+const BOOT_KEYS: &[&str] = &[
+    "event",
+    "end",
+    "fate",
+    "death",
+    "voice",
+    "signs",
+    "release",
+    "first_received",
+    "last_received",
+    "records",
+];
 
 #[cfg(test)]
 mod tests {

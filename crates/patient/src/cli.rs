@@ -203,7 +203,8 @@ const AGENT: &str = "\
 the kernel, and makes the targets again what they should be. Every 10 s it tells the doctor that
 the machine lives, as syslog; and a last time when it is told to end. What the kernel left in
 pstore when it died last is sent once, and stays there. With a key in /etc/bedside/patient.key
-(root's, mode 0600) all that it says is sealed; the doctor's `key_file` has to hold the same.
+(root's, mode 0600) all that it says is sealed, and the module bedside_netconsole, where it is in
+use, signs what the kernel says; the doctor's `key_file` has to hold the same.
 
 Exit status: 0 it was told to end (SIGTERM, SIGINT), 2 nothing is wished of this machine, 3 it
 could not go on.";

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bedside_host::Machine;
-use bedside_plan::facts::{Console, Dumper, DumperTarget, Facts, Module, Target};
+use bedside_plan::facts::{Console, Dumper, DumperTarget, Facts, Module, Target, UNSIGNED};
 use bedside_plan::{Doctor, Maker, Verdict, Wish, arm, faults, path};
 use netconsole_wire::question::{About, Reply};
 use serde_json::{Value, json};
@@ -111,7 +111,7 @@ impl<'f> Status<'f> {
         }
         self.facts.dumper.iter().for_each(tell_dumper);
         match &self.facts.key {
-            Some(Ok(())) => say!("what the agent says is sealed with the key {}", path::KEY),
+            Some(Ok(_)) => say!("what the agent says is sealed with the key {}", path::KEY),
             Some(Err(_)) | None => say!("what the agent says is not sealed: no key"),
         }
         for (doctor, last) in &self.heard {
@@ -171,7 +171,7 @@ impl<'f> Status<'f> {
             "wish": self.wish.as_ref().map(|wish| &wish.words),
             "module": module(&self.facts.module).0,
             "consoles": self.consoles.iter().map(consoles).collect::<Vec<_>>(),
-            "sealed": self.facts.key == Some(Ok(())),
+            "sealed": matches!(self.facts.key, Some(Ok(_))),
             "console_level": self.facts.console_level,
             "targets": self.facts.targets.iter().map(target).collect::<Vec<_>>(),
             "hidden_target": hidden,
@@ -258,24 +258,30 @@ fn tell_dumper(dumper: &Dumper) {
         let refused = refused.unwrap_or_default();
         say!("bedside_netconsole, which delivers the kernel's death, is not loaded{refused}");
     }
-    for DumperTarget { parameter, enabled, reason, sent, unsent } in &dumper.targets {
+    for DumperTarget { parameter, enabled, reason, signs, sent, unsent } in &dumper.targets {
         let state = match reason {
             _ if *enabled => "would send",
             Some(reason) => reason,
             None => "can't send",
         };
+        let signed = match signs.as_deref() {
+            Some(UNSIGNED) => ", not signed",
+            Some(_) => ", signed",
+            None => "",
+        };
         say!(
-            "bedside_netconsole {state} the kernel's death to {parameter}; {sent} datagrams were \
-             sent, {unsent} could not be"
+            "bedside_netconsole {state} the kernel's death to {parameter}{signed}; {sent} datagrams \
+             were sent, {unsent} could not be"
         );
     }
 }
 
 fn dumper(dumper: &Dumper) -> Value {
     let target = |target: &DumperTarget| {
-        let DumperTarget { parameter, enabled, reason, sent, unsent } = target;
+        let DumperTarget { parameter, enabled, reason, signs, sent, unsent } = target;
+        let signed = signs.as_ref().map(|signs| signs != UNSIGNED);
         json!({
-            "parameter": parameter, "enabled": enabled, "reason": reason, "sent": sent,
+            "parameter": parameter, "enabled": enabled, "reason": reason, "signed": signed, "sent": sent,
             "unsent": unsent,
         })
     };

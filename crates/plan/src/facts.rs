@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use netconsole_wire::parameter::{self, Mac};
+use netconsole_wire::tag::KeyId;
 
-pub use self::dumper::{Dumper, DumperTarget};
+pub use self::dumper::{Dumper, DumperTarget, UNSIGNED};
 use crate::rules::Rules;
 
 /// Everything that a plan is made from.
@@ -61,8 +62,9 @@ pub struct Facts {
     /// Rules of the packet filters that could be read, for what goes out and what comes in; only
     /// `check` has them read.
     pub rules: Vec<(Rules, Rules)>,
-    /// Whether there is a key to seal with what the agent says, or why that can't be used.
-    pub key: Option<Result<(), String>>,
+    /// Whether there is a key to seal with what the agent says, or why that can't be used: which
+    /// key it makes for the module that delivers a death.
+    pub key: Option<Result<KeyId, String>>,
     /// Where this program is.
     pub program: String,
     /// `ID` in os-release(5).

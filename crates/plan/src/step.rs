@@ -53,6 +53,12 @@ pub enum Action {
         /// Whether it sends the lines of a living machine too: `on`, `off`.
         live: String,
     },
+    /// Has the module that delivers a death sign what it sends with the machine's key, which is not
+    /// part of any plan, or no more.
+    SignDumper {
+        /// With the key.
+        with_key: bool,
+    },
     /// Mounts configfs.
     MountConfigfs,
     /// Makes a target of this name in configfs.
@@ -131,6 +137,10 @@ impl fmt::Display for Action {
             Action::SetDumper { parameter, live } => {
                 write!(out, "{MODULE}: netconsole = {parameter}, live = {live}")
             }
+            Action::SignDumper { with_key: true } => {
+                write!(out, "{MODULE}: sign with {}", crate::path::KEY)
+            }
+            Action::SignDumper { with_key: false } => write!(out, "{MODULE}: sign no more"),
             Action::MountConfigfs => {
                 write!(out, "mount -t configfs configfs {}", crate::path::CONFIGFS)
             }

@@ -147,7 +147,7 @@ fn run(host: u64) -> Run {
     let source = format!("10.0.{}.{}:6665", host / 256, host % 256).parse().unwrap();
     Run {
         id: RunId(1 + host),
-        key: StreamKey { source, port: 6666 },
+        key: StreamKey::new(source, 6666),
         first_received: received(0),
         verdict: Verdict::Boot,
         host: None,

@@ -20,7 +20,7 @@ use crate::segment::{Listed, SegmentFile, Unpacker, list, stretch};
 use crate::writer::{Now, Options, Parts, Ticket};
 
 pub(crate) fn key(last: u8, port: u16) -> StreamKey {
-    StreamKey { source: ([192, 0, 2, last], port).into(), port: 6666 }
+    StreamKey::new(([192, 0, 2, last], port).into(), 6666)
 }
 
 pub(crate) fn run(id: u64) -> Run {

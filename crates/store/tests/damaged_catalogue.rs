@@ -18,7 +18,7 @@ fn push_run(batch: &mut Batch, id: u64) {
     let source = ([192, 0, 2, id as u8], 6665).into();
     batch.push_run(&Run {
         id: RunId(id),
-        key: StreamKey { source, port: 6666 },
+        key: StreamKey::new(source, 6666),
         first_received: WallTime(id),
         verdict: Verdict::Boot,
         host: Some(format!("machine-{}", id % 40).into_bytes()),

@@ -65,7 +65,7 @@ fn scatter(at: usize, sources: usize) -> usize {
 
 fn key(source: usize) -> StreamKey {
     let address = Ipv4Addr::from_bits(0x0a00_0000 + source as u32);
-    StreamKey { source: SocketAddr::from((address, 6665)), port: 6666 }
+    StreamKey::new(SocketAddr::from((address, 6665)), 6666)
 }
 
 /// A world that keeps nothing.

@@ -150,7 +150,8 @@ impl Core {
     pub fn last_heard(&self, key: &StreamKey) -> Option<(StreamKey, WallTime)> {
         let slot = self.table.find(key).or_else(|| {
             let mut siblings = self.table.siblings(key).take(self.limits.siblings);
-            siblings.find(|slot| self.table.key_of(*slot).is_some_and(|k| k.port == key.port))
+            let speaks = |k: &StreamKey| k.port == key.port && k.voice.is_genuine();
+            siblings.find(|slot| self.table.key_of(*slot).is_some_and(speaks))
         })?;
         self.table.get(slot).map(|stream| (stream.key, stream.last_received()))
     }

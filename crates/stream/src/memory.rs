@@ -11,7 +11,7 @@ use integer_encoding::VarInt;
 use crate::history::{Holes, Mark, Marks, Row};
 use crate::mind::Mind;
 use crate::track::Track;
-use crate::{LastWord, Run, RunId, StreamKey, Verdict, WallTime};
+use crate::{LastWord, Run, RunId, StreamKey, Verdict, Voice, WallTime};
 
 /// What other versions wrote is not read: such a stream begins anew.
 const VERSION: u8 = 1;
@@ -134,13 +134,14 @@ impl Head {
 }
 
 fn write_key(to: &mut Vec<u8>, key: &StreamKey) {
+    let voice = (key.voice as u8) << 4;
     match key.source.ip() {
         IpAddr::V4(address) => {
-            to.push(4);
+            to.push(4 | voice);
             to.extend_from_slice(&address.octets());
         }
         IpAddr::V6(address) => {
-            to.push(6);
+            to.push(6 | voice);
             to.extend_from_slice(&address.octets());
         }
     }
@@ -153,7 +154,9 @@ fn write_key(to: &mut Vec<u8>, key: &StreamKey) {
 }
 
 fn read_key(from: &mut Reader<'_>) -> Option<StreamKey> {
-    let mut source = match from.byte()? {
+    let kind = from.byte()?;
+    let voice = *Voice::ALL.get(usize::from(kind >> 4))?;
+    let mut source = match kind & 15 {
         4 => SocketAddr::from((from.array::<4>()?, 0)),
         6 => SocketAddr::from((from.array::<16>()?, 0)),
         _ => return None,
@@ -163,7 +166,7 @@ fn read_key(from: &mut Reader<'_>) -> Option<StreamKey> {
         source.set_scope_id(u32::try_from(from.number::<u64>()?).ok()?);
     }
     source.set_port(u16::from_le_bytes(from.array()?));
-    Some(StreamKey { source, port: u16::from_le_bytes(from.array()?) })
+    Some(StreamKey { source, port: u16::from_le_bytes(from.array()?), voice })
 }
 
 fn write_run(to: &mut Vec<u8>, run: &Run) {

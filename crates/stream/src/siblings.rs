@@ -22,7 +22,8 @@ impl Core {
         }
         let slots = self.table.siblings(key).take(self.limits().siblings);
         let candidates = slots.filter_map(|slot| {
-            self.table.get(slot).filter(|other| other.key.port == key.port)?;
+            let of_kind = |other: &StreamKey| (other.port, other.voice) == (key.port, key.voice);
+            self.table.get(slot).filter(|other| of_kind(&other.key))?;
             let memory = self.table.memory(slot)?;
             // No machine's clock runs faster than ours: that one is another machine, or boot.
             let passed = received.0.saturating_sub(memory.last_received.0);
@@ -56,6 +57,7 @@ impl Core {
         };
         let alone = stream.memory.as_ref().is_none_or(|memory| memory.linked);
         if alone
+            || !key.voice.is_genuine()
             || !line.timed
             || !is_precise(line.mark.time)
             || line.incomplete
@@ -93,7 +95,8 @@ impl Core {
             joined.then_some((other, memory.current.run.id))
         };
         let slots = self.table.siblings(key).take(self.limits().siblings);
-        let found = slots.filter(|other| *other != slot).find_map(holds);
+        let genuine = |slot: &u32| self.table.key_of(*slot).is_some_and(|k| k.voice.is_genuine());
+        let found = slots.filter(|other| *other != slot).filter(genuine).find_map(holds);
         let Some((other, other_run)) = found else {
             return;
         };

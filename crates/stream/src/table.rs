@@ -61,6 +61,8 @@ impl Table {
     /// The keyed hash of a stream.
     pub(crate) fn hash(&self, key: &StreamKey) -> u64 {
         let ports = u32::from(key.source.port()) << 16 | u32::from(key.port);
+        // As quick as without it, and nearly as good.
+        let ports = ports ^ key.voice as u32;
         match key.source.ip() {
             IpAddr::V4(ip) => self.hasher.hash_one((ip.to_bits(), ports)),
             IpAddr::V6(ip) => self.hasher.hash_one((ip.to_bits(), ports)),

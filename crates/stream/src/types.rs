@@ -13,14 +13,69 @@ pub struct Monotonic(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WallTime(pub u64);
 
-/// What makes a stream: who sent, from which port, to which of our ports. IPv4-mapped IPv6
-/// addresses are given as IPv4.
+/// What makes a stream: who sent, from which port, to which of our ports, and whether that is
+/// proven. IPv4-mapped IPv6 addresses are given as IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamKey {
     /// The sender's address and port.
     pub source: SocketAddr,
     /// Our port.
     pub port: u16,
+    /// What its tag says: what is proven and what anybody may have said never mix.
+    pub voice: Voice,
+}
+
+/// What is known of who sent a datagram, by its tag (`netconsole_wire::tag`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Voice {
+    /// No tag, or nobody with a key has looked.
+    #[default]
+    Plain,
+    /// Made with a key of ours, in the boot that it was heard in.
+    Signed,
+    /// A tag that none of our keys makes.
+    Forged,
+    /// Made with a key of ours, but it belongs to another source or an earlier boot.
+    Copied,
+}
+
+impl StreamKey {
+    /// The stream of datagrams without tags.
+    pub const fn new(source: SocketAddr, port: u16) -> StreamKey {
+        StreamKey { source, port, voice: Voice::Plain }
+    }
+
+    /// Of the same source and port, with this voice.
+    #[must_use]
+    pub const fn with_voice(self, voice: Voice) -> StreamKey {
+        StreamKey { voice, ..self }
+    }
+}
+
+impl Voice {
+    /// All there are.
+    pub const ALL: [Voice; 4] = [Voice::Plain, Voice::Signed, Voice::Forged, Voice::Copied];
+
+    /// The name used in JSON and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Voice::Plain => "plain",
+            Voice::Signed => "signed",
+            Voice::Forged => "forged",
+            Voice::Copied => "copied",
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(name: &[u8]) -> Option<Voice> {
+        Voice::ALL.into_iter().find(|voice| voice.as_str().as_bytes() == name)
+    }
+
+    /// Whether it may be the machine that it says it is; what is forged or copied never shares a
+    /// boot with anything.
+    pub const fn is_genuine(self) -> bool {
+        matches!(self, Voice::Plain | Voice::Signed)
+    }
 }
 
 /// A run: the records of one stream that lie, as far as the core knows yet, in one boot.

@@ -2,7 +2,7 @@
 
 mod world;
 
-use bedside_stream::{Cause, LastWord, Limits, Memory, StreamKey, Verdict};
+use bedside_stream::{Cause, LastWord, Limits, Memory, Run, RunId, StreamKey, Verdict, Voice};
 use world::{Doctor, stream};
 
 /// The first lines of a boot as they look every time, then those that tell boots apart.
@@ -296,6 +296,42 @@ fn a_basic_and_an_extended_target_share_a_boot_and_keep_both() {
     }
     let boots = doctor.book.boots();
     assert_eq!((boots.len(), boots[0].len()), (1, 18));
+}
+
+#[test]
+fn what_is_signed_shares_a_boot_with_what_is_not_and_with_nothing_that_is_forged() {
+    for (voice, boots) in [(Voice::Signed, 1), (Voice::Forged, 2), (Voice::Copied, 2)] {
+        let mut doctor = Doctor::new();
+        let (plain, tagged) = (stream(1), stream(1).with_voice(voice));
+        for n in 1..10 {
+            doctor.ext(plain, n, 1_000_000 + n, &format!("line {n}"));
+            doctor.ext(tagged, n, 1_000_000 + n, &format!("line {n}"));
+        }
+        assert_eq!(doctor.book.boots().len(), boots, "{voice:?}");
+        // Nor does it go on where another voice has stopped.
+        let mut other = tagged;
+        other.source.set_port(40_000);
+        doctor.ext(other, 10, 1_500_000, "from another port");
+        let last = doctor.book.runs.values().last().expect("a run");
+        assert!(matches!(last.verdict, Verdict::SameAs(root) if root != RunId(1)), "{last:?}");
+    }
+}
+
+#[test]
+fn unsigned_lines_do_not_move_signed_ones() {
+    let mut doctor = Doctor::new();
+    let signed = stream(1).with_voice(Voice::Signed);
+    doctor.ext(signed, 1, 1_000_001, "true");
+    for n in 2..50 {
+        doctor.ext(stream(1), n, 9_000_000 + n, "made up");
+        doctor.ext(signed, n, 1_000_000 + n, "true");
+    }
+    doctor.hear(stream(1), "0,50,99000000,-;Kernel panic - not syncing: made up\n");
+    let of_signed = |run: &&Run| run.key == signed;
+    let runs: Vec<_> = doctor.book.runs.values().filter(of_signed).collect();
+    assert_eq!((runs.len(), runs[0].last_word), (1, None));
+    let all = doctor.book.records.iter().filter(|record| record.run == runs[0].id).count();
+    assert_eq!(all, 49, "none was taken for a repeat of a made-up one");
 }
 
 /// Seen of a stock 6.1 behind a router that gives each boot another source port.

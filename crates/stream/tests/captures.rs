@@ -40,7 +40,7 @@ fn each_capture_gives_back_exactly_its_records() {
         let capture = capture::Capture::load(&name).unwrap();
         let mut doctor = Doctor::new();
         for datagram in &capture.datagrams {
-            let key = StreamKey { source: datagram.source, port: datagram.target.port() };
+            let key = StreamKey::new(datagram.source, datagram.target.port());
             doctor.hear(key, &datagram.payload);
         }
         doctor.pass(1_000_000);

@@ -17,7 +17,7 @@ fn limits() -> Limits {
 /// Made-up sender `n`.
 fn made_up(n: u32) -> StreamKey {
     let [_, high, middle, low] = n.to_be_bytes();
-    StreamKey { source: SocketAddr::from(([172, high, middle, low], 6665)), port: 6666 }
+    StreamKey::new(SocketAddr::from(([172, high, middle, low], 6665)), 6666)
 }
 
 /// A hundred real machines that have said ten lines each over ten minutes.
@@ -117,7 +117,7 @@ fn many_ports_of_one_address_harm_no_real_one() {
     for minute in 0..3 {
         for port in 1..1_000 {
             let source = SocketAddr::from(([10, 0, 0, 7], port));
-            doctor.ext(StreamKey { source, port: 6667 }, 5, 1_000, "made up");
+            doctor.ext(StreamKey::new(source, 6667), 5, 1_000, "made up");
         }
         speak(&mut doctor, 10 + minute);
     }
@@ -129,7 +129,7 @@ fn many_ports_of_one_address_harm_no_real_one() {
 #[test]
 fn who_begins_in_a_flood_and_comes_back_is_known_from_then_on() {
     let mut doctor = with_real_ones(limits());
-    let late = StreamKey { source: SocketAddr::from(([10, 9, 9, 9], 6665)), port: 6666 };
+    let late = StreamKey::new(SocketAddr::from(([10, 9, 9, 9], 6665)), 6666);
     for minute in 0..10 {
         for n in 0..1_000 {
             doctor.ext(made_up(minute * 1_000 + n), 5, 1_000, "made up");

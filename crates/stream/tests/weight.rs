@@ -24,7 +24,7 @@ fn a_silent_source_weighs_half_a_kib() {
     for n in 0..SOURCES {
         let [_, high, middle, low] = n.to_be_bytes();
         let source = SocketAddr::from(([10, high, middle, low], 6665));
-        let key = StreamKey { source, port: 6666 };
+        let key = StreamKey::new(source, 6666);
         for seq in 0u64..40 {
             // As long as machines speak that lose some, with a name and a clock that is fine.
             let (seq, time) = (seq * 5 / 4 + 1_000, 3_000_000_000 + seq * 10_037);

@@ -117,7 +117,7 @@ impl<'a> Tagged<'a> {
     /// use netconsole_wire::tag::{Key, Signer, Tagged};
     /// let key = Key::new(*b"a shared secret.");
     /// let mut room = [0; 100];
-    /// let signed = Signer::new(key, 7).sign(b"6,416,1758426,-;hello\n", &mut room).unwrap();
+    /// let signed = Signer::new(key.clone(), 7).sign(b"6,416,1758426,-;hello\n", &mut room).unwrap();
     /// let tagged = Tagged::open(signed).unwrap();
     /// assert!(tagged.is_by(&key) && tagged.tag.nonce == 7);
     /// assert!(!tagged.is_by(&Key::new(*b"another secret..")));

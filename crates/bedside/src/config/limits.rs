@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{Length, Size};
 
 /// The fields of [`Limits`], with units, and `heartbeats`: of how many boots the last heartbeat is
-/// kept.
+/// kept; `nonces`: of how many beginnings of signed streams it is known whose they were.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "each is the field of `Limits` of that name")]
@@ -27,6 +27,7 @@ pub struct StreamLimits {
     pub clock_slack: Length,
     pub siblings: usize,
     pub heartbeats: usize,
+    pub nonces: usize,
 }
 
 impl From<&StreamLimits> for Limits {
@@ -67,6 +68,7 @@ impl Default for StreamLimits {
             clock_slack: Length(Duration::from_micros(limits.clock_slack_us)),
             siblings: limits.siblings,
             heartbeats: 262_144,
+            nonces: 262_144,
         }
     }
 }

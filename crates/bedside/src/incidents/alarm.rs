@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 
-use bedside_stream::{RunId, WallTime};
+use bedside_stream::{RunId, Voice, WallTime};
 use bedside_triage::{Fingerprint, Incident};
 use serde::Serialize;
 
@@ -183,6 +183,7 @@ pub fn letter(
         last: at,
         open: false,
         settled: true,
+        voice: Voice::Plain,
     };
     let groups = Group::all(vec![case.clone()], &[], &HashMap::new());
     let group = groups.first().ok_or(io::ErrorKind::InvalidInput)?;

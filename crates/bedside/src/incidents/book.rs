@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
 
 use super::case::{Case, Patient};
-use bedside_stream::WallTime;
+use bedside_stream::{Voice, WallTime};
 use bedside_triage::{Incident, Kind};
 
 pub(crate) use letters::{Letter, Weighed};
@@ -85,7 +85,8 @@ impl Book {
     /// Opens it for reading; `None`: there is none.
     pub(crate) fn open_read_only(data: &Path) -> Result<Option<Book>, Error> {
         let path = data.join(NAME);
-        if !path.exists() {
+        // One that is being made is empty at first.
+        if !path.metadata().is_ok_and(|found| found.len() > 0) {
             return Ok(None);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -181,7 +182,8 @@ impl Book {
         from: WallTime,
         to: WallTime,
     ) -> Result<bool, Error> {
-        let sql = "SELECT 1 FROM cases WHERE host = ? AND death AND last BETWEEN ? AND ?";
+        let sql =
+            "SELECT 1 FROM cases WHERE host = ? AND death AND voice < 2 AND last BETWEEN ? AND ?";
         let times = params![host, from.0.cast_signed(), to.0.cast_signed()];
         let found = self.connection.query_row(sql, times, |_| Ok(())).optional();
         found.map(|found| found.is_some()).map_err(self.failed("look for a death"))
@@ -221,6 +223,10 @@ impl Error {
 fn enter_case(to: &Transaction<'_>, case: &Case, tell_since: WallTime) -> rusqlite::Result<u64> {
     let (of, incident) = (&case.of, &case.incident);
     let (heard, said) = (case.key.heard.cast_signed(), case.key.said.map(u64::cast_signed));
+    if of.voice == Voice::Signed {
+        let values = params![heard, of.run.0.cast_signed(), of.root.0.cast_signed(), said];
+        to.prepare_cached(TAKE_OVER)?.execute(values)?;
+    }
     let twin = "SELECT 1 FROM cases WHERE root = ? AND said = ? AND heard != ?";
     let twin = to.prepare_cached(twin)?.exists(params![of.root.0.cast_signed(), said, heard])?;
     if twin || incident.kind == Kind::Panic && is_echo(to, case)? {
@@ -241,6 +247,7 @@ fn enter_case(to: &Transaction<'_>, case: &Case, tell_since: WallTime) -> rusqli
         of.boot,
         of.source.to_string(),
         of.release.as_ref().or(incident.release.as_ref()),
+        of.voice as i64,
         case.first.0.cast_signed(),
         case.last.0.cast_signed(),
         case.open,
@@ -266,12 +273,17 @@ fn is_echo(to: &Transaction<'_>, case: &Case) -> rusqlite::Result<bool> {
     ])
 }
 
+/// What was told without a tag is what was signed from now on: the same, told so that it is proven.
+const TAKE_OVER: &str = "UPDATE OR IGNORE cases SET heard = ?1, run = ?2
+    WHERE root = ?3 AND said = ?4 AND heard != ?1 AND voice = 0";
+
 const ENTER: &str = "INSERT INTO cases (heard, said, run, root, fingerprint, kind, severity, title,
-        host, boot, source, release, first, last, open, settled, death, weighed, length)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        host, boot, source, release, voice, first, last, open, settled, death, weighed, length)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (heard) DO UPDATE SET fingerprint = excluded.fingerprint, kind = excluded.kind,
         severity = excluded.severity, title = excluded.title, host = excluded.host,
         boot = excluded.boot, root = excluded.root, release = excluded.release,
+        voice = excluded.voice,
         last = excluded.last, open = excluded.open, settled = excluded.settled,
         weighed = CASE WHEN excluded.death > death THEN excluded.weighed ELSE weighed END,
         death = excluded.death,
@@ -283,8 +295,13 @@ const ENTER: &str = "INSERT INTO cases (heard, said, run, root, fingerprint, kin
 fn move_run(to: &Transaction<'_>, patient: &Patient) -> rusqlite::Result<()> {
     let (run, root) = (patient.run.0.cast_signed(), patient.root.0.cast_signed());
     let twins = "DELETE FROM cases WHERE run = ?1 AND EXISTS (SELECT 1 FROM cases AS other
-        WHERE other.root = ?2 AND other.said = cases.said AND other.run != ?1)";
+        WHERE other.root = ?2 AND other.said = cases.said AND other.run != ?1
+        AND other.voice >= cases.voice)";
     to.prepare_cached(twins)?.execute([run, root])?;
+    let unproven = "DELETE FROM cases WHERE root = ?2 AND run != ?1 AND EXISTS (SELECT 1 FROM
+        cases AS signed WHERE signed.run = ?1 AND signed.said = cases.said
+        AND signed.voice > cases.voice)";
+    to.prepare_cached(unproven)?.execute([run, root])?;
     let sql = "UPDATE cases SET root = ?, host = ?, boot = ? WHERE run = ?";
     to.prepare_cached(sql)?.execute(params![root, patient.host, patient.boot, run])?;
     Ok(())

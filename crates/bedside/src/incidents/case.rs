@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use bedside_stream::{RunId, WallTime};
+use bedside_stream::{RunId, Voice, WallTime};
 use bedside_triage::{Fingerprint, Incident, Kind};
 use sha2::{Digest as _, Sha256};
 
@@ -31,6 +31,8 @@ pub(crate) struct Patient {
     pub(crate) boot: u32,
     pub(crate) source: SocketAddr,
     pub(crate) release: Option<String>,
+    /// Whether its words are proven.
+    pub(crate) voice: Voice,
 }
 
 /// What a case is known by.

@@ -280,6 +280,7 @@ impl Patient {
             boot: stored.boot.unwrap_or(0),
             source: run.key.source,
             release: run.release.as_deref().map(text),
+            voice: run.key.voice,
         }
     }
 }

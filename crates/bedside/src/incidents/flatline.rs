@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use bedside_stream::{RunId, WallTime};
+use bedside_stream::{RunId, Voice, WallTime};
 use bedside_triage::{Incident, Kind};
 
 use super::book::{Book, Error};
@@ -46,6 +46,7 @@ fn case(pulse: &Pulse) -> Case {
             boot: 0,
             source: SocketAddr::new(pulse.address, 0),
             release: None,
+            voice: Voice::Plain,
         },
         first: last,
         last,

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bedside_stream::WallTime;
+use bedside_stream::{Voice, WallTime};
 use bedside_triage::{Fingerprint, Severity};
+use serde::Serialize;
 
 use super::book::{Gone, Row};
 use super::ledger::{Said, Standing};
@@ -43,6 +44,15 @@ impl State {
     }
 }
 
+/// How many cases of an incident are proven by their tags, and how many are not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Voices {
+    pub(crate) plain: u64,
+    pub(crate) signed: u64,
+    pub(crate) forged: u64,
+    pub(crate) copied: u64,
+}
+
 /// All cases of a fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Group {
@@ -57,6 +67,20 @@ pub(crate) struct Group {
 }
 
 impl Group {
+    /// Of the cases that are held.
+    pub(crate) fn voices(&self) -> Voices {
+        let mut voices = Voices::default();
+        for case in &self.cases {
+            *match case.voice {
+                Voice::Plain => &mut voices.plain,
+                Voice::Signed => &mut voices.signed,
+                Voice::Forged => &mut voices.forged,
+                Voice::Copied => &mut voices.copied,
+            } += 1;
+        }
+        voices
+    }
+
     /// Groups cases, which come by the time of their first lines; those seen last come first.
     pub(crate) fn all(
         rows: Vec<Row>,

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
 use super::book::{Book, Row};
-use super::group::{DAYS, Group, State};
+use super::group::{DAYS, Group, State, Voices};
 use super::ledger;
 use crate::cli::IncidentsArgs;
 use crate::reading::{self, Hosts};
@@ -139,6 +139,7 @@ struct Object<'a> {
     releases: Vec<&'a str>,
     by_machine: Counts<'a>,
     by_release: Counts<'a>,
+    voices: Voices,
     first_seen: Stamp,
     last_seen: Stamp,
 }
@@ -160,6 +161,7 @@ impl<'a> Object<'a> {
             releases: group.releases().into_iter().collect(),
             by_machine: Counts(group.by_machine()),
             by_release: Counts(group.by_release()),
+            voices: group.voices(),
             first_seen: Stamp(group.first),
             last_seen: Stamp(group.last()),
         }

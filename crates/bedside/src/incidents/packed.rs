@@ -1,6 +1,6 @@
 //! Patients in few bytes: of very many machines it has to be known whose lines theirs would be.
 
-use bedside_stream::RunId;
+use bedside_stream::{RunId, Voice};
 
 use super::case::Patient;
 
@@ -10,20 +10,22 @@ pub(super) struct Packed(Box<str>);
 
 impl Packed {
     pub(super) fn of(patient: &Patient) -> Packed {
-        let Patient { run: _, root, boot, source, release, host } = patient;
+        let Patient { run: _, root, boot, source, release, voice, host } = patient;
         let (length, release) = match release {
             Some(release) => (release.len().to_string(), release.as_str()),
             None => ("-".to_owned(), ""),
         };
-        let text = format!("{} {boot} {source} {length} {release}{host}", root.0);
+        let text =
+            format!("{} {boot} {source} {} {length} {release}{host}", root.0, voice.as_str());
         Packed(text.into_boxed_str())
     }
 
     /// The patient, whose run this is.
     pub(super) fn unpack(&self, run: RunId) -> Option<Patient> {
-        let mut parts = self.0.splitn(5, ' ');
+        let mut parts = self.0.splitn(6, ' ');
         let root = RunId(parts.next()?.parse().ok()?);
         let (boot, source) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let voice = Voice::parse(parts.next()?.as_bytes())?;
         let (length, names) = (parts.next()?, parts.next()?);
         let (release, host) = match length {
             "-" => (None, names),
@@ -32,7 +34,7 @@ impl Packed {
                 (Some(release.to_owned()), host)
             }
         };
-        Some(Patient { run, root, host: host.to_owned(), boot, source, release })
+        Some(Patient { run, root, host: host.to_owned(), boot, source, release, voice })
     }
 }
 
@@ -52,6 +54,7 @@ mod tests {
                         boot: 2,
                         source: source.parse().unwrap(),
                         release: release.map(str::to_owned),
+                        voice: Voice::Copied,
                     };
                     assert_eq!(Packed::of(&patient).unpack(RunId(7)), Some(patient));
                 }

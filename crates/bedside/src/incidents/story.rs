@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::book::Row;
-use super::group::Group;
+use super::group::{Group, Voices};
 use crate::closing::Delivery;
 use crate::render::Stamp;
 use crate::render::incident::{Fact, Told, harmless};
@@ -23,6 +23,8 @@ pub(crate) struct Story<'a> {
     id: String,
     severity: &'static str,
     panicked: bool,
+    voice: &'static str,
+    voices: Voices,
     host: &'a str,
     boot: Option<u32>,
     source: &'a str,
@@ -64,6 +66,8 @@ impl<'a> Story<'a> {
             id: group.id(),
             severity: incident.severity.as_str(),
             panicked: incident.panicked,
+            voice: row.voice.as_str(),
+            voices: group.voices(),
             host: &row.host,
             boot: Some(row.boot).filter(|boot| *boot > 0),
             source: &row.source,
@@ -91,6 +95,24 @@ impl<'a> Story<'a> {
         }
     }
 
+    /// What the tags of this case prove, and those of the others.
+    fn proof(&self) -> Option<String> {
+        let Voices { plain, signed, forged, copied } = self.voices;
+        let of_it = match self.voice {
+            "signed" => "signed",
+            "forged" => "FORGED: its tag is of no key that is known here",
+            "copied" => "COPIED: signed by another source or in an earlier boot",
+            _ if signed + forged + copied > 0 => "not signed: unproven",
+            _ => return None,
+        };
+        match self.count {
+            1 => Some(of_it.to_owned()),
+            _ => Some(format!(
+                "{of_it}; in all {signed} signed, {plain} not, {forged} forged, {copied} copied"
+            )),
+        }
+    }
+
     /// What the lines themselves do not tell, for people in this zone.
     pub(crate) fn facts(&self, now: WallTime, zone: &TimeZone) -> Vec<Fact> {
         let boot = self.boot.map(|boot| format!(", boot {boot}")).unwrap_or_default();
@@ -99,6 +121,7 @@ impl<'a> Story<'a> {
         let is_last = self.received.0 == group.latest().map_or(WallTime(0), |case| case.first);
         let facts = [
             ("machine", Some(format!("{}{boot}", harmless(self.host)))),
+            ("proof", self.proof()),
             ("received", Some(moment(self.received, zone))),
             ("happened", Some(self.happened(zone))),
             ("last seen", (!is_last).then(|| moment(self.last_seen, zone))),

@@ -138,6 +138,7 @@ const RECORD: &[(&str, &str)] = &[
     ("caller", "\"T\" and a task, or \"C\" and a processor."),
     ("release", "The kernel's release, from this record's own header."),
     ("format", "\"extended\", \"basic\", \"rfc3164\", \"rfc5424\" or \"raw\"."),
+    VOICE,
     (
         "text",
         "The message without its last newline, escapes undone. Bytes that are not UTF-8 are \
@@ -173,6 +174,8 @@ const BOOT: &[(&str, &str)] = &[
     ("end", "How it ended: \"clean\", \"panic\" or \"silence\"; null in \"begin\"."),
     FATE,
     DEATH,
+    VOICE,
+    SIGNS,
     ("release", "The kernel's release."),
     ("first_received, last_received", "When its first and its last record were received."),
     ("records", "How many records of it are held, whatever is left out here."),
@@ -211,6 +214,18 @@ const FATE: (&str, &str) = (
      (its pstore tells), \"flatline\", \"left\", \"alive\" (its heartbeats tell).",
 );
 
+const VOICE: (&str, &str) = (
+    "voice",
+    "What tags prove, where the doctor has keys: \"signed\"; \"forged\", by no key that it has; \
+     \"copied\", signed by another source or in an earlier boot; else \"plain\". Of a boot, by \
+     whom its end was told.",
+);
+
+const SIGNS: (&str, &str) = (
+    "signs",
+    "True if this machine was heard to sign, in this boot or another: then a plain end is unproven.",
+);
+
 const DEATH: (&str, &str) = (
     "death",
     "Of a boot whose kernel has sent its death, or last an oops that it survived, and said what it \
@@ -226,7 +241,7 @@ const CHECK_KEYS: &[(&str, &str)] = &[
     (
         "what",
         "What was looked at: port, receive_buffer, firewall, disk, clock, key, doctor, store, \
-         and of a running doctor keeping, catalogue, lost, strangers, heartbeats, key; later \
+         and of a running doctor keeping, catalogue, lost, strangers, heartbeats, key, tags; later \
          versions may add some.",
     ),
     ("on", "Which one, where there may be several."),
@@ -295,6 +310,7 @@ const INCIDENTS_KEYS: &[(&str, &str)] = &[
         "An array of seven numbers: cases on each of the last days of 24 hours, the last one last.",
     ),
     ("machines, releases", "Arrays of the machines and the kernels' releases."),
+    ("voices", "An object: how many of the cases that are held are plain, signed, forged, copied."),
     (
         "by_machine, by_release",
         "Objects with a number for each: how many of the cases that are held it had.",
@@ -315,6 +331,8 @@ const STORY_KEYS: &[(&str, &str)] = &[
     ("id", "What `bedside incident` takes: the first digits of the fingerprint."),
     ("severity", "\"warning\", \"error\", \"critical\" or \"fatal\"."),
     ("panicked", "True if the kernel panicked."),
+    ("voice", "Whether this case is proven by its tags, as bedside-log(1) has it."),
+    ("voices", "How many cases are plain, signed, forged, copied."),
     ("host, boot, source", "The machine, the number of its boot, and who sent its lines."),
     ("received", "When the first line was received."),
     ("open", "True while more lines may come."),
@@ -341,6 +359,9 @@ const BOOTS_KEYS: &[(&str, &str)] = &[
     ("release", "The kernel's release."),
     ("end", "\"clean\", \"panic\", \"silence\", or null while it may still speak."),
     ("provisional", "True while it is not known whether these are earlier lines again."),
+    VOICE,
+    SIGNS,
+    ("signed_records", "How many records were heard signed, repeats counted."),
     ("first_received, last_received", "When its first and its last record were received."),
     ("records", "How many records are held."),
     (

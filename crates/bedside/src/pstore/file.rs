@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bedside_store::read::{BootSummary, OwnedRecord};
-use bedside_stream::{RunId, WallTime};
+use bedside_stream::{RunId, Voice, WallTime};
 use netconsole_wire::question::Nonce;
 use netconsole_wire::{Format, basic_line, escape, unescape};
 use serde::{Deserialize, Serialize};
@@ -224,6 +224,7 @@ impl Death {
                 run: RunId(self.run.unwrap_or_default()),
                 source: self.source,
                 port: self.port,
+                voice: Voice::Plain,
                 received: WallTime(self.received),
                 format: Format::Basic,
                 incomplete: false,

@@ -11,7 +11,7 @@ use crate::time;
 const S: u64 = 1_000_000;
 
 fn key(source: &str) -> StreamKey {
-    StreamKey { source: source.parse().unwrap(), port: 6666 }
+    StreamKey::new(source.parse().unwrap(), 6666)
 }
 
 /// A datagram with line `number` of the dump `id`.

@@ -80,6 +80,9 @@ fn boot(boot_id: Option<&[u8]>, first: u64) -> BootSummary {
         end: None,
         superseded: false,
         provisional: false,
+        voice: bedside_stream::Voice::Plain,
+        signed_records: 0,
+        signs: false,
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bedside_store::follow::{BootChange, FollowItem};
 use bedside_store::read::{BootSummary, End, Gap, OwnedRecord};
 use bedside_store::{Entry, StoredGap, StoredRecord, StoredRun};
-use bedside_stream::{Cause, LastWord, RunId, StreamKey, Verdict};
+use bedside_stream::{Cause, LastWord, RunId, StreamKey, Verdict, Voice};
 
 use super::recent::Recent;
 
@@ -155,13 +155,16 @@ fn summary(stored: &StoredRun) -> BootSummary {
         }),
         superseded: false,
         provisional: run.verdict == Verdict::Provisional,
+        voice: run.key.voice,
+        signed_records: 0,
+        signs: run.key.voice == Voice::Signed,
     }
 }
 
 fn owned(record: &StoredRecord<'_>, boot: &BootSummary) -> OwnedRecord {
     let source = boot.sources.first().copied().unwrap_or(NOBODY);
-    let key = StreamKey { source, port: boot.ports.first().copied().unwrap_or(0) };
-    OwnedRecord::new(record, &boot.host, boot.number, key)
+    let key = StreamKey::new(source, boot.ports.first().copied().unwrap_or(0));
+    OwnedRecord::new(record, &boot.host, boot.number, key.with_voice(boot.voice))
 }
 
 /// How many runs at least are kept in mind.

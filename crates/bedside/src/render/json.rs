@@ -70,6 +70,7 @@ struct RecordObject<'a> {
     caller: Option<Cow<'a, str>>,
     release: Option<Cow<'a, str>>,
     format: &'static str,
+    voice: &'static str,
     text: Cow<'a, str>,
     /// The exact bytes, where `text` could not hold them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,6 +103,7 @@ impl RecordObject<'_> {
             caller: record.caller.as_deref().map(String::from_utf8_lossy),
             release: record.release.as_deref().map(String::from_utf8_lossy),
             format: record.format.as_str(),
+            voice: record.voice.as_str(),
             text_b64: (!is_exact).then(|| STANDARD.encode(&record.text)),
             text,
             fields: Fields(&record.fields),
@@ -149,6 +151,8 @@ struct BootObject<'a> {
     end: Option<&'static str>,
     fate: Option<&'static str>,
     death: Option<Delivery>,
+    voice: &'static str,
+    signs: bool,
     release: Option<Cow<'a, str>>,
     first_received: Stamp,
     last_received: Stamp,
@@ -182,6 +186,8 @@ impl BootObject<'_> {
             end,
             fate: mark.fate.map(Fate::as_str),
             death: mark.delivery,
+            voice: boot.voice.as_str(),
+            signs: boot.signs,
             release: boot.release.as_deref().map(String::from_utf8_lossy),
             first_received: Stamp(boot.first_received),
             last_received: Stamp(boot.last_received),

@@ -5,7 +5,7 @@ mod boots;
 use std::sync::Arc;
 
 use bedside_store::read::{BootSummary, End, Gap, OwnedRecord};
-use bedside_stream::{Cause, RunId, WallTime};
+use bedside_stream::{Cause, RunId, Voice, WallTime};
 use netconsole_wire::Format;
 use netconsole_wire::closing::Reason;
 
@@ -21,6 +21,7 @@ fn record(text: &[u8]) -> OwnedRecord {
         run: RunId(7),
         source: "10.0.0.7:6665".parse().unwrap(),
         port: 6666,
+        voice: Voice::Plain,
         received: NOW,
         format: Format::Extended,
         incomplete: false,
@@ -91,6 +92,9 @@ fn boot(number: u32, first_s_ago: u64, last_s_ago: u64, end: Option<End>) -> Boo
         end,
         superseded: false,
         provisional: false,
+        voice: Voice::Plain,
+        signed_records: 0,
+        signs: false,
     }
 }
 
@@ -165,7 +169,7 @@ fn json_is_as_the_contract_says() {
         concat!(
             r#"{"v":1,"type":"record","host":"web1","source":"10.0.0.7:6665","port":6666,"boot":3,"#,
             r#""received":"2026-11-20T13:44:37.545145Z","seq":468,"uptime_us":514729715,"level":3,"#,
-            r#""facility":0,"caller":"T123","release":"6.12.94","format":"extended","#,
+            r#""facility":0,"caller":"T123","release":"6.12.94","format":"extended","voice":"plain","#,
             r#""text":"a \"b\"\nc","fields":{"SUBSYSTEM":"pci","cpu":"1"},"incomplete":false}"#,
             "\n"
         )
@@ -175,7 +179,7 @@ fn json_is_as_the_contract_says() {
         concat!(
             r#"{"v":1,"type":"record","host":"web1","source":"10.0.0.7:6665","port":6666,"boot":3,"#,
             r#""received":"2026-11-20T13:44:37.545145Z","seq":null,"uptime_us":null,"level":null,"#,
-            r#""facility":null,"caller":null,"release":null,"format":"basic","#,
+            r#""facility":null,"caller":null,"release":null,"format":"basic","voice":"plain","#,
             "\"text\":\"a\u{fffd}b\",\"text_b64\":\"Yf9i\",\"fields\":{},\"incomplete\":true}\n"
         )
     );
@@ -210,7 +214,7 @@ fn json_of_a_boot_says_its_end_at_its_end() {
         shown(Output::Json, &[Shown::Boot(&mark(BootEvent::Begin, &boot))]),
         concat!(
             r#"{"v":1,"type":"boot","host":"web1","source":"10.0.0.7:6665","port":6666,"boot":3,"#,
-            r#""received":"2026-11-20T13:43:37.545145Z","event":"begin","end":null,"fate":null,"death":null,"#,
+            r#""received":"2026-11-20T13:43:37.545145Z","event":"begin","end":null,"fate":null,"death":null,"voice":"plain","signs":false,"#,
             r#""release":"6.12.94","first_received":"2026-11-20T13:43:37.545145Z","#,
             r#""last_received":"2026-11-20T13:44:35.545145Z","records":41}"#,
             "\n"
@@ -220,7 +224,7 @@ fn json_of_a_boot_says_its_end_at_its_end() {
         shown(Output::Json, &[Shown::Boot(&mark(BootEvent::End(End::Panic), &boot))]),
         concat!(
             r#"{"v":1,"type":"boot","host":"web1","source":"10.0.0.7:6665","port":6666,"boot":3,"#,
-            r#""received":"2026-11-20T13:44:35.545145Z","event":"end","end":"panic","fate":null,"death":null,"#,
+            r#""received":"2026-11-20T13:44:35.545145Z","event":"end","end":"panic","fate":null,"death":null,"voice":"plain","signs":false,"#,
             r#""release":"6.12.94","first_received":"2026-11-20T13:43:37.545145Z","#,
             r#""last_received":"2026-11-20T13:44:35.545145Z","records":41}"#,
             "\n"

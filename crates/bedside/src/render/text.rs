@@ -206,6 +206,10 @@ fn short(
     if origin == Origin::Pstore {
         write!(out, " {aside}[pstore]{aside:#}")?;
     }
+    if !record.voice.is_genuine() {
+        let bad = look.palette.bad();
+        write!(out, " {bad}[{}]{bad:#}", record.voice.as_str())?;
+    }
     writeln!(out)
 }
 

@@ -26,6 +26,15 @@ pub(super) fn missing(cause: Cause, count: u64, places: u64) -> String {
 
 /// What is said where a boot begins, ends, or turns out to be something else.
 pub(super) fn boot(mark: &BootMark<'_>) -> String {
+    let said = event(mark);
+    let tells = matches!(mark.event, BootEvent::End(_)) || !mark.boot.voice.is_genuine();
+    match mark.boot.proof().filter(|_| tells) {
+        Some(proof) => format!("{said}; {proof}"),
+        None => said,
+    }
+}
+
+fn event(mark: &BootMark<'_>) -> String {
     let number = mark.boot.number;
     match mark.event {
         BootEvent::Begin => begin(mark),

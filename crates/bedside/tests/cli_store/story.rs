@@ -100,7 +100,7 @@ pub(crate) fn hear(batch: &mut Batch, run: u64, at_ms: u64, datagram: &[u8]) {
 
 /// A run of a machine without a name, at 10.0.0.8.
 pub(crate) fn stranger(run: u64, at_ms: u64) -> Run {
-    let key = StreamKey { source: "10.0.0.8:6665".parse().unwrap(), port: 6666 };
+    let key = StreamKey::new("10.0.0.8:6665".parse().unwrap(), 6666);
     Run { key, release: None, host: None, ..web1(run, at_ms) }
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn dead(run: Run, word: LastWord) -> Run {
 pub(crate) fn web1(run: u64, at_ms: u64) -> Run {
     Run {
         id: RunId(run),
-        key: StreamKey { source: "10.0.0.7:6665".parse().unwrap(), port: 6666 },
+        key: StreamKey::new("10.0.0.7:6665".parse().unwrap(), 6666),
         first_received: time(at_ms),
         verdict: Verdict::Boot,
         host: Some(b"web1".to_vec()),

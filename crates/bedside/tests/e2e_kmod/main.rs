@@ -12,6 +12,7 @@ mod deaths;
 mod fifty;
 mod incidents;
 mod matrix;
+mod signed;
 mod targets;
 mod ward;
 mod ways;

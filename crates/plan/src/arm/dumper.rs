@@ -53,6 +53,25 @@ pub(super) fn set_dumper(facts: &Facts, targets: &[Wanted], plan: &mut Plan) {
             "the way has changed, or a device has come back"
         };
         plan.push(Action::SetDumper { parameter, live: live.to_owned() }, why);
+        return;
+    }
+    sign(facts, dumper, plan);
+}
+
+/// Gives it the machine's key, which it forgets with each start. One that can't be read now
+/// leaves it as it is.
+fn sign(facts: &Facts, dumper: &Dumper, plan: &mut Plan) {
+    let key = match &facts.key {
+        Some(Ok(key)) => Some(*key),
+        Some(Err(_)) => return,
+        None => None,
+    };
+    if dumper.targets.iter().any(|target| target.signs_otherwise(key)) {
+        let why = match key {
+            Some(_) => "the doctor can tell what this kernel says from what others say in its name",
+            None => "there is no key any more",
+        };
+        plan.push(Action::SignDumper { with_key: key.is_some() }, why);
     }
 }
 

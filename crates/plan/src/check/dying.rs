@@ -8,6 +8,7 @@ use crate::facts::{Console, Dumper, Facts, Module};
 pub(super) fn all(facts: &Facts) -> Vec<Verdict> {
     let mut verdicts = vec![panic(facts)];
     verdicts.extend(refused(facts));
+    verdicts.extend(signed(facts));
     verdicts.extend(crash_kernel(facts));
     verdicts.extend(others(facts));
     verdicts
@@ -76,6 +77,25 @@ fn refused(facts: &Facts) -> Option<Verdict> {
          `mokutil --import /var/lib/dkms/mok.pub`, restart, `bedside-patient up …` \
          (docs/kernel-module.md); or take it off the machine",
     ))
+}
+
+/// Whether a doctor can tell a death of this machine from a forged one. Without a key nobody asks
+/// for that.
+fn signed(facts: &Facts) -> Option<Verdict> {
+    let dumper = facts.dumper.as_ref().filter(|dumper| dumper.is_armed())?;
+    let Some(Ok(key)) = &facts.key else { return None };
+    let unsigned = dumper.targets.iter().filter(|target| target.signs_otherwise(Some(*key)));
+    Some(match unsigned.count() {
+        0 if dumper.targets.iter().any(|target| target.signs.is_some()) => {
+            Verdict::ok("signed", format!("{MODULE} signs what it sends with the machine's key"))
+        }
+        _ => Verdict::problem(
+            "signed",
+            format!("{MODULE} does not sign what it sends, though there is a key"),
+            "`bedside-patient up …`, or its agent, gives it the key; a version that knows of none \
+             has to be replaced first",
+        ),
+    })
 }
 
 /// A crash kernel takes over in `vpanic` (kernel/panic.c) before the dumpers are asked, unless

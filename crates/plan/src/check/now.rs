@@ -174,7 +174,7 @@ pub(super) fn dumper(dumper: &Dumper) -> Vec<Verdict> {
 }
 
 fn dumper_target(target: &DumperTarget) -> Verdict {
-    let DumperTarget { parameter, enabled, reason, sent, unsent } = target;
+    let DumperTarget { parameter, enabled, reason, sent, unsent, .. } = target;
     let verdict = if !enabled {
         let reason = reason.as_deref().unwrap_or("unknown reason");
         let evidence = format!("{MODULE} can't send: {reason}");
@@ -201,7 +201,7 @@ pub(super) fn permanence(facts: &Facts, wish: &Wish) -> Option<Verdict> {
 pub(super) fn key(facts: &Facts) -> Verdict {
     match &facts.key {
         None => Verdict::ok("key", "none: what the agent says is not sealed"),
-        Some(Ok(())) => Verdict::ok("key", "what the agent says is sealed"),
+        Some(Ok(_)) => Verdict::ok("key", "what the agent says is sealed"),
         Some(Err(why)) => Verdict::problem("key", why, "until then it is said without a seal"),
     }
 }

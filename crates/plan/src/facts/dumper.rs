@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use netconsole_wire::parameter;
+use netconsole_wire::tag::KeyId;
 
 use super::Module;
 
@@ -35,6 +36,8 @@ pub struct DumperTarget {
     pub enabled: bool,
     /// Why not, in one word of the module's: `no-device`, `wifi`.
     pub reason: Option<String>,
+    /// Which key signs what is sent to it, or `no`; nothing, where the module knows of none.
+    pub signs: Option<String>,
     /// Datagrams that were sent.
     pub sent: u64,
     /// Datagrams that could not be sent, for any reason.
@@ -61,6 +64,13 @@ impl Dumper {
 }
 
 impl DumperTarget {
+    /// Whether it is signed with another key than this, or with one where there is none. The basic
+    /// format has no place for it.
+    pub fn signs_otherwise(&self, key: Option<KeyId>) -> bool {
+        let wanted = key.map_or_else(|| UNSIGNED.to_owned(), |key| key.to_string());
+        self.parameter.starts_with('+') && self.signs.as_ref().is_some_and(|it| *it != wanted)
+    }
+
     /// Reads a line of the module's list of targets: its state, its parameter, `key=value`s.
     pub fn parse(line: &str) -> Option<DumperTarget> {
         let mut words = line.split_whitespace();
@@ -70,6 +80,7 @@ impl DumperTarget {
         for (key, value) in words.filter_map(|word| word.split_once('=')) {
             let count = value.parse().unwrap_or(0);
             match key {
+                "signs" => target.signs = Some(value.to_owned()),
                 "reason" => target.reason = Some(value.to_owned()),
                 "sent" => target.sent = count,
                 "queue_stopped" | "no_memory" | "device_down" => target.unsent += count,
@@ -80,16 +91,20 @@ impl DumperTarget {
     }
 }
 
+/// The module's word for no key.
+pub const UNSIGNED: &str = "no";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_line_of_the_modules_tells_a_target() {
-        let line = "enabled +@/eth0,@10.0.2.2/ device=eth0 local=10.0.2.15 sent=123 \
+        let line = "enabled +@/eth0,@10.0.2.2/ device=eth0 local=10.0.2.15 signs=no sent=123 \
                     queue_stopped=1 no_memory=2 device_down=0 more=x";
         let target = DumperTarget::parse(line).unwrap();
-        assert!(target.enabled);
+        assert!(target.enabled && target.signs_otherwise(Some(KeyId(0x12))));
+        assert!(!target.signs_otherwise(None));
         assert_eq!(
             (target.sent, target.unsent, &*target.parameter),
             (123, 3, "+@/eth0,@10.0.2.2/")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bedside_stream::{LastWord, RunId, StreamKey, Verdict};
 use rusqlite::{Transaction, TransactionBehavior, params};
 
-use super::source::{read_source, source_bytes};
+use super::source::{port_and_voice, read_key, source_bytes};
 use super::{Catalogue, MemoryRow, Place, RunState, SegmentSummary, Summary, Tally, failed};
 use crate::entry::host_label;
 use crate::error::Error;
@@ -203,7 +203,7 @@ fn put_run(to: &Transaction<'_>, state: &RunState) -> rusqlite::Result<()> {
     to.prepare_cached(PUT_RUN)?.execute(params![
         run.id.0.cast_signed(),
         source_bytes(run.key.source),
-        run.key.port,
+        port_and_voice(&run.key),
         run.first_received.0.cast_signed(),
         verdict,
         same_as,
@@ -248,7 +248,7 @@ fn put_memories(to: &Transaction<'_>, rows: &[MemoryRow]) -> rusqlite::Result<()
     let mut rows: Vec<&MemoryRow> = rows.iter().collect();
     rows.sort_by_cached_key(|row| {
         let key = row.memory.key();
-        (source_bytes(key.source), key.port)
+        (source_bytes(key.source), port_and_voice(&key))
     });
     rows.into_iter().try_for_each(|row| put_memory(to, row))
 }
@@ -258,7 +258,7 @@ fn put_memory(to: &Transaction<'_>, row: &MemoryRow) -> rusqlite::Result<()> {
     to.prepare_cached("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
         params![
             source_bytes(memory.key().source),
-            memory.key().port,
+            port_and_voice(&memory.key()),
             memory.run().0.cast_signed(),
             memory.last_received().0.cast_signed(),
             memory.proven(),
@@ -286,9 +286,7 @@ fn bound_memories(to: &Transaction<'_>, most: u64) -> rusqlite::Result<(u64, Vec
         RETURNING source, port",
     )?;
     let gone = statement.query_map([surplus.cast_signed()], |row| {
-        let source = read_source(row.get_ref(0)?.as_blob().unwrap_or_default());
-        let port = row.get(1)?;
-        Ok(source.map(|source| StreamKey { source, port }))
+        Ok(read_key(row.get_ref(0)?.as_blob().unwrap_or_default(), row.get(1)?))
     })?;
     Ok((held - surplus, gone.filter_map(Result::transpose).collect::<Result<_, _>>()?))
 }

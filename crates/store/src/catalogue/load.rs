@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bedside_stream::{Cause, LastWord, Run, RunId, StreamKey, Verdict, WallTime};
+use bedside_stream::{Cause, LastWord, Run, RunId, Verdict, WallTime};
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::source::read_source;
+use super::source::read_key;
 use super::{Catalogue, RunState, Spans, Strangers, Summary, Tally, Told, failed};
 use crate::entry::StoredRun;
 use crate::error::Error;
@@ -199,17 +199,17 @@ pub(super) fn span_row(row: &Row<'_>) -> rusqlite::Result<Tally> {
 }
 
 pub(super) fn run_row(row: &Row<'_>) -> rusqlite::Result<Option<RunState>> {
-    let source = read_source(row.get_ref(1)?.as_blob().unwrap_or_default());
+    let key = read_key(row.get_ref(1)?.as_blob().unwrap_or_default(), row.get(2)?);
     let verdict = match (row.get::<_, i64>(4)?, row.get::<_, Option<i64>>(5)?) {
         (0, _) => Some(Verdict::Provisional),
         (1, _) => Some(Verdict::Boot),
         (2, Some(root)) => Some(Verdict::SameAs(RunId(root.cast_unsigned()))),
         _ => None,
     };
-    let (Some(source), Some(verdict)) = (source, verdict) else { return Ok(None) };
+    let (Some(key), Some(verdict)) = (key, verdict) else { return Ok(None) };
     let run = Run {
         id: RunId(unsigned(row, 0)?),
-        key: StreamKey { source, port: row.get(2)? },
+        key,
         first_received: WallTime(unsigned(row, 3)?),
         verdict,
         host: if row.get(12)? { Some(row.get(7)?) } else { None },

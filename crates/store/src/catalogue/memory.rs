@@ -6,7 +6,7 @@ use bedside_stream::{Memory, StreamKey};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::load::unsigned;
-use super::source::source_bytes;
+use super::source::{port_and_voice, source_bytes};
 use super::{Catalogue, failed};
 use crate::error::Error;
 
@@ -34,7 +34,7 @@ impl Catalogue {
         let sql = "SELECT segment, entries, state FROM memory WHERE source = ? AND port = ?";
         let mut statement = self.connection.prepare_cached(sql).map_err(failed("read"))?;
         let found = statement
-            .query_row(params![source_bytes(key.source), key.port], memory_row)
+            .query_row(params![source_bytes(key.source), port_and_voice(key)], memory_row)
             .optional()
             .map_err(failed("read"))?;
         Ok(found.flatten().map(|(memory, _)| memory))

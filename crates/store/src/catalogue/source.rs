@@ -1,6 +1,9 @@
-//! An address and port in a row: 6 or 18 bytes, the port at the end, big-endian.
+//! A stream in a row: its source in 6 or 18 bytes, the port at the end, big-endian; our port, and
+//! in the bits above it the voice.
 
 use std::net::{IpAddr, SocketAddr};
+
+use bedside_stream::{StreamKey, Voice};
 
 pub(super) fn source_bytes(source: SocketAddr) -> Vec<u8> {
     let mut bytes = match source.ip() {
@@ -15,6 +18,17 @@ pub(super) fn source_bytes(source: SocketAddr) -> Vec<u8> {
         bytes.extend_from_slice(&source.scope_id().to_be_bytes());
     }
     bytes
+}
+
+/// The second column.
+pub(super) fn port_and_voice(key: &StreamKey) -> u32 {
+    u32::from(key.port) | (key.voice as u32) << 16
+}
+
+/// Both columns.
+pub(super) fn read_key(source: &[u8], port_and_voice: u32) -> Option<StreamKey> {
+    let voice = Voice::ALL.get((port_and_voice >> 16) as usize)?;
+    Some(StreamKey::new(read_source(source)?, port_and_voice as u16).with_voice(*voice))
 }
 
 pub(super) fn read_source(bytes: &[u8]) -> Option<SocketAddr> {

@@ -45,7 +45,7 @@ pub(super) fn a_day_of(seed: u64) -> Vec<Sent> {
         let source = ([203, 0, (stranger >> 8) as u8, stranger as u8], 1024).into();
         sent.push(Sent {
             at: dice.below(DAY_US),
-            key: StreamKey { source, port: 6666 },
+            key: StreamKey::new(source, 6666),
             datagram: format!("6,7,1000,-;stranger {stranger}\n"),
             boot: 0,
             seq: Some(7),
@@ -59,7 +59,7 @@ pub(super) fn a_day_of(seed: u64) -> Vec<Sent> {
 
 /// A machine that boots some times.
 fn live(machine: u8, dice: &mut Dice, sent: &mut Vec<Sent>) {
-    let key = StreamKey { source: ([10, 0, 0, machine + 1], 6665).into(), port: 6666 };
+    let key = StreamKey::new(([10, 0, 0, machine + 1], 6665).into(), 6666);
     let extended = !machine.is_multiple_of(4);
     let mut at = dice.below(600 * SECOND_US);
     for boot in 0.. {

@@ -1,6 +1,6 @@
 //! Lines to entries.
 
-use bedside_stream::{Cause, LastWord, Run, RunId, StreamKey, Verdict, WallTime};
+use bedside_stream::{Cause, LastWord, Run, RunId, StreamKey, Verdict, Voice, WallTime};
 use netconsole_wire::{Format, Prefix, PrintkTime, Sequence};
 
 use super::escape::unescape;
@@ -117,9 +117,10 @@ fn run(line: &[u8]) -> Option<StoredRun> {
         None => None,
         Some(boot) => Some(u32::try_from(boot?).ok()?),
     };
+    let voice = value(b"voice").map_or(Some(Voice::Plain), Voice::parse)?;
     let run = Run {
         id,
-        key: StreamKey { source, port },
+        key: StreamKey::new(source, port).with_voice(voice),
         first_received: WallTime(number(b"first")??),
         verdict: verdict(value(b"verdict")?)?,
         host: value(b"host").map(unescape),

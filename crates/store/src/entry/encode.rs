@@ -1,6 +1,6 @@
 //! Entries to lines.
 
-use bedside_stream::{Cause, LastWord, RunId, Verdict, WallTime};
+use bedside_stream::{Cause, LastWord, RunId, Verdict, Voice, WallTime};
 use netconsole_wire::{Fields, Format, Record, Text};
 
 use super::StoredRun;
@@ -88,6 +88,9 @@ pub fn write_run(line: &mut Vec<u8>, stored: &StoredRun) {
     named(line, b"boot_id", run.boot_id.as_deref());
     named(line, b"release", run.release.as_deref());
     named(line, b"end", run.last_word.map(|word| last_word(word).as_bytes()));
+    if run.key.voice != Voice::Plain {
+        named(line, b"voice", Some(run.key.voice.as_str().as_bytes()));
+    }
     if run.stranger {
         line.extend_from_slice(b"\tstranger=1");
     }

@@ -131,7 +131,7 @@ prop_compose! {
         let source = SocketAddr::new(source.ip(), source.port());
         let verdict = [Verdict::Provisional, Verdict::Boot, Verdict::SameAs(RunId(root))][verdict];
         let last_word = [None, Some(LastWord::Clean), Some(LastWord::Panic)][word];
-        let key = StreamKey { source, port };
+        let key = StreamKey::new(source, port);
         let first_received = WallTime(first);
         let run = Run {
             id: RunId(id),

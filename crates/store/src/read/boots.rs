@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use bedside_stream::{LastWord, RunId, Verdict, WallTime};
+use bedside_stream::{LastWord, RunId, Verdict, Voice, WallTime};
 
 use super::runs::{Known, Runs};
 use super::{BootSummary, End, SILENCE_AFTER_US};
@@ -50,6 +50,8 @@ pub(crate) fn summary(
     // Of a root that was deleted with its segment, the oldest run that is left knows most.
     let root = runs.get(root).or_else(|| members.first().copied())?;
     let label = root.state.stored.host_label();
+    let end = last_word(&members);
+    let signed = members.iter().filter(|known| known.run().key.voice == Voice::Signed);
     let boot = BootSummary {
         host: shown(&label),
         number: root.state.stored.boot.unwrap_or(0),
@@ -60,9 +62,12 @@ pub(crate) fn summary(
         release: members.iter().find_map(|known| known.run().release.clone()),
         first_received: members.first()?.run().first_received,
         last_received: members.iter().map(Known::last).max()?,
-        end: last_word(&members),
+        end: end.map(|(end, _)| end),
         superseded: false,
         provisional: root.run().verdict == Verdict::Provisional,
+        voice: end.map_or_else(|| loudest(&members), |(_, voice)| voice),
+        signed_records: signed.clone().map(Known::records).sum(),
+        signs: signed.count() > 0,
     };
     Some((label, boot))
 }
@@ -72,17 +77,26 @@ fn distinct<T: Copy + Eq + std::hash::Hash>(values: impl Iterator<Item = T>) -> 
     values.filter(|&value| seen.insert(value)).collect()
 }
 
-/// The last word of the run that each port heard last; of two ports' words the panic.
-fn last_word(members: &[Known<'_>]) -> Option<End> {
-    let mut last: HashMap<u16, Known<'_>> = HashMap::new();
+/// The last word of the run that each port heard last, and whether it was signed: what was is
+/// never taken back by what was not. Of several words the signed one counts, then the panic.
+fn last_word(members: &[Known<'_>]) -> Option<(End, Voice)> {
+    let mut last: HashMap<(u16, Voice), Known<'_>> = HashMap::new();
     for &known in members {
-        let of_port = last.entry(known.run().key.port).or_insert(known);
+        let key = known.run().key;
+        let of_port = last.entry((key.port, key.voice)).or_insert(known);
         if known.last() >= of_port.last() {
             *of_port = known;
         }
     }
-    let words = last.values().filter_map(|known| known.run().last_word);
-    words.map(End::from).max_by_key(|&end| end == End::Panic)
+    let words = last
+        .values()
+        .filter_map(|known| Some((End::from(known.run().last_word?), known.run().key.voice)));
+    words.max_by_key(|(end, voice)| (*voice == Voice::Signed, *end == End::Panic))
+}
+
+/// Of a boot without a last word.
+fn loudest(members: &[Known<'_>]) -> Voice {
+    members.iter().map(|known| known.run().key.voice).max().unwrap_or_default()
 }
 
 impl From<LastWord> for End {
@@ -94,12 +108,19 @@ impl From<LastWord> for End {
     }
 }
 
-/// Calls the boots silent that no longer speak: a later boot of the host began after their last
-/// record, nobody listens, or they have not been heard for a while.
+/// Calls the boots silent that no longer speak: a later boot of the host, which nobody forged,
+/// began after their last record, nobody listens, or they have not been heard for a while. And
+/// says of all boots of a host whether it signs.
 fn mark_ends(boots: &mut [(Vec<u8>, BootSummary)], now: WallTime, doctor: bool) {
     let mut later: HashMap<Vec<u8>, WallTime> = HashMap::new();
+    let signing = boots.iter().filter(|(_, boot)| boot.signs).map(|(label, _)| label.clone());
+    let signing: HashSet<Vec<u8>> = signing.collect();
     for (label, boot) in boots.iter_mut().rev() {
-        let next = later.insert(label.clone(), boot.first_received);
+        boot.signs = signing.contains(label);
+        let next = later.get(label).copied();
+        if boot.voice.is_genuine() {
+            later.insert(label.clone(), boot.first_received);
+        }
         boot.superseded = next.is_some();
         let replaced = next.is_some_and(|next| next >= boot.last_received);
         let silent = now.0.saturating_sub(boot.last_received.0) >= SILENCE_AFTER_US;

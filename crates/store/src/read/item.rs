@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bedside_stream::{Cause, RunId, StreamKey, WallTime};
+use bedside_stream::{Cause, RunId, StreamKey, Voice, WallTime};
 use netconsole_wire::Format;
 
 use crate::entry::{StoredRecord, unescape};
@@ -40,6 +40,8 @@ pub struct OwnedRecord {
     pub source: SocketAddr,
     /// Our port.
     pub port: u16,
+    /// What its tag says.
+    pub voice: Voice,
     /// When its last datagram was received.
     pub received: WallTime,
     /// What it was written in.
@@ -74,6 +76,7 @@ impl OwnedRecord {
             run: record.run,
             source: key.source,
             port: key.port,
+            voice: key.voice,
             received: record.received,
             format: record.format,
             incomplete: record.incomplete,

@@ -336,6 +336,11 @@ impl<'a> Known<'a> {
         self.sum.gaps
     }
 
+    /// How many records are held of it, repeats counted.
+    pub(crate) fn records(&self) -> u64 {
+        self.sum.records
+    }
+
     /// The last segment with a line of it.
     pub(super) fn last_segment(&self) -> Option<u64> {
         self.sum.reach.map(|(_, last)| last)

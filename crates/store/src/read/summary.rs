@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use bedside_stream::{Cause, RunId, WallTime};
+use bedside_stream::{Cause, RunId, Voice, WallTime};
 use netconsole_wire::Format;
 
 /// How a boot ended, as far as was heard.
@@ -103,9 +103,30 @@ pub struct BootSummary {
     pub superseded: bool,
     /// The numbers came back, but nothing yet tells a new boot from a repeat.
     pub provisional: bool,
+    /// By whom the last word was said that it ended with; where there is none, by whom it was
+    /// proven to be heard, if anything was.
+    pub voice: Voice,
+    /// How many of its records were heard signed, repeats counted.
+    pub signed_records: u64,
+    /// Of this host something was heard that was signed, in this boot or another: what it says
+    /// without a tag proves nothing.
+    pub signs: bool,
 }
 
 impl BootSummary {
+    /// What its tags prove, in words, where there is something to say.
+    pub fn proof(&self) -> Option<&'static str> {
+        match self.voice {
+            Voice::Signed => Some("signed"),
+            Voice::Plain if self.signs && matches!(self.end, Some(End::Clean | End::Panic)) => {
+                Some("not signed: unproven")
+            }
+            Voice::Plain => None,
+            Voice::Forged => Some("forged: its tag is of no key that is known here"),
+            Voice::Copied => Some("copied: signed by another source or in an earlier boot"),
+        }
+    }
+
     /// The addresses it was heard from, each once.
     pub fn addresses(&self) -> Vec<IpAddr> {
         let mut addresses: Vec<IpAddr> = self.sources.iter().map(SocketAddr::ip).collect();

@@ -55,7 +55,7 @@ pub(crate) fn gap(run: Option<u64>, received: u64, cause: Cause, count: u64) -> 
 
 /// A run of 10.0.0.1, to port 6666, that is a boot of its own, number 1; tests change the rest.
 pub(crate) fn run(id: u64, first: u64) -> StoredRun {
-    let key = StreamKey { source: "10.0.0.1:6665".parse().unwrap(), port: 6666 };
+    let key = StreamKey::new("10.0.0.1:6665".parse().unwrap(), 6666);
     let run = Run {
         id: RunId(id),
         key,

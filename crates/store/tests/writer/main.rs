@@ -18,7 +18,7 @@ use netconsole_wire::{Fields, Format, Prefix, Record, Sequence, Text};
 fn run(id: u64) -> Run {
     Run {
         id: RunId(id),
-        key: StreamKey { source: ([192, 0, 2, 1], 6665).into(), port: 6666 },
+        key: StreamKey::new(([192, 0, 2, 1], 6665).into(), 6666),
         first_received: WallTime(1),
         verdict: Verdict::Boot,
         host: Some(b"web1".to_vec()),

@@ -189,5 +189,5 @@ impl Doctor {
 
 /// A stream: the sender `10.0.0.<n>:6665`, our port 6666.
 pub fn stream(n: u8) -> StreamKey {
-    StreamKey { source: SocketAddr::from(([10, 0, 0, n], 6665)), port: 6666 }
+    StreamKey::new(SocketAddr::from(([10, 0, 0, n], 6665)), 6666)
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use bedside_stream::RunId;
+use bedside_stream::{RunId, Voice};
 use bedside_triage::{Fingerprint, Incident, Kind};
 use serde_json::Value;
 
@@ -48,6 +48,7 @@ impl Office {
             boot: 1,
             source: SocketAddr::from((Ipv4Addr::LOCALHOST, 6665)),
             release: None,
+            voice: Voice::Plain,
         };
         let key = Key::new(of.run, place, &format!("{host} {bug}"));
         let (first, last, open) = (place.received, place.received, true);

@@ -1,6 +1,6 @@
 //! Cases as they are listed: all but their lines.
 
-use bedside_stream::{RunId, WallTime};
+use bedside_stream::{RunId, Voice, WallTime};
 use bedside_triage::{Fingerprint, Kind, Severity};
 use rusqlite::Params;
 
@@ -23,6 +23,7 @@ pub(crate) struct Row {
     pub(crate) last: WallTime,
     pub(crate) open: bool,
     pub(crate) settled: bool,
+    pub(crate) voice: Voice,
 }
 
 /// Cases that were let go, of a fingerprint of which others are held.
@@ -91,7 +92,7 @@ impl Book {
 }
 
 const COLUMNS: &str = "id, fingerprint, kind, severity, title, host, boot, run, source, release, \
-                       first, last, open, settled";
+                       first, last, open, settled, voice";
 
 fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
@@ -111,5 +112,6 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         last: WallTime(number(11)?),
         open: row.get(12)?,
         settled: row.get(13)?,
+        voice: Voice::ALL.get(number(14)? as usize).copied().unwrap_or_default(),
     })
 }

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS cases (
     boot INTEGER NOT NULL,
     source TEXT NOT NULL,
     release TEXT,
+    voice INTEGER NOT NULL,
     first INTEGER NOT NULL,
     last INTEGER NOT NULL,
     open INTEGER NOT NULL,

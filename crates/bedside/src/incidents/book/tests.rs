@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use bedside_stream::RunId;
+use bedside_stream::{RunId, Voice};
 use bedside_triage::{Fingerprint, ReportLine};
 
 use super::*;
@@ -16,6 +16,7 @@ fn patient(run: u64, root: u64) -> Patient {
         boot: 3,
         source: SocketAddr::from((Ipv4Addr::LOCALHOST, 6665)),
         release: None,
+        voice: Voice::Plain,
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use bedside_stream::RunId;
+use bedside_stream::{RunId, Voice};
 use bedside_triage::Kind;
 
 fn row(id: i64, first: u64) -> Row {
@@ -14,6 +14,7 @@ fn row(id: i64, first: u64) -> Row {
         run: RunId(1),
         source: "10.0.0.7:6665".to_owned(),
         release: Some("6.12.94".to_owned()),
+        voice: Voice::Plain,
         first: WallTime(first),
         last: WallTime(first + 10),
         open: false,

@@ -20,6 +20,7 @@ fn case(id: i64, host: &str, release: &str, day: u64) -> Row {
         boot: 3,
         run: RunId(1),
         source: "10.0.0.7:6665".to_owned(),
+        voice: bedside_stream::Voice::Plain,
         release: Some(release.to_owned()),
         first: WallTime(TUESDAY + day * DAY),
         last: WallTime(TUESDAY + day * DAY),

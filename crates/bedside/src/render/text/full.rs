@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use bedside_store::read::OwnedRecord;
+use bedside_stream::Voice;
 
 use super::super::Look;
 use super::super::escape::{self, Escaped};
@@ -48,6 +49,9 @@ fn write_header(
     line("format", format.to_owned())?;
     if let Origin::Heard(Some(incident)) = origin {
         line("incident", incident.to_owned())?;
+    }
+    if record.voice != Voice::Plain {
+        line("voice", record.voice.as_str().to_owned())?;
     }
     if let Some(seq) = record.seq {
         line("seq", seq.to_string())?;

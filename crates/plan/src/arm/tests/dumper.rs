@@ -1,6 +1,8 @@
 //! The module that delivers a death, beside netconsole or instead of it.
 
 use super::*;
+use netconsole_wire::tag::KeyId;
+
 use crate::facts::{Console, Dumper, DumperTarget};
 
 /// A machine on which it is installed, and stock netconsole armed already.
@@ -72,6 +74,25 @@ fn what_differs_is_written_while_it_runs() {
     ] {
         assert_eq!(steps(&facts, &["10.0.0.2"]), written);
     }
+}
+
+#[test]
+fn it_gets_the_machines_key_and_gives_it_back() {
+    let with_key = Facts { key: Some(Ok(KeyId(0x12))), ..with(FROM_10) };
+    let says = |facts: &Facts, signs: Option<&str>| {
+        let mut facts = facts.clone();
+        facts.dumper.as_mut().unwrap().targets[0].signs = signs.map(str::to_owned);
+        steps(&facts, &["10.0.0.2"])
+    };
+    let sign = ["bedside_netconsole: sign with /etc/bedside/patient.key"];
+    assert_eq!(says(&with_key, Some("no")), sign);
+    assert_eq!(says(&with_key, Some("00000013")), sign, "another key");
+    assert_eq!(says(&with_key, Some("00000012")), Vec::<String>::new());
+    assert_eq!(says(&with_key, None), Vec::<String>::new(), "a version that can't");
+    assert_eq!(says(&with(FROM_10), Some("00000012")), ["bedside_netconsole: sign no more"]);
+    assert_eq!(says(&with(FROM_10), Some("no")), Vec::<String>::new());
+    let unreadable = Facts { key: Some(Err("mode 0644".into())), ..with(FROM_10) };
+    assert_eq!(says(&unreadable, Some("00000012")), Vec::<String>::new());
 }
 
 #[test]
