@@ -2,9 +2,12 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, StartKind, packed};
+use aho_corasick::packed;
+use memchr::memmem;
+use regex::bytes::{Regex, RegexBuilder};
+use regex::escape;
 
-use crate::rules;
+use crate::{form, rules};
 
 /// What may stand above the sentence and belongs to the report: kernel/panic.c prints
 /// `------------[ cut here ]------------`, lockdep and the sanitizers a line of `=`; the others
@@ -19,47 +22,52 @@ pub(crate) const PREAMBLES: &[&str] = &[
     "kernel tried to execute",
 ];
 
-static BEGINNINGS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let all = rules::beginnings().chain(rules::PREFIXES.iter().copied());
-    AhoCorasick::builder()
-        .kind(Some(AhoCorasickKind::DFA))
-        .start_kind(StartKind::Anchored)
-        .build(all.chain(PREAMBLES.iter().copied()))
-        .ok()
+/// Every sentence that begins with words of its own, whole, from the beginning of a line.
+static SENTENCES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let prefixes = any_of(rules::PREFIXES.iter().map(|prefix| escape(prefix)));
+    let tops = PREAMBLES.iter().map(|top| escape(top));
+    let sentences = any_of(rules::worded().map(form::pattern).chain(tops));
+    let pattern = format!(r"(?s-u)\A(?:\s|\\x09)*{prefixes}*{sentences}");
+    RegexBuilder::new(&pattern).unicode(false).dfa_size_limit(AUTOMATON_BYTES).build().ok()
 });
+
+fn any_of(patterns: impl Iterator<Item = String>) -> String {
+    format!("(?:{})", patterns.collect::<Vec<_>>().join("|"))
+}
 
 /// Without the blank or colon that each of them begins with: what is rare is looked for.
 static MIDDLES: LazyLock<Option<packed::Searcher>> = LazyLock::new(|| {
-    packed::Searcher::new(rules::middles().map(|middle| middle.trim_start_matches([':', ' '])))
+    let middles = rules::middles().map(|middle| middle.trim_start_matches([':', ' ']).as_bytes());
+    packed::Searcher::new(middles.chain([ESCAPED_NEWLINE]))
 });
+
+/// How the store writes what is between two lines of one record.
+const ESCAPED_NEWLINE: &[u8] = b"\\x0a";
 
 /// Whether a line of text begins an incident, or stands above the sentence that does. Never false
 /// of one that does, also where its text is escaped as `bedside-store` escapes it; a caller that
 /// keeps a [`Triage`](crate::Triage) for each of many machines may leave out the other lines as
 /// long as nothing is open.
 pub fn may_begin(text: &[u8]) -> bool {
-    // One with an escape may hold more lines than one.
-    if text.contains(&b'\\') {
-        return true;
-    }
-    let start = text.trim_ascii_start();
-    let begins = BEGINNINGS
-        .as_ref()
-        .is_none_or(|all| all.is_match(Input::new(start).anchored(Anchored::Yes)));
-    (begins || has_middle(text)) && fits(text)
+    let begins = SENTENCES.as_ref().is_none_or(|all| all.is_match(text));
+    begins || (has_middle(text) && has_more(text))
 }
 
-/// Whether the whole of a line is what its beginning promised.
-fn fits(text: &[u8]) -> bool {
-    let line = String::from_utf8_lossy(text);
-    PREAMBLES.iter().any(|top| line.trim_start().starts_with(top))
-        || rules::rule_of(&line).is_some()
+/// Whether a line that has the middle of a sentence is one, or holds several lines.
+#[cold]
+fn has_more(text: &[u8]) -> bool {
+    memmem::find(text, ESCAPED_NEWLINE).is_some()
+        || rules::rule_of(&String::from_utf8_lossy(text)).is_some()
 }
 
-/// Whether the line has what follows the name in a sentence that begins with one.
+/// Whether the line has what follows the name in a sentence that begins with one, or an escaped
+/// newline.
 pub(crate) fn has_middle(text: &[u8]) -> bool {
     MIDDLES.as_ref().is_none_or(|all| all.find(text).is_some())
 }
+
+/// What the automaton may take up in each thread; ordinary lines need a tenth of it.
+const AUTOMATON_BYTES: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -186,9 +186,9 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
     TABLES.iter().flat_map(|table| table.iter())
 }
 
-/// The literals that sentences begin with, for the prefilter.
-pub(crate) fn beginnings() -> impl Iterator<Item = &'static str> {
-    forms().map(form::beginning).filter(|beginning| !beginning.is_empty())
+/// The forms that begin with words of their own, for the prefilter.
+pub(crate) fn worded() -> impl Iterator<Item = &'static str> {
+    forms().filter(|form| !form.starts_with('%'))
 }
 
 /// The first literals of sentences that begin with a name.

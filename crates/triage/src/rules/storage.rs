@@ -22,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[
     io("Buffer I/O error on dev", "Buffer I/O error"),
     // drivers/nvme/host/pci.c: `nvme_warn_reset`, `nvme_reset_work`; drivers/nvme/host/core.c:
     // `nvme_wait_ready`.
-    io("nvme %s: controller is down; will reset: %s", "nvme: controller is down"),
+    io("nvme %w: controller is down; will reset: %s", "nvme: controller is down"),
     io("nvme nvme%d: controller is down; will reset: %s", "nvme: controller is down"),
     io("nvme nvme%d: Removing after probe failure", "nvme: removed after probe failure"),
     io("nvme nvme%d: Disabling device after reset failure", "nvme: disabled after reset failure")
@@ -36,42 +36,42 @@ pub(super) const RULES: &[Rule] = &[
     io("ata%d.%d: disabled", "ata: device disabled").severity(Severity::Critical),
     // drivers/scsi/scsi_lib.c: `scsi_device_state_check`; drivers/scsi/scsi_error.c:
     // `scsi_eh_offline_sdevs`.
-    io("sd %s: rejecting I/O to offline device", "scsi: I/O to offline device"),
-    io("sd %s: Device offlined - not ready after error recovery", "scsi: device offlined"),
+    io("sd %w: rejecting I/O to offline device", "scsi: I/O to offline device"),
+    io("sd %w: Device offlined - not ready after error recovery", "scsi: device offlined"),
     // drivers/md/raid1.c, raid10.c, raid5.c: their `error` functions.
-    io("md/raid%s: Disk failure on %S", "md: disk failure").severity(Severity::Critical),
-    io("md/raid%s: Cannot continue operation", "md: cannot continue").severity(Severity::Critical),
+    io("md/raid%w: Disk failure on %S", "md: disk failure").severity(Severity::Critical),
+    io("md/raid%w: Cannot continue operation", "md: cannot continue").severity(Severity::Critical),
     // fs/ext4/super.c: `__ext4_error`, `__ext4_error_inode`, `ext4_handle_error`.
     filesystem("EXT4-fs error (device %s): %s:%d: %s", "EXT4-fs error").blame(Blame::Hole(1)),
     filesystem("EXT3-fs error (device %s): %s: %s", "EXT3-fs error").blame(Blame::Hole(1)),
-    filesystem("EXT2-fs (%s): error: %s: %s", "EXT2-fs error").blame(Blame::Hole(1)),
-    filesystem("EXT4-fs (%s): Remounting filesystem read-only", "EXT4-fs: remounted read-only"),
+    filesystem("EXT2-fs (%w): error: %s: %s", "EXT2-fs error").blame(Blame::Hole(1)),
+    filesystem("EXT4-fs (%w): Remounting filesystem read-only", "EXT4-fs: remounted read-only"),
     filesystem("Aborting journal on device %s", "JBD2: journal aborted"),
     filesystem("JBD2: Detected IO errors", "JBD2: I/O errors"),
     // fs/xfs/xfs_error.c: `xfs_error_report`, `xfs_corruption_error`, `xfs_buf_verifier_error`;
     // fs/xfs/xfs_fsops.c: `xfs_do_force_shutdown`; fs/xfs/xfs_log.c, xfs_buf.c.
     filesystem(
-        "XFS (%s): Internal error %s at line %d of file %S Caller %S",
+        "XFS (%w): Internal error %s at line %d of file %S Caller %S",
         "XFS: internal error",
     )
     .blame(Blame::Hole(4)),
-    filesystem("XFS (%s): Corruption detected", "XFS: corruption detected"),
-    filesystem("XFS (%s): Metadata %s detected at %S", "XFS: metadata {1} detected")
+    filesystem("XFS (%w): Corruption detected", "XFS: corruption detected"),
+    filesystem("XFS (%w): Metadata %s detected at %S", "XFS: metadata {1} detected")
         .blame(Blame::Hole(2)),
-    filesystem("XFS (%s): Corruption of in-memory data", "XFS: corruption of in-memory data"),
+    filesystem("XFS (%w): Corruption of in-memory data", "XFS: corruption of in-memory data"),
     filesystem(
-        "XFS (%s): Filesystem has been shut down due to %s (%x)",
+        "XFS (%w): Filesystem has been shut down due to %s (%x)",
         "XFS: shut down due to {1}",
     )
     .severity(Severity::Critical),
-    filesystem("XFS (%s): xfs_do_force_shutdown(", "XFS: forced shutdown")
+    filesystem("XFS (%w): xfs_do_force_shutdown(", "XFS: forced shutdown")
         .severity(Severity::Critical),
-    filesystem("XFS (%s): log I/O error", "XFS: log I/O error"),
-    filesystem("XFS (%s): metadata I/O error", "XFS: metadata I/O error"),
+    filesystem("XFS (%w): log I/O error", "XFS: log I/O error"),
+    filesystem("XFS (%w): metadata I/O error", "XFS: metadata I/O error"),
     // fs/btrfs/messages.c: `_btrfs_printk`, `__btrfs_handle_fs_error`.
     filesystem("BTRFS: error (device %s) in %s:%d: %s", "BTRFS: error").blame(Blame::Hole(1)),
     filesystem("BTRFS error (device %s): %s", "BTRFS error: {1}"),
     filesystem("BTRFS critical (device %s): %s", "BTRFS critical: {1}"),
     // fs/fat/misc.c: `__fat_fs_error`.
-    filesystem("FAT-fs (%s): error, %s", "FAT-fs error: {1}"),
+    filesystem("FAT-fs (%w): error, %s", "FAT-fs error: {1}"),
 ];
