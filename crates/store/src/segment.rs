@@ -33,6 +33,7 @@ pub use numbers::Numbers;
 pub(crate) use numbers::{Held, RunNumbers, Section};
 pub use order::Entries;
 pub use order::emit as emit_order;
+use scan::Wanted;
 pub use scan::{BlockRef, Position, Scan, Tail};
 pub(crate) use tally::Places;
 pub(crate) use unpack::{PartUnpacker, Unpacker};
@@ -166,7 +167,22 @@ impl SegmentFile {
 
     /// The same, `most` blocks at most: headers take memory, those of many runs a lot.
     pub(crate) fn scan_some(&self, from: Position, most: usize) -> Result<Scan, Error> {
-        scan::walk(self.file.as_ref(), self.name, from, self.cut, most)
+        self.walk(from, Wanted { most, runs: true })
+    }
+
+    /// All blocks, perhaps of a live one only those `from` a place on, without the runs in them:
+    /// for who reads every line.
+    pub(crate) fn scan_outlines(&self, from: Option<Position>) -> Result<Scan, Error> {
+        if self.name.form == Form::Sealed {
+            let Index { blocks, end, .. } = self.index()?;
+            return Ok(Scan { blocks, end, tail: None });
+        }
+        let from = from.unwrap_or(self.start());
+        self.walk(from, Wanted { most: usize::MAX, runs: false })
+    }
+
+    fn walk(&self, from: Position, wanted: Wanted) -> Result<Scan, Error> {
+        scan::walk(self.file.as_ref(), self.name, from, self.cut, wanted)
     }
 
     /// Where the first block begins.

@@ -92,6 +92,11 @@ impl Arrival {
         }
     }
 
+    /// Gives room back that is not needed while nothing comes.
+    pub(super) fn rest(&mut self) {
+        self.unpacker.rest();
+    }
+
     /// Gives the lines of the next block out; of a sealed segment, of the next that belong together. `false`: there is none yet.
     pub(super) fn block(&mut self, mut line: impl FnMut(u64, &[u8])) -> Result<bool, crate::Error> {
         let Some((blocks, file)) = self.next_blocks()? else { return Ok(false) };
@@ -144,7 +149,7 @@ impl Arrival {
     fn scan(&mut self) -> Result<(), crate::Error> {
         let Some(current) = &mut self.current else { return Ok(()) };
         if current.file.name().form == Form::Live {
-            let scan = current.file.scan_from(current.end)?;
+            let scan = current.file.scan_outlines(Some(current.end))?;
             current.end = scan.end;
             current.blocks.extend(scan.blocks);
         }
@@ -162,7 +167,7 @@ impl Arrival {
     fn begin(&mut self, (listed, last): (Listed, bool)) -> Result<bool, crate::Error> {
         let number = listed.name.number;
         let opened = SegmentFile::open(self.disk(), listed)
-            .and_then(|file| Ok((file.scan()?, Arc::new(file))));
+            .and_then(|file| Ok((file.scan_outlines(None)?, Arc::new(file))));
         let (scan, file) = match opened {
             Ok(opened) => opened,
             Err(crate::Error::Damaged { .. }) if last && listed.name.form == Form::Live => {

@@ -42,6 +42,7 @@ impl Lines {
             }
             let left = timeout.saturating_sub(began.elapsed());
             if left.is_zero() {
+                self.arrival.rest();
                 return Ok(false);
             }
             self.arrival.wait(left)?;

@@ -1,6 +1,6 @@
 //! Lines in the order of their arrival, whatever order they stand in.
 
-use super::{BlockRef, Entries, SegmentFile, Unpacker};
+use super::{BlockHeader, BlockRef, SegmentFile, Unpacker};
 use crate::error::Error;
 
 /// How many of `blocks`, the first ones, hold all entries from the first block's place up to the
@@ -27,6 +27,14 @@ impl SegmentFile {
         mut damaged: impl FnMut(&BlockRef, Error) -> Result<(), Error>,
         mut visit: impl FnMut(u64, &[u8]),
     ) -> Result<(), Error> {
+        if let [block @ BlockRef { header: BlockHeader { order: None, .. }, .. }] = blocks {
+            let mut text = std::mem::take(&mut unpacker.text);
+            text.clear();
+            let read = self.append_block(block, unpacker, &mut text);
+            each_line(&text, block.start.entries, visit);
+            unpacker.text = text;
+            return keep(read, |error| damaged(block, error)).map(drop);
+        }
         let mut lines = Vec::new();
         let mut texts = Vec::new();
         for block in blocks {
@@ -35,14 +43,6 @@ impl SegmentFile {
                 .append_block(block, unpacker, &mut text)
                 .and_then(|()| self.read_entries(block));
             let Some(entries) = keep(read, |error| damaged(block, error))? else { continue };
-            if let ([_], Entries::From(first)) = (blocks, &entries) {
-                let mut start = 0;
-                for (end, number) in memchr::memchr_iter(b'\n', &text).zip(*first..) {
-                    visit(number, &text[start..=end]);
-                    start = end + 1;
-                }
-                return Ok(());
-            }
             let mut start = 0;
             for (line, place) in text.split_inclusive(|&b| b == b'\n').zip(0..) {
                 lines.push((entries.of_line(place), texts.len(), start..start + line.len()));
@@ -55,6 +55,15 @@ impl SegmentFile {
             visit(entry, &texts[text][line]);
         }
         Ok(())
+    }
+}
+
+/// The lines of a text, with the numbers from `first` on.
+fn each_line(text: &[u8], first: u64, mut visit: impl FnMut(u64, &[u8])) {
+    let mut start = 0;
+    for (end, number) in memchr::memchr_iter(b'\n', text).zip(first..) {
+        visit(number, &text[start..=end]);
+        start = end + 1;
     }
 }
 

@@ -204,6 +204,13 @@ impl BlockHeader {
         Some((header, 8 + length as u64))
     }
 
+    /// The same with none of the spans.
+    pub(super) fn parse_without_runs(bytes: &[u8]) -> Option<(BlockHeader, u64)> {
+        let length = BlockHeader::payload_len(bytes)?;
+        let payload = checked(bytes.get(8..8 + length))?;
+        Some((BlockHeader::parse_outline(&mut Bytes(payload))?, 8 + length as u64))
+    }
+
     /// The length of the payload, by the first eight bytes.
     pub(super) fn payload_len(bytes: &[u8]) -> Option<usize> {
         skippable(bytes, BLOCK_MAGIC).filter(|&length| length <= BLOCK_HEADER_MAX)

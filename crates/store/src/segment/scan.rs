@@ -89,21 +89,30 @@ pub struct Tail {
     pub header: Option<BlockHeader>,
 }
 
+/// What of the blocks is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// So many blocks at most.
+    pub(super) most: usize,
+    /// Their runs too, which are most of a header where many machines speak.
+    pub(super) runs: bool,
+}
+
 /// Walks from block to block, reading the headers only.
 pub(super) fn walk(
     file: &dyn DiskFile,
     name: SegmentName,
     from: Position,
     cut: Option<u64>,
-    most: usize,
+    wanted: Wanted,
 ) -> Result<Scan, Error> {
     let io = |e| Error::io("read", name.to_string(), e);
     let len = file.len().map_err(io)?;
     let limit = cut.unwrap_or(len).min(len);
-    let mut window = Window { file, offset: 0, bytes: Vec::new() };
+    let mut window = Window { file, offset: 0, step: Window::SHORTEST, bytes: Vec::new() };
     let mut scan = Scan { blocks: Vec::new(), end: from, tail: None };
-    while scan.end.offset < limit && scan.blocks.len() < most {
-        let header = window.header(scan.end.offset).map_err(io)?;
+    while scan.end.offset < limit && scan.blocks.len() < wanted.most {
+        let header = window.header(scan.end.offset, wanted.runs).map_err(io)?;
         let block =
             header.map(|(header, length)| BlockRef::with_header_of(scan.end, header, length));
         match block {
@@ -121,32 +130,38 @@ pub(super) fn walk(
     Ok(scan)
 }
 
-/// A piece of the file, so that many small blocks cost few reads.
+/// A piece of the file, so that many small blocks cost few reads, and large ones little more than
+/// their headers.
 struct Window<'a> {
     file: &'a dyn DiskFile,
     offset: u64,
+    step: usize,
     bytes: Vec<u8>,
 }
 
 impl Window<'_> {
-    const STEP: usize = 128 << 10;
+    const SHORTEST: usize = 4 << 10;
+    const LONGEST: usize = 128 << 10;
 
-    /// The header at `offset`, and how long it is.
-    fn header(&mut self, offset: u64) -> std::io::Result<Option<(BlockHeader, u64)>> {
+    /// The header at `offset`, perhaps without its runs, and how long it is.
+    fn header(&mut self, offset: u64, runs: bool) -> std::io::Result<Option<(BlockHeader, u64)>> {
         let Some(length) = BlockHeader::payload_len(self.at(offset, 8)?) else { return Ok(None) };
-        Ok(BlockHeader::parse(self.at(offset, 8 + length)?))
+        let bytes = self.at(offset, 8 + length)?;
+        Ok(if runs { BlockHeader::parse(bytes) } else { BlockHeader::parse_without_runs(bytes) })
     }
 
     /// The bytes at `offset`, at least `length` unless the file ends before.
     fn at(&mut self, offset: u64, length: usize) -> std::io::Result<&[u8]> {
         let held = offset.checked_sub(self.offset).map(|skip| skip as usize);
-        let held = held.filter(|skip| skip + length <= self.bytes.len());
-        if let Some(skip) = held {
+        if let Some(skip) = held.filter(|skip| skip + length <= self.bytes.len()) {
             return Ok(&self.bytes[skip..]);
         }
+        let is_near = held.is_some_and(|skip| skip < 2 * self.bytes.len());
+        self.step = if is_near { self.step * 2 } else { self.step / 2 };
+        self.step = self.step.clamp(Window::SHORTEST, Window::LONGEST);
         // Never more than the file has, whatever length a damaged header claims.
         let left = self.file.len()?.saturating_sub(offset);
-        let wanted = (length.max(Window::STEP) as u64).min(left) as usize;
+        let wanted = (length.max(self.step) as u64).min(left) as usize;
         self.bytes.resize(wanted, 0);
         let count = self.file.read_at(&mut self.bytes, offset)?;
         self.bytes.truncate(count);

@@ -10,15 +10,21 @@ use crate::error::Error;
 /// Unpacks frames, one after the other: what it needs for that is set up once.
 pub(crate) struct Unpacker {
     decompressor: Decompressor<'static>,
-    /// Room for a frame, never made smaller.
+    /// Room for a frame and for its text, made smaller by [`Unpacker::rest`] only.
     pub(super) frame: Vec<u8>,
+    pub(super) text: Vec<u8>,
 }
 
 impl Unpacker {
     pub(crate) fn new() -> Result<Unpacker, Error> {
         let decoder = Decompressor::new();
         let decompressor = decoder.map_err(|e| Error::io("set up", "zstd decompression", e))?;
-        Ok(Unpacker { decompressor, frame: Vec::new() })
+        Ok(Unpacker { decompressor, frame: Vec::new(), text: Vec::new() })
+    }
+
+    /// Gives its room back.
+    pub(crate) fn rest(&mut self) {
+        (self.frame, self.text) = (Vec::new(), Vec::new());
     }
 
     /// Puts what is in the first `length` bytes of the frame, at most `most` bytes, behind what
