@@ -7,6 +7,7 @@ use bedside_store::{Batch, Options, Recovered, Replayed, Retention, Tap, Writer}
 use bedside_stream::{
     Cause, Core, Event, Limits, Memory, Monotonic, RunId, StreamKey, WallTime, World,
 };
+use netconsole_wire::{Format, Record};
 
 use crate::config::Config;
 
@@ -25,6 +26,8 @@ struct Desk {
     writer: Writer,
     /// A full queue is waited for: a capture can wait, a socket cannot.
     patient: bool,
+    /// A record in the batch may begin an incident.
+    begins: bool,
 }
 
 /// Gives the core's memories to the store, now and then and a few at a time: with a million
@@ -67,7 +70,7 @@ impl Doctor {
             torn: recovered.torn.iter().map(ToString::to_string).collect(),
         };
         let core = take_up(Limits::from(&config.limits), recovered);
-        let desk = Desk { batch: Batch::new(), writer, patient };
+        let desk = Desk { batch: Batch::new(), writer, patient, begins: false };
         let checkpoint = Checkpoint::default();
         Ok((Doctor { core, desk, checkpoint, hand_over: Monotonic(0) }, found))
     }
@@ -188,6 +191,10 @@ impl std::fmt::Debug for Doctor {
 
 impl World for Desk {
     fn event(&mut self, event: Event<'_>) {
+        if let Event::Record { record, .. } = &event {
+            // Here it is at hand; who looks for incidents reads the other batches no more.
+            self.begins = self.begins || may_begin(record);
+        }
         self.batch.push(&event);
     }
 
@@ -201,11 +208,21 @@ impl Desk {
         if self.batch.is_empty() {
             return;
         }
+        if !std::mem::take(&mut self.begins) {
+            self.batch.mark_ordinary();
+        }
         let full = std::mem::take(&mut self.batch);
         let spare =
             if self.patient { self.writer.append_waiting(full) } else { self.writer.append(full) };
         self.batch = spare.unwrap_or_default();
     }
+}
+
+/// Whether a record may begin an incident. What is no kernel's line may hold several.
+fn may_begin(record: &Record<'_>) -> bool {
+    let text = record.text.bytes();
+    let lines = matches!(record.format, Format::Extended | Format::Basic);
+    bedside_triage::may_begin(text) || (!lines && memchr::memchr(b'\n', text).is_some())
 }
 
 /// A core that knows what the last doctor knew: its memories, and what was stored since.

@@ -127,6 +127,12 @@ impl Batch {
         self.urgent = true;
     }
 
+    /// Says that its records were looked at and that none begins an incident: who looks for
+    /// incidents in the store passes over them.
+    pub fn mark_ordinary(&mut self) {
+        self.header.ordinary = true;
+    }
+
     /// What is remembered in this batch of a stream.
     pub fn recall(&self, key: &StreamKey) -> Option<&Memory> {
         self.evicted.iter().rev().find(|memory| memory.key() == *key).map(Arc::as_ref)

@@ -96,7 +96,7 @@ impl Follower {
     fn advance(&mut self) -> Result<bool, Error> {
         let (news, ready) = (&mut self.news, &mut self.ready);
         let unreadable = |source| Error::Unreadable { path: self.dir.clone(), source };
-        let advanced = self.arrival.block(|segment, line| news.line(segment, line, ready));
-        advanced.map_err(unreadable)
+        let advanced = self.arrival.block(true, |segment, line| news.line(segment, line, ready));
+        advanced.map(|segment| segment.is_some()).map_err(unreadable)
     }
 }

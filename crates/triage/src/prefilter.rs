@@ -35,6 +35,42 @@ fn any_of(patterns: impl Iterator<Item = String>) -> String {
     format!("(?:{})", patterns.collect::<Vec<_>>().join("|"))
 }
 
+/// The first two bytes of all sentences that begin with words of their own: few lines have any.
+static STARTS: LazyLock<Starts> = LazyLock::new(|| {
+    let words = rules::worded().map(form::beginning).chain(PREAMBLES.iter().copied());
+    let mut starts = Starts([0; 1 << 10]);
+    words.chain(rules::PREFIXES.iter().copied()).for_each(|words| starts.add(words));
+    starts
+});
+
+/// A bit for each pair of bytes.
+struct Starts([u64; 1 << 10]);
+
+impl Starts {
+    fn add(&mut self, words: &str) {
+        match words.as_bytes() {
+            [first, second, ..] => self.set(*first, *second),
+            [first] => (0..=u8::MAX).for_each(|second| self.set(*first, second)),
+            [] => {}
+        }
+    }
+
+    fn set(&mut self, first: u8, second: u8) {
+        self.0[usize::from(first) << 2 | usize::from(second >> 6)] |= 1 << (second & 63);
+    }
+
+    /// Whether a text begins with such a pair, or with blanks before it, escaped ones too.
+    fn has(&self, text: &[u8]) -> bool {
+        match *text {
+            [b' ' | b'\t'..=b'\r' | b'\\', ..] => true,
+            [first, second, ..] => {
+                self.0[usize::from(first) << 2 | usize::from(second >> 6)] >> (second & 63) & 1 != 0
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Without the blank or colon that each of them begins with: what is rare is looked for.
 static MIDDLES: LazyLock<Option<packed::Searcher>> = LazyLock::new(|| {
     let middles = rules::middles().map(|middle| middle.trim_start_matches([':', ' ']).as_bytes());
@@ -49,8 +85,8 @@ const ESCAPED_NEWLINE: &[u8] = b"\\x0a";
 /// keeps a [`Triage`](crate::Triage) for each of many machines may leave out the other lines as
 /// long as nothing is open.
 pub fn may_begin(text: &[u8]) -> bool {
-    let begins = SENTENCES.as_ref().is_none_or(|all| all.is_match(text));
-    begins || (has_middle(text) && has_more(text))
+    let begins = || SENTENCES.as_ref().is_none_or(|all| all.is_match(text));
+    (STARTS.has(text) && begins()) || (has_middle(text) && has_more(text))
 }
 
 /// Whether a line that has the middle of a sentence is one, or holds several lines.

@@ -85,20 +85,23 @@ impl Round {
 
     /// Reads on and enters what is found. `stopping`: only what is there; false, once all is read.
     pub(super) fn turn(&mut self, stopping: bool) -> anyhow::Result<bool> {
-        let came = self.look(if stopping { Duration::ZERO } else { self.patience })?;
+        let mut came = self.look(Duration::ZERO)?;
+        if !came && !stopping {
+            thread::sleep(BREATH);
+            came = self.look(self.patience)?;
+        }
         if !came {
             let found = &mut self.found;
             self.finder.settle(time::now(), &mut |news| found.take(news));
             self.feel()?;
         }
         self.enter()?;
+        if !came {
+            self.book.rest();
+        }
         if let Some(alarm) = &self.alarm {
             let ripens = alarm.look(&mut self.book, time::now())?;
             self.patience = if ripens { RIPENING } else { PATIENCE };
-        }
-        if !came && !stopping {
-            self.book.rest();
-            thread::sleep(BREATH);
         }
         Ok(came || !stopping)
     }
@@ -124,9 +127,9 @@ impl Round {
     /// Takes in what comes next; false if nothing came in time.
     fn look(&mut self, wait: Duration) -> anyhow::Result<bool> {
         let Round { lines, finder, found, segment, .. } = self;
-        let (mut clock, mut last) = (None, *segment);
-        let came = lines.next(wait, |number, line| {
-            last = number;
+        let mut clock = None;
+        let ordinary = self.quietly || !finder.is_idle();
+        let came = lines.next(wait, ordinary, |line| {
             clock = clock.or_else(|| received(line));
             finder.line(line, &mut |news| found.take(news));
         })?;
@@ -134,12 +137,12 @@ impl Round {
             finder.settle(now, &mut |news| found.take(news));
         }
         finder.flush(&mut |news| found.take(news));
-        if last != *segment {
+        if let Some(last) = came.filter(|last| last != segment) {
             // What began in the segment before it is read again from there.
             self.resume = if finder.is_idle() { last } else { *segment };
             self.segment = last;
         }
-        Ok(came)
+        Ok(came.is_some())
     }
 
     /// Looks after hearts now and then.
@@ -198,7 +201,7 @@ fn received(line: &[u8]) -> Option<WallTime> {
 const PATIENCE: Duration = Duration::from_millis(250);
 /// The same while a case waits for its title to settle.
 const RIPENING: Duration = Duration::from_millis(50);
-/// A pause between looks: waking up costs more than reading.
+/// A pause before news are waited for: waking up costs more than reading.
 const BREATH: Duration = Duration::from_millis(20);
 const HEARTS_EVERY: Duration = Duration::from_secs(2);
 /// Nobody is woken for what is older when it is found: one hour.

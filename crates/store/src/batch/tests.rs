@@ -71,3 +71,30 @@ fn a_warm_batch_takes_records_without_allocating() {
     fill(&mut batch);
     assert_eq!((batch.text.capacity(), batch.header.runs.capacity()), room);
 }
+
+#[test]
+fn a_block_is_ordinary_if_all_that_is_in_it_was_looked_at() {
+    let batch = |ordinary: bool| {
+        let mut batch = Batch::new();
+        batch.push_record(RunId(1), WallTime(1), &record(1, b"x"));
+        if ordinary {
+            batch.mark_ordinary();
+        }
+        batch.finish();
+        batch
+    };
+    for (batches, expected) in [
+        (&[true][..], true),
+        (&[true, true], true),
+        (&[false, true], false),
+        (&[true, false], false),
+        (&[], false),
+    ] {
+        let mut block = BlockHeader::default();
+        batches.iter().for_each(|ordinary| block.absorb(&batch(*ordinary).header));
+        assert_eq!(block.ordinary, expected, "{batches:?}");
+    }
+    let mut again = batch(true);
+    again.clear();
+    assert!(!again.header.ordinary, "nobody has looked at what comes next");
+}

@@ -97,23 +97,40 @@ impl Arrival {
         self.unpacker.rest();
     }
 
-    /// Gives the lines of the next block out; of a sealed segment, of the next that belong together. `false`: there is none yet.
-    pub(super) fn block(&mut self, mut line: impl FnMut(u64, &[u8])) -> Result<bool, crate::Error> {
-        let Some((blocks, file)) = self.next_blocks()? else { return Ok(false) };
+    /// Gives the lines of the next block out; of a sealed segment, of the next that belong together.
+    /// Of ordinary blocks perhaps no records. The number of the segment; `None`: there is no block yet.
+    pub(super) fn block(
+        &mut self,
+        ordinary: bool,
+        mut line: impl FnMut(u64, &[u8]),
+    ) -> Result<Option<u64>, crate::Error> {
+        let Some((blocks, file)) = self.next_blocks()? else { return Ok(None) };
         let number = file.name().number;
+        let records = ordinary || !blocks.iter().all(|block| block.header.ordinary);
+        if !records && blocks.iter().all(|block| !block.header.notes) {
+            self.pass(&blocks);
+            return Ok(Some(number));
+        }
         let segments = self.view.segments();
         let (passed, given) = (&mut self.passed, self.given);
         let skip = |block: &BlockRef, error| segments.skip(number, block.start.offset, error);
         file.by_arrival(&blocks, &mut self.unpacker, skip, |_, text| {
             let text = text.strip_suffix(b"\n").unwrap_or(text);
             let counted = text.first() != Some(&b'R');
-            if !counted || *passed >= given {
+            let wanted = records || !text.first().is_some_and(u8::is_ascii_digit);
+            if wanted && (!counted || *passed >= given) {
                 line(number, text);
             }
             *passed += u64::from(counted);
         })?;
         self.given = self.given.max(self.passed);
-        Ok(true)
+        Ok(Some(number))
+    }
+
+    /// Passes over blocks that hold records only.
+    fn pass(&mut self, blocks: &[BlockRef]) {
+        self.passed += blocks.iter().map(|block| u64::from(block.header.entries)).sum::<u64>();
+        self.given = self.given.max(self.passed);
     }
 
     fn next_blocks(&mut self) -> Result<Option<Buffered>, crate::Error> {

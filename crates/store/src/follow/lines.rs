@@ -26,24 +26,28 @@ impl Lines {
         Ok(Lines { view, arrival })
     }
 
-    /// Gives out the lines of the next blocks, without their `\n`, each with the number of its
-    /// segment; waits up to `timeout` for some. `false`: none came.
+    /// Gives out the lines of the next blocks, without their `\n`; waits up to `timeout` for some.
+    /// Answers the number of their segment; `None`: none came. Of blocks of which it was said when
+    /// they were written that no record in them begins an incident, the records come only if
+    /// `ordinary` ones are asked for.
     pub fn next(
         &mut self,
         timeout: Duration,
-        mut line: impl FnMut(u64, &[u8]),
-    ) -> Result<bool, Error> {
+        ordinary: bool,
+        mut line: impl FnMut(&[u8]),
+    ) -> Result<Option<u64>, Error> {
         let began = Instant::now();
         let dir = self.view.dir();
         loop {
-            let advanced = self.arrival.block(&mut line);
-            if advanced.map_err(|source| Error::Unreadable { path: dir.to_owned(), source })? {
-                return Ok(true);
+            let advanced = self.arrival.block(ordinary, |_, text| line(text));
+            let unreadable = |source| Error::Unreadable { path: dir.to_owned(), source };
+            if let Some(segment) = advanced.map_err(unreadable)? {
+                return Ok(Some(segment));
             }
             let left = timeout.saturating_sub(began.elapsed());
             if left.is_zero() {
                 self.arrival.rest();
-                return Ok(false);
+                return Ok(None);
             }
             self.arrival.wait(left)?;
         }

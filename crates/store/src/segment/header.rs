@@ -13,6 +13,7 @@ const TAG: &[u8; 8] = b"bedside\n";
 const SEALED: u16 = 1;
 const HAS_NOTES: u32 = 1;
 const HAS_ORDER: u32 = 2;
+const IS_ORDINARY: u32 = 4;
 
 /// The longest block header that is read: more runs than a block of 64 MiB can have lines.
 const BLOCK_HEADER_MAX: usize = 256 << 20;
@@ -60,6 +61,8 @@ pub struct BlockHeader {
     pub last: WallTime,
     /// Whether it holds lines that are no records: of runs, of gaps, of kinds yet unknown.
     pub notes: bool,
+    /// Its records were looked at when they came, and none begins an incident.
+    pub ordinary: bool,
     /// The numbers of its entries, where they do not just follow those of the block in front.
     pub order: Option<Order>,
     /// The runs with records in it, sorted by number.
@@ -178,7 +181,8 @@ impl BlockHeader {
         out.extend_from_slice(&self.last.0.to_le_bytes());
         let notes = if self.notes { HAS_NOTES } else { 0 };
         let order = if self.order.is_some() { HAS_ORDER } else { 0 };
-        out.extend_from_slice(&(notes | order).to_le_bytes());
+        let ordinary = if self.ordinary { IS_ORDINARY } else { 0 };
+        out.extend_from_slice(&(notes | order | ordinary).to_le_bytes());
         if let Some(order) = self.order {
             out.extend_from_slice(&order.first.to_le_bytes());
             out.extend_from_slice(&order.last.to_le_bytes());
@@ -222,7 +226,7 @@ impl BlockHeader {
         let (frame_len, frame_crc) = (bytes.u32()?, bytes.u32()?);
         let (first, last) = (WallTime(bytes.u64()?), WallTime(bytes.u64()?));
         let flags = bytes.u32()?;
-        let notes = flags & HAS_NOTES != 0;
+        let (notes, ordinary) = (flags & HAS_NOTES != 0, flags & IS_ORDINARY != 0);
         let order = match flags & HAS_ORDER {
             0 => None,
             _ => Some(Order { first: bytes.u64()?, last: bytes.u64()?, len: bytes.u32()? }),
@@ -237,6 +241,7 @@ impl BlockHeader {
             first,
             last,
             notes,
+            ordinary,
             order,
             runs,
         })

@@ -87,6 +87,7 @@ impl BlockHeader {
 
     /// Counts all that another block holds; both have their spans in order.
     pub(crate) fn absorb(&mut self, other: &BlockHeader) {
+        self.ordinary = other.ordinary && (self.ordinary || self.runs.is_empty());
         self.entries += other.entries;
         self.notes |= other.notes;
         if other.has_times() {

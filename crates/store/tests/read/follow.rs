@@ -283,13 +283,17 @@ fn seeded_stores_are_followed_line_by_line() {
     }
 }
 
-/// All lines that are there now, with their segments.
-fn all(lines: &mut Lines) -> Vec<(u64, String)> {
+/// All lines that are there now, those of `ordinary` blocks too, with their segments.
+fn all(lines: &mut Lines, ordinary: bool) -> Vec<(u64, String)> {
     let mut all = Vec::new();
-    let line = |all: &mut Vec<_>, segment, line: &[u8]| {
-        all.push((segment, String::from_utf8_lossy(line).into_owned()));
+    let mut came = Vec::new();
+    let mut next = |came: &mut Vec<_>| {
+        let line = |line: &[u8]| came.push(String::from_utf8_lossy(line).into_owned());
+        lines.next(Duration::ZERO, ordinary, line).unwrap()
     };
-    while lines.next(Duration::ZERO, |segment, text| line(&mut all, segment, text)).unwrap() {}
+    while let Some(segment) = next(&mut came) {
+        all.extend(came.drain(..).map(|line| (segment, line)));
+    }
     all
 }
 
@@ -302,14 +306,32 @@ fn entry_lines_begin_where_a_segment_does_and_go_on() {
     second.block(&[run(1, 1).into(), numbered(1, 2, 1, 1, "two")]);
     let mut of_all = Lines::from(store.path(), 0).unwrap();
     let mut of_second = Lines::from(store.path(), 2).unwrap();
-    let [both, later] = [all(&mut of_all), all(&mut of_second)];
+    let [both, later] = [all(&mut of_all, true), all(&mut of_second, true)];
     assert_eq!(both.iter().map(|(segment, _)| *segment).collect::<Vec<_>>(), [1, 1, 2, 2]);
     assert_eq!(later, both[2..]);
     assert!(both[1].1.ends_with(";one") && both[2].1.starts_with("R 1\t"), "{both:?}");
-    assert_eq!(all(&mut of_all), []);
+    assert_eq!(all(&mut of_all, true), []);
     second.block(&[numbered(1, 3, 2, 2, "three")]);
     for lines in [&mut of_all, &mut of_second] {
-        let [(2, line)] = &all(lines)[..] else { panic!("not one line") };
+        let [(2, line)] = &all(lines, true)[..] else { panic!("not one line") };
         assert!(line.ends_with(";three"), "{line}");
     }
+}
+
+#[test]
+fn records_of_ordinary_blocks_come_to_who_asks_for_them() {
+    let store = TestStore::new();
+    let mut segment = store.segment(1);
+    segment.block(&[run(1, 1).into(), numbered(1, 1, 0, 0, "looked at by nobody")]);
+    segment.ordinary_block(&[numbered(1, 2, 1, 1, "passed over")]);
+    segment.ordinary_block(&[run(2, 3).number(2).into(), numbered(2, 3, 0, 0, "passed over")]);
+    segment.block(&[numbered(2, 4, 1, 1, "begins something")]);
+    let mut lines = Lines::from(store.path(), 0).unwrap();
+    let came = all(&mut lines, false);
+    let kinds = came.iter().map(|(_, line)| line.rsplit(';').next().unwrap());
+    let kinds: Vec<&str> = kinds.map(|text| text.split('\t').next().unwrap()).collect();
+    assert_eq!(kinds, ["R 1", "looked at by nobody", "R 2", "begins something"]);
+    segment.ordinary_block(&[numbered(2, 5, 2, 2, "its trace")]);
+    let [(1, line)] = &all(&mut lines, true)[..] else { panic!("not one line") };
+    assert!(line.ends_with(";its trace"), "{line}");
 }

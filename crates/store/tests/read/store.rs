@@ -285,6 +285,17 @@ impl SegmentWriter {
         self.written.push(lines.to_vec());
     }
 
+    /// The same, of lines that were looked at when they came.
+    pub(crate) fn ordinary_block(&mut self, lines: &[Line]) {
+        let (frame, header) = frame(lines);
+        let mut bytes = Vec::new();
+        BlockHeader { ordinary: true, ..header }.emit(&mut bytes);
+        bytes.extend(frame);
+        self.append(&bytes);
+        self.end.entries += lines.len() as u64;
+        self.written.push(lines.to_vec());
+    }
+
     /// Seals it: the same lines in blocks of `per_block`.
     pub(crate) fn seal(self, per_block: usize) {
         let lines: Vec<Line> = self.written.concat();
