@@ -46,7 +46,9 @@ impl Lines {
             }
             let left = timeout.saturating_sub(began.elapsed());
             if left.is_zero() {
-                self.arrival.rest();
+                if !timeout.is_zero() {
+                    self.arrival.rest();
+                }
                 return Ok(None);
             }
             self.arrival.wait(left)?;
