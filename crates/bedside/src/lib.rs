@@ -18,6 +18,7 @@ pub mod doctor;
 mod exit;
 mod fate;
 mod health;
+mod heap;
 mod hint;
 pub mod hosts;
 pub mod incidents;

@@ -15,7 +15,7 @@ use super::book::{Book, Entry};
 use super::case::{Case, Patient};
 use super::finder::{Counters, Finder, News};
 use super::flatline;
-use crate::time;
+use crate::{heap, time};
 
 /// Where it stands, and what it has found and not entered yet.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(super) struct Round {
     alarm: Option<Arc<Alarm>>,
     patience: Duration,
     hearts_due: Instant,
+    /// Turns in which nothing came, since something did.
+    quiet: u32,
 }
 
 /// What is to be entered.
@@ -63,6 +65,7 @@ impl Round {
             alarm: None,
             patience: PATIENCE,
             hearts_due: Instant::now(),
+            quiet: 0,
             book,
         })
     }
@@ -96,14 +99,24 @@ impl Round {
             self.feel()?;
         }
         self.enter()?;
-        if !came {
-            self.book.rest();
-        }
+        self.rest_after(came);
         if let Some(alarm) = &self.alarm {
             let ripens = alarm.look(&mut self.book, time::now())?;
             self.patience = if ripens { RIPENING } else { PATIENCE };
         }
         Ok(came || !stopping)
+    }
+
+    /// After a burst the whole program has memory to give back: at once, and once more when the
+    /// other threads are done with what it brought.
+    fn rest_after(&mut self, came: bool) {
+        self.quiet = if came { 0 } else { self.quiet.saturating_add(1) };
+        if !came {
+            self.book.rest();
+        }
+        if self.quiet == 1 || self.quiet == DONE_TURNS {
+            heap::give_back();
+        }
     }
 
     /// Reads all that is there, and ends what is open; how many cases there are.
@@ -203,6 +216,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const RIPENING: Duration = Duration::from_millis(50);
 /// A pause before news are waited for: waking up costs more than reading.
 const BREATH: Duration = Duration::from_millis(20);
+/// So many turns without news take some two seconds.
+const DONE_TURNS: u32 = 8;
 const HEARTS_EVERY: Duration = Duration::from_secs(2);
 /// Nobody is woken for what is older when it is found: one hour.
 const TELL_WITHIN_US: u64 = 3_600_000_000;
