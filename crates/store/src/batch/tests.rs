@@ -91,7 +91,9 @@ fn a_block_is_ordinary_if_all_that_is_in_it_was_looked_at() {
         (&[], false),
     ] {
         let mut block = BlockHeader::default();
-        batches.iter().for_each(|ordinary| block.absorb(&batch(*ordinary).header));
+        for ordinary in batches {
+            block.absorb(&batch(*ordinary).header);
+        }
         assert_eq!(block.ordinary, expected, "{batches:?}");
     }
     let mut again = batch(true);
