@@ -107,14 +107,14 @@ impl Round {
         Ok(came || !stopping)
     }
 
-    /// After a burst the whole program has memory to give back: at once, and once more when the
-    /// other threads are done with what it brought.
+    /// After a burst the whole program has memory to give back, once the other threads are done
+    /// with what it brought.
     fn rest_after(&mut self, came: bool) {
         self.quiet = if came { 0 } else { self.quiet.saturating_add(1) };
         if !came {
             self.book.rest();
         }
-        if self.quiet == 1 || self.quiet == DONE_TURNS {
+        if self.quiet == DONE_TURNS {
             heap::give_back();
         }
     }
