@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn incident(choice: u8, part: &mut dyn FnMut() -> String) -> Incident {
-    let mut perhaps = |bit: u8, part: &mut dyn FnMut() -> String| (choice & bit != 0).then(part);
+    let perhaps = |bit: u8, part: &mut dyn FnMut() -> String| (choice & bit != 0).then(part);
     let frame = Frame {
         function: part(),
         module: perhaps(1, part),
