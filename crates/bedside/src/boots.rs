@@ -28,7 +28,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     boots.retain(|boot| asked.contain_boot(boot));
     let counts = reader.counts_of(&boots)?;
     let beside = Beside::read(reader.dir())?;
-    let incidents = OfBoots::read(reader.dir())?;
+    let incidents = OfBoots::read(reader.dir());
     let counted =
         boots.iter().zip(counts).zip(nexts(boots.iter())).map(|((boot, counts), next)| {
             let (pulse, fate) = (beside.pulse(boot, next), beside.fate(boot, next));

@@ -104,7 +104,7 @@ fn show(
     // Where nothing would show them, they are not looked for.
     let shows =
         look.palette != Palette::plain() || matches!(args.output, Output::Full | Output::Json);
-    let incidents = if shows { OfRecords::open(log.reader.dir())? } else { OfRecords::default() };
+    let incidents = if shows { OfRecords::open(log.reader.dir()) } else { OfRecords::default() };
     let mut printer = Printer { incidents, ..Printer::new(args.output, look, log.reader, beside) };
     let mut print = |piece: &Piece<'_>| printer.print(piece, out).context(exit::WRITING);
     match (args.lines, args.reverse) {

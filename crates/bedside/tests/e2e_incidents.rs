@@ -212,5 +212,10 @@ fn boots_and_lines_are_marked_with_their_incident() -> Result<()> {
     };
     ensure!(coloured("CLICOLOR_FORCE")? == lines.len(), "{}", coloured("CLICOLOR_FORCE")?);
     ensure!(coloured("NO_COLOR")? == 0, "colours where none are wanted");
+
+    std::fs::write(bedside.data().join("incidents.sqlite"), [b'x'; 5000])?;
+    ensure!(bedside.run("log", &["-o", "json"])?.stdout.len() > 100_000, "nothing is read");
+    let boots: Value = serde_json::from_slice(&bedside.run("boots", &["--json"])?.stdout)?;
+    ensure!(boots["boots"].as_array().is_some_and(|boots| boots.len() == 4), "{boots}");
     Ok(())
 }

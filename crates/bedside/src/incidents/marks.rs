@@ -14,8 +14,15 @@ use super::group::short;
 pub(crate) struct OfBoots(HashMap<String, HashMap<u32, BTreeSet<String>>>);
 
 impl OfBoots {
-    /// As the book has them, if there is one.
-    pub(crate) fn read(data: &Path) -> Result<OfBoots, Error> {
+    /// As the book has them, if there is one. One that can't be read marks nothing, and is told of.
+    pub(crate) fn read(data: &Path) -> OfBoots {
+        OfBoots::try_read(data).unwrap_or_else(|error| {
+            tracing::warn!("boots are not marked with their incidents: {error}");
+            OfBoots::default()
+        })
+    }
+
+    fn try_read(data: &Path) -> Result<OfBoots, Error> {
         let mut all = OfBoots::default();
         let Some(book) = Book::open_read_only(data)? else { return Ok(all) };
         for (host, boot, fingerprint) in book.boots()? {
@@ -49,8 +56,13 @@ struct Case {
 }
 
 impl OfRecords {
-    pub(crate) fn open(data: &Path) -> Result<OfRecords, Error> {
-        Ok(OfRecords { book: Book::open_read_only(data)?, boots: HashMap::new() })
+    /// Of a book that can't be read nothing is marked, and that is told.
+    pub(crate) fn open(data: &Path) -> OfRecords {
+        let book = Book::open_read_only(data).unwrap_or_else(|error| {
+            tracing::warn!("lines are not marked with their incidents: {error}");
+            None
+        });
+        OfRecords { book, boots: HashMap::new() }
     }
 
     /// The incident that was cut from this record among others.
