@@ -1,6 +1,6 @@
 //! The module is loaded, used, and unloaded, again and again.
 
-use std::io::ErrorKind;
+use std::io::ErrorKind::{Interrupted, WouldBlock};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -146,9 +146,13 @@ impl Counter {
                     Ok(_) => {
                         count.fetch_add(1, Ordering::Relaxed);
                     }
-                    Err(error) if error.kind() != ErrorKind::WouldBlock => return,
-                    Err(_) if ended.load(Ordering::Relaxed) => return,
-                    Err(_) => {}
+                    // Nothing came for a while, or this process was held still in between.
+                    Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => {
+                        if ended.load(Ordering::Relaxed) {
+                            return;
+                        }
+                    }
+                    Err(_) => return,
                 }
             }
         });

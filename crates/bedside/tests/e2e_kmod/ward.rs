@@ -174,8 +174,13 @@ impl Ward {
 
     /// Waits until `log` tells a record with these words.
     pub(crate) fn heard(&self, words: &str) -> Result<Vec<Item>> {
+        self.heard_within(LIFETIME, words)
+    }
+
+    /// The same, for so long.
+    pub(crate) fn heard_within(&self, time: Duration, words: &str) -> Result<Vec<Item>> {
         let told = |item: &Item| matches!(item, Item::Record(r) if r.text.contains(words));
-        wait::until_within(LIFETIME, &format!("{words:?} to be told"), || {
+        wait::until_within(time, &format!("{words:?} to be told"), || {
             let items = self.bedside.log(&[])?;
             Ok(items.iter().any(told).then_some(items))
         })
