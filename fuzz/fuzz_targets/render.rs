@@ -7,7 +7,7 @@
 use bedside::cli::Output;
 use bedside::render::{Look, Shown, escape, renderer};
 use bedside_store::read::OwnedRecord;
-use bedside_stream::{RunId, WallTime};
+use bedside_stream::{RunId, Voice, WallTime};
 use libfuzzer_sys::fuzz_target;
 use netconsole_wire::Format;
 
@@ -25,6 +25,7 @@ fuzz_target!(|input: &[u8]| {
         run: RunId(1),
         source: ([192, 0, 2, 1], 6665).into(),
         port: 6666,
+        voice: if kind & 32 != 0 { Voice::Forged } else { Voice::Plain },
         received: WallTime(1_700_000_000_000_000),
         format: Format::Extended,
         incomplete: kind & 4 != 0,
