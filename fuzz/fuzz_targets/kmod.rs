@@ -156,7 +156,7 @@ impl Devices for Any<'_> {
 const KEY: &[u8; 16] = b"sixteen letters.";
 const KEY_DIGITS: &[u8] = b"7369787465656e206c6574746572732e";
 
-/// Two wishes, then the log, its records with zeros between.
+// Two wishes, then the log, its records with zeros between.
 fuzz_target!(|data: &[u8]| {
     let mut parts = data.splitn(3, |byte| *byte == b'\n');
     let mut part = || parts.next().unwrap_or_default();
