@@ -145,6 +145,7 @@ fn without_spans(line: &str) -> String {
 }
 
 static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
-    let text = r#"{"a": "{{title}} {{host}}: {{lines}}", "b": "{{command|html}}", "all": {{json}}}"#;
+    let text =
+        r#"{"a": "{{title}} {{host}}: {{lines}}", "b": "{{command|html}}", "all": {{json}}}"#;
     Template::parse(text).expect("a template")
 });

@@ -5,8 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use netconsole_wire::closing::Closing;
 use netconsole_wire::dump::DumpLine;
 use netconsole_wire::heartbeat::Heartbeat;
-use netconsole_wire::tag::{self, Key, Signer, Tagged};
 use netconsole_wire::question::{Answer, Nonce, QUESTION_LENGTH, Question};
+use netconsole_wire::tag::{self, Key, Signer, Tagged};
 use netconsole_wire::{
     Basic, Body, Datagram, Extended, Fields, Message, Record, SliceSink, Syslog, Text, basic_line,
     escape, lines, parse, record_from, starts_like_a_line, unescape, unescape_into,
@@ -62,7 +62,10 @@ fn signed(payload: &[u8]) {
     let (Datagram::Extended(was), Datagram::Extended(is)) = (parse(payload), parse(signed)) else {
         return;
     };
-    assert_eq!((is.header.seq, is.header.caller, is.body), (was.header.seq, was.header.caller, was.body));
+    assert_eq!(
+        (is.header.seq, is.header.caller, is.body),
+        (was.header.seq, was.header.caller, was.body)
+    );
 }
 
 fn written_again(datagram: &Datagram<'_>, payload: &[u8]) {

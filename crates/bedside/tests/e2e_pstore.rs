@@ -102,8 +102,7 @@ fn the_last_words_that_nobody_heard_come_after_the_next_start() -> Result<()> {
         let mut check = bedside.command();
         check.arg("check").arg("--data").arg(bedside.data()).args(["--config", config, "--json"]);
         let told = String::from_utf8(check.output()?.stdout)?;
-        let both =
-            ["sealed with one of 1;", "1 heartbeats or lines of pstore were sealed with no"];
+        let both = ["sealed with one of 1;", "1 heartbeats or lines of pstore were sealed with no"];
         Ok(both.iter().all(|words| told.contains(words)).then_some(()))
     })?;
     let hosts = String::from_utf8(bedside.run("hosts", &["--json"])?.stdout)?;
