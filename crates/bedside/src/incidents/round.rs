@@ -31,7 +31,7 @@ pub(super) struct Round {
     /// The same, as the book has it.
     entered: u64,
     most: u64,
-    /// Nobody is told of what is found.
+    /// Nobody is told of what is found, and every line is looked at, also what was found ordinary.
     quietly: bool,
     alarm: Option<Arc<Alarm>>,
     patience: Duration,
