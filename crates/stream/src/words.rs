@@ -15,10 +15,8 @@ pub(crate) fn hash(text: Text<'_>) -> u32 {
         }
         Text::Escaped(bytes) | Text::Plain(bytes) => {
             let mut mix = Mix::default();
-            let (pairs, rest) = bytes.as_chunks::<16>();
-            for pair in pairs {
-                mix.pair(pair);
-            }
+            let (blocks, rest) = bytes.as_chunks::<{ Mix::BLOCK }>();
+            blocks.iter().for_each(|block| mix.block(block));
             mix.held = rest.len();
             mix.partial[..rest.len()].copy_from_slice(rest);
             mix.finish()
@@ -26,20 +24,21 @@ pub(crate) fn hash(text: Text<'_>) -> u32 {
     }
 }
 
-/// Takes bytes singly or sixteen at a time with the same result: in two lanes, whose
-/// multiplications don't wait for each other.
+/// Takes bytes singly or by blocks with the same result: in four lanes, whose multiplications
+/// don't wait for each other.
 #[derive(Default)]
 struct Mix {
-    lanes: [u64; 2],
-    partial: [u8; 16],
+    lanes: [u64; 4],
+    partial: [u8; Self::BLOCK],
     held: usize,
 }
 
 impl Mix {
+    const BLOCK: usize = 32;
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / golden ratio
 
-    fn pair(&mut self, pair: &[u8; 16]) {
-        let (words, _) = pair.as_chunks::<8>();
+    fn block(&mut self, block: &[u8; Self::BLOCK]) {
+        let (words, _) = block.as_chunks::<8>();
         for (lane, word) in self.lanes.iter_mut().zip(words) {
             *lane = (*lane ^ u64::from_le_bytes(*word)).wrapping_mul(Self::ODD);
             *lane ^= *lane >> 29;
@@ -50,18 +49,18 @@ impl Mix {
         self.partial[self.held] = byte;
         self.held += 1;
         if self.held == self.partial.len() {
-            let pair = std::mem::take(&mut self.partial);
-            self.pair(&pair);
+            let block = std::mem::take(&mut self.partial);
+            self.block(&block);
             self.held = 0;
         }
     }
 
     fn finish(mut self) -> u32 {
         let partial = self.partial;
-        self.pair(&partial);
-        let [even, odd] = self.lanes;
-        let ends = even ^ odd.rotate_left(32) ^ self.held as u64;
-        (ends.wrapping_mul(Self::ODD) >> 32) as u32
+        self.block(&partial);
+        let [a, b, c, d] = self.lanes;
+        let ends = a ^ b.rotate_left(16) ^ c.rotate_left(32) ^ d.rotate_left(48);
+        ((ends ^ self.held as u64).wrapping_mul(Self::ODD) >> 32) as u32
     }
 }
 

@@ -35,40 +35,64 @@ fn any_of(patterns: impl Iterator<Item = String>) -> String {
     format!("(?:{})", patterns.collect::<Vec<_>>().join("|"))
 }
 
-/// The first two bytes of all sentences that begin with words of their own: few lines have any.
+/// The beginnings of all sentences that begin with words of their own: few lines have any.
 static STARTS: LazyLock<Starts> = LazyLock::new(|| {
     let words = rules::worded().map(form::beginning).chain(PREAMBLES.iter().copied());
-    let mut starts = Starts([0; 1 << 10]);
+    let mut starts = Starts { pairs: Bits::new(), fours: Bits::new() };
     words.chain(rules::PREFIXES.iter().copied()).for_each(|words| starts.add(words));
     starts
 });
 
-/// A bit for each pair of bytes.
-struct Starts([u64; 1 << 10]);
+/// What texts begin with, told by four bytes; by two where the words are shorter than that.
+struct Starts {
+    pairs: Bits,
+    fours: Bits,
+}
+
+/// A bit for each number of sixteen bits.
+struct Bits([u64; 1 << 10]);
 
 impl Starts {
     fn add(&mut self, words: &str) {
-        match words.as_bytes() {
-            [first, second, ..] => self.set(*first, *second),
-            [first] => (0..=u8::MAX).for_each(|second| self.set(*first, second)),
+        match *words.as_bytes() {
+            [a, b, c, d, ..] => self.fours.set(mixed([a, b, c, d])),
+            [a, b, ..] => self.pairs.set(u16::from_be_bytes([a, b])),
+            [a] => (0..=u8::MAX).for_each(|b| self.pairs.set(u16::from_be_bytes([a, b]))),
             [] => {}
         }
     }
 
-    fn set(&mut self, first: u8, second: u8) {
-        self.0[usize::from(first) << 2 | usize::from(second >> 6)] |= 1 << (second & 63);
-    }
-
-    /// Whether a text begins with such a pair, or with blanks before it, escaped ones too.
+    /// Whether a text begins like that, or with blanks before it, escaped ones too.
     fn has(&self, text: &[u8]) -> bool {
         match *text {
             [b' ' | b'\t'..=b'\r' | b'\\', ..] => true,
-            [first, second, ..] => {
-                self.0[usize::from(first) << 2 | usize::from(second >> 6)] >> (second & 63) & 1 != 0
+            [a, b, c, d, ..] => {
+                self.pairs.has(u16::from_be_bytes([a, b])) || self.fours.has(mixed([a, b, c, d]))
             }
+            [a, b, ..] => self.pairs.has(u16::from_be_bytes([a, b])),
             _ => false,
         }
     }
+}
+
+impl Bits {
+    const fn new() -> Bits {
+        Bits([0; 1 << 10])
+    }
+
+    fn set(&mut self, number: u16) {
+        self.0[usize::from(number >> 6)] |= 1 << (number & 63);
+    }
+
+    fn has(&self, number: u16) -> bool {
+        self.0[usize::from(number >> 6)] >> (number & 63) & 1 != 0
+    }
+}
+
+/// Four bytes as a number of sixteen bits: those of different beginnings are nearly always
+/// different.
+fn mixed(bytes: [u8; 4]) -> u16 {
+    (u32::from_be_bytes(bytes).wrapping_mul(0x9e37_79b1) >> 16) as u16
 }
 
 /// Without the blank or colon that each of them begins with: what is rare is looked for.
