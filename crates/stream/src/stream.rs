@@ -7,33 +7,37 @@ use crate::table::NONE;
 use crate::{StreamKey, WallTime};
 
 /// A stream in memory.
+///
+/// What every datagram asks for stands in front, within the length of a line of the cache.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Stream {
     pub(crate) key: StreamKey,
-    /// `None` until its first whole record, and while it is asleep.
-    pub(crate) memory: Option<Box<Mind>>,
-    /// The packed memory of a stream that is not awake.
-    pub(crate) asleep: Option<Box<[u8]>>,
-    pub(crate) pending: Option<Box<Pending>>,
-    /// The stream that took the numbers over, and how often this one has spoken since.
-    pub(crate) taken_over: Option<Box<(StreamKey, u32)>>,
     /// Datagrams heard.
     pub(crate) heard: u32,
-    /// When it was heard first and last, in seconds.
-    pub(crate) first_heard: u32,
+    /// `None` until its first whole record, and while it is asleep.
+    pub(crate) memory: Option<Box<Mind>>,
+    /// When it was heard last, in seconds.
     pub(crate) last_heard: u32,
-    /// Tells this stream from one that had the same slot before.
-    pub(crate) generation: u32,
     /// How often this run was compared with its siblings'.
     pub(crate) compared: u32,
-    /// The streams of the same address that began before and after it.
-    pub(crate) older: u32,
-    pub(crate) newer: u32,
     pub(crate) standing: Standing,
     /// Heard since it was last considered for sleep.
     pub(crate) fresh: bool,
     /// Heard since the last checkpoint.
     pub(crate) changed: bool,
+    /// Tells this stream from one that had the same slot before.
+    pub(crate) generation: u32,
+    /// The packed memory of a stream that is not awake.
+    pub(crate) asleep: Option<Box<[u8]>>,
+    pub(crate) pending: Option<Box<Pending>>,
+    /// The stream that took the numbers over, and how often this one has spoken since.
+    pub(crate) taken_over: Option<Box<(StreamKey, u32)>>,
+    /// When it was heard first, in seconds.
+    pub(crate) first_heard: u32,
+    /// The streams of the same address that began before and after it.
+    pub(crate) older: u32,
+    pub(crate) newer: u32,
 }
 
 /// What a stream has shown of itself.

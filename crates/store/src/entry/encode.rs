@@ -187,17 +187,27 @@ impl Short {
     /// Decimal, eight digits at a time.
     fn number(&mut self, value: u64) {
         const EIGHT: u64 = 100_000_000;
-        if value < EIGHT {
-            let low = value as u32;
-            return self.digits(low, low.checked_ilog10().unwrap_or(0) as usize + 1);
+        let (high, low) = (value / EIGHT, value % EIGHT);
+        match high {
+            0 => return self.leading(low),
+            1..EIGHT => self.leading(high),
+            _ => {
+                self.leading(high / EIGHT);
+                self.digits(eight_digits(high % EIGHT), 8);
+            }
         }
-        self.number(value / EIGHT);
-        self.digits((value % EIGHT) as u32, 8);
+        self.digits(eight_digits(low), 8);
     }
 
-    /// The last `count` digits, 1 to 8, of `value`.
-    fn digits(&mut self, value: u32, count: usize) {
-        let digits = eight_digits(value) >> (8 * (8 - count));
+    /// A number of eight digits at most, without zeros in front.
+    fn leading(&mut self, value: u64) {
+        let digits = eight_digits(value);
+        let zeros = ((digits ^ ZEROS).trailing_zeros() as usize / 8).min(7);
+        self.digits(digits >> (8 * zeros), 8 - zeros);
+    }
+
+    /// The first `count` of eight digits.
+    fn digits(&mut self, digits: u64, count: usize) {
         self.bytes[self.len..self.len + 8].copy_from_slice(&digits.to_le_bytes());
         self.len += count;
     }
@@ -211,12 +221,13 @@ impl Short {
 /// The eight digits of a value below 10^8 as bytes, the highest first in memory: halves of four,
 /// then pairs, then digits, all lanes of a word at once. A lane's quotient is its product with a
 /// rounded-up reciprocal, exact in the lane's range.
-fn eight_digits(value: u32) -> u64 {
-    let value = u64::from(value);
+fn eight_digits(value: u64) -> u64 {
     let fours = (value / 10_000) | ((value % 10_000) << 32);
     let hundreds = ((fours * 5_243) >> 19) & 0x0000_007f_0000_007f;
     let pairs = hundreds | ((fours - hundreds * 100) << 16);
     let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
     let digits = tens | ((pairs - tens * 10) << 8);
-    digits | 0x3030_3030_3030_3030
+    digits | ZEROS
 }
+
+const ZEROS: u64 = 0x3030_3030_3030_3030;

@@ -40,23 +40,19 @@ impl BlockHeader {
     ) {
         self.entries += 1;
         self.count_time(received, received);
-        let (seq, numbered) = (seq.map(|seq| (seq, seq)), seq.is_some());
-        let (first, last) = (received, received);
-        let one = RunSpan { run, records: 1, first, last, seq, numbered, dense: numbered };
         let place = match places.last {
             Some((last, place)) if last == run => place,
             _ => match places.of_run.entry(run) {
                 Entry::Occupied(place) => *place.get(),
                 Entry::Vacant(vacant) => {
-                    vacant.insert(self.runs.len());
-                    places.last = Some((run, self.runs.len()));
-                    return self.runs.push(one);
+                    places.last = Some((run, *vacant.insert(self.runs.len())));
+                    return self.runs.push(RunSpan::of(run, received, seq));
                 }
             },
         };
         places.last = Some((run, place));
         if let Some(span) = self.runs.get_mut(place) {
-            *span = span.sum(&one);
+            span.count(received, seq);
         }
     }
 
@@ -145,6 +141,31 @@ pub(crate) fn count(text: &[u8]) -> BlockHeader {
 }
 
 impl RunSpan {
+    /// That of one record.
+    fn of(run: RunId, received: WallTime, seq: Option<u64>) -> RunSpan {
+        let (seq, numbered) = (seq.map(|seq| (seq, seq)), seq.is_some());
+        let (first, last) = (received, received);
+        RunSpan { run, records: 1, first, last, seq, numbered, dense: numbered }
+    }
+
+    /// Counts one more record of the run.
+    fn count(&mut self, received: WallTime, seq: Option<u64>) {
+        self.records += 1;
+        self.first = self.first.min(received);
+        self.last = self.last.max(received);
+        self.numbered &= seq.is_some();
+        let Some(seq) = seq else {
+            self.dense = false;
+            return;
+        };
+        let Some((low, high)) = &mut self.seq else {
+            (self.seq, self.dense) = (Some((seq, seq)), false);
+            return;
+        };
+        self.dense &= high.checked_add(1) == Some(seq);
+        (*low, *high) = ((*low).min(seq), (*high).max(seq));
+    }
+
     /// What this and another span of the same run, of what came behind it, hold together.
     fn sum(&self, other: &RunSpan) -> RunSpan {
         let follows = match (self.seq, other.seq) {
@@ -162,6 +183,37 @@ impl RunSpan {
             },
             numbered: self.numbered && other.numbered,
             dense: self.dense && other.dense && follows,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bedside_stream::{RunId, WallTime};
+    use proptest::prelude::*;
+
+    use super::{BlockHeader, Places};
+
+    proptest! {
+        /// Records counted one by one, and in two blocks of which one absorbs the other, come to
+        /// the same.
+        #[test]
+        fn one_by_one_and_in_blocks(
+            records in prop::collection::vec((0u64..3, 1u64..9, prop::option::of(0u64..9)), 0..20),
+            cut in 0usize..20,
+        ) {
+            let count = |records: &[(u64, u64, Option<u64>)]| {
+                let (mut header, mut places) = (BlockHeader::default(), Places::default());
+                for &(run, received, seq) in records {
+                    header.count_record(RunId(run), WallTime(received), seq, &mut places);
+                }
+                header.sort();
+                header
+            };
+            let (front, back) = records.split_at(cut.min(records.len()));
+            let mut absorbed = count(front);
+            absorbed.absorb(&count(back));
+            prop_assert_eq!(absorbed, count(&records));
         }
     }
 }
