@@ -24,7 +24,7 @@ fn said(input: &[u8]) -> Vec<String> {
         now += step.pause_us;
         let wall = WallTime(1_000_000 + now);
         core.handle_timeout(Monotonic(now), &mut desk);
-        core.handle_datagram(Monotonic(now), step.key, wall, step.payload, &mut desk);
+        core.handle_datagram(Monotonic(now), &step.key, wall, step.payload, &mut desk);
         assert!(core.poll_timeout().is_none_or(|due| due.0 > now), "due, but not done");
         assert!(core.pending_bytes() <= limits().pending_bytes + limits().message_bytes);
         assert!(core.streams() <= limits().proven_streams + limits().unproven_streams);

@@ -81,7 +81,7 @@ impl Doctor {
     }
 
     /// Takes one datagram.
-    pub fn hear(&mut self, now: Monotonic, key: StreamKey, received: WallTime, payload: &[u8]) {
+    pub fn hear(&mut self, now: Monotonic, key: &StreamKey, received: WallTime, payload: &[u8]) {
         self.core.handle_datagram(now, key, received, payload, &mut self.desk);
         if self.desk.batch.is_full() {
             self.desk.hand_over();

@@ -43,7 +43,7 @@ fn hear(doctor: &mut Doctor, captured: &Captured) {
     let now = Monotonic(captured.received_us);
     let key = StreamKey::new(captured.source, captured.port);
     doctor.pass(now);
-    doctor.hear(now, key, WallTime(captured.received_us), &captured.payload);
+    doctor.hear(now, &key, WallTime(captured.received_us), &captured.payload);
 }
 
 fn tell(capture: &Capture, datagrams: u64, records: u64) -> io::Result<()> {

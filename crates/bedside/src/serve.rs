@@ -278,7 +278,7 @@ impl Ward {
             Heard::Datagram(datagram) => {
                 if self.allow.admits(datagram.source.ip()) {
                     let port = self.ports.get(at).copied().unwrap_or_default();
-                    let key = StreamKey::new(datagram.source, port);
+                    let mut key = StreamKey::new(datagram.source, port);
                     let received = WallTime(datagram.received_us);
                     let now = *self.look_began.get_or_insert_with(|| since(self.began));
                     let (core, dumps) = (self.doctor.core(), &self.dumps);
@@ -290,8 +290,8 @@ impl Ward {
                         || may_be_an_agents(datagram.payload)
                             && self.take_agents(&key, received, datagram.payload);
                     if !taken {
-                        let key = self.keys.stream(key, datagram.payload);
-                        self.doctor.hear(now, key, received, datagram.payload);
+                        self.keys.tell_voice(&mut key, datagram.payload);
+                        self.doctor.hear(now, &key, received, datagram.payload);
                     }
                 }
             }

@@ -23,7 +23,7 @@ fn hear(data: &Path) -> Result<u64> {
             source.set_ip([10, 0, 0, machine].into());
             let key = StreamKey::new(source, datagram.target.port());
             doctor.pass(Monotonic(now));
-            doctor.hear(Monotonic(now), key, WallTime(now), &datagram.payload);
+            doctor.hear(Monotonic(now), &key, WallTime(now), &datagram.payload);
             let text = datagram.payload.strip_suffix(b"\n").unwrap_or(&datagram.payload);
             bytes += text.len() as u64 + 1;
         }

@@ -97,7 +97,7 @@ impl Doctor {
         let now = self.now(at);
         let mut desk = Desk { batch: &mut self.batch, life: &self.life };
         let payload = sent.datagram.as_bytes();
-        self.core.handle_datagram(now.mono, sent.key, now.wall, payload, &mut desk);
+        self.core.handle_datagram(now.mono, &sent.key, now.wall, payload, &mut desk);
     }
 
     /// All that is due up to `at`. Answers whether the disk has confirmed all that was heard.

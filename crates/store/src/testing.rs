@@ -68,7 +68,7 @@ pub(crate) fn memory(key: StreamKey, first_run: u64, datagrams: u64) -> Memory {
     let mut core = Core::new(Limits::default(), RunId(first_run));
     for at in 0..datagrams {
         let datagram = format!("6,{at},{},-;line {at}\n", at * 100 + 1);
-        core.handle_datagram(Monotonic(at), key, WallTime(at), datagram.as_bytes(), &mut Deaf);
+        core.handle_datagram(Monotonic(at), &key, WallTime(at), datagram.as_bytes(), &mut Deaf);
     }
     core.memories().next().expect("the stream is held")
 }

@@ -54,7 +54,7 @@ fn hear(bencher: Bencher, sources: usize, payload: impl Fn(usize) -> String) {
 fn take(core: &mut Core, datagrams: &[(StreamKey, String)]) {
     for (key, payload) in datagrams {
         let received = WallTime(1_700_000_000_000_000);
-        core.handle_datagram(Monotonic(1), *key, received, payload.as_bytes(), &mut Nobody);
+        core.handle_datagram(Monotonic(1), key, received, payload.as_bytes(), &mut Nobody);
     }
 }
 

@@ -76,7 +76,7 @@ impl Core {
     pub fn handle_datagram(
         &mut self,
         now: Monotonic,
-        key: StreamKey,
+        key: &StreamKey,
         received: WallTime,
         payload: &[u8],
         world: &mut impl World,

@@ -25,12 +25,12 @@ impl Core {
     /// The slot of a stream, made or recalled if need be.
     pub(crate) fn enter(
         &mut self,
-        key: StreamKey,
+        key: &StreamKey,
         received: WallTime,
         world: &mut impl World,
     ) -> u32 {
-        let found = self.take_expected(&key).or_else(|| self.table.find(&key));
-        let slot = found.unwrap_or_else(|| self.welcome(key, received, world));
+        let found = self.take_expected(key).or_else(|| self.table.find(key));
+        let slot = found.unwrap_or_else(|| self.welcome(*key, received, world));
         if self.table.hear(slot, received, &self.limits) {
             self.prove(slot, received, world);
         }

@@ -37,7 +37,7 @@ fn store(data: &Path, said: &[(&str, u64, &str)]) {
     for (at, (boot_id, seconds, text)) in (1..).zip(said) {
         let payload = format!("6,{at},{},-;{text}\n host=web1\n boot_id={boot_id}\n", seconds * S);
         let received = WallTime(began + at * S);
-        doctor.hear(Monotonic(at * S), key("10.0.0.7:6665"), received, payload.as_bytes());
+        doctor.hear(Monotonic(at * S), &key("10.0.0.7:6665"), received, payload.as_bytes());
     }
     doctor.close().unwrap();
 }

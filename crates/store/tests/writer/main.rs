@@ -165,7 +165,7 @@ fn a_stream_that_was_forgotten_is_recalled() {
     }
     let dir = tempfile::tempdir().unwrap();
     let mut core = Core::new(Limits::default(), RunId(1));
-    core.handle_datagram(Monotonic(0), run(1).key, WallTime(9), b"6,1,5,-;x\n", &mut Deaf);
+    core.handle_datagram(Monotonic(0), &run(1).key, WallTime(9), b"6,1,5,-;x\n", &mut Deaf);
     let memory = core.memories().find(|memory| memory.key() == run(1).key).unwrap();
     let (mut writer, _) = Writer::open(dir.path(), Options::default()).unwrap();
     assert_eq!(writer.recall(&run(1).key), None);

@@ -145,7 +145,7 @@ impl Doctor {
     pub fn hear(&mut self, key: StreamKey, payload: impl AsRef<[u8]>) {
         self.now.0 += 10;
         let received = WallTime(1_700_000_000_000_000 + self.now.0);
-        self.core.handle_datagram(self.now, key, received, payload.as_ref(), &mut self.book);
+        self.core.handle_datagram(self.now, &key, received, payload.as_ref(), &mut self.book);
     }
 
     /// An extended record.
