@@ -40,8 +40,9 @@ pub enum Heard<'a> {
     Batch(&'a Batch),
     /// A datagram.
     Datagram(Datagram<'a>),
-    /// Datagrams that the kernel dropped at this socket since the batch before. They came behind
-    /// what was waiting then; what waits still came before them or after them.
+    /// Datagrams that the kernel dropped at this socket since it was last asked, some batches
+    /// before. They came behind what was waiting then; what waits still came before them or after
+    /// them.
     Dropped {
         /// How many.
         count: u64,
@@ -59,7 +60,7 @@ pub struct Round {
     pub woken: bool,
 }
 
-/// Listens on sockets, one batch at a time.
+/// Listens on sockets, a few batches at a time.
 pub struct Receiver {
     ears: Vec<Ear>,
     batch: Batch,
@@ -109,8 +110,8 @@ impl Receiver {
     }
 
     /// Waits until a socket hears something, `wait` is over (`None`: no limit) or a [`Waker`]
-    /// ends it; then takes one batch from each socket that has something, giving each datagram
-    /// and each loss with the socket's place to `sink`, in the kernel's order.
+    /// ends it; then takes a few batches at most from each socket that has something, giving each
+    /// datagram and each loss with the socket's place to `sink`, in the kernel's order.
     ///
     /// A call may end early with nothing heard. After one that emptied the sockets it begins with
     /// [`ReceiverOptions::patience`], so hand on what this call brought before calling again.
@@ -189,7 +190,7 @@ impl Ear {
         Self { socket, drops, behind: false, ready: false, timed_each: true, last_us: 0 }
     }
 
-    /// Takes one batch if there is one, and asks for drops.
+    /// Takes what is there, a few batches at most, and asks for drops.
     fn hear(
         &mut self,
         batch: &mut Batch,
@@ -198,8 +199,29 @@ impl Ear {
         if !self.ready && !self.behind {
             return Ok(0);
         }
-        let received = if self.ready { self.socket.receive(batch)? } else { 0 };
-        self.ready = false;
+        let batches = if self.ready { BATCHES } else { 0 };
+        (self.ready, self.behind) = (false, false);
+        let mut received = 0;
+        for _ in 0..batches {
+            received += self.take(batch, sink)?;
+            if !self.behind {
+                break;
+            }
+        }
+        let count = self.drops.news(self.socket.drops()?);
+        if count > 0 {
+            sink(Heard::Dropped { count, noticed_us: clock_us() });
+        }
+        Ok(received)
+    }
+
+    /// Takes one batch.
+    fn take(
+        &mut self,
+        batch: &mut Batch,
+        sink: &mut impl FnMut(Heard<'_>),
+    ) -> Result<usize, Error> {
+        let received = self.socket.receive(batch)?;
         if received > 0 {
             if let (false, Ok(Some(last_us))) = (self.timed_each, self.socket.last_received_us()) {
                 batch.set_clock(last_us);
@@ -209,10 +231,6 @@ impl Ear {
         }
         self.behind = received == batch.slots();
         self.choose_times(batch)?;
-        let count = self.drops.news(self.socket.drops()?);
-        if count > 0 {
-            sink(Heard::Dropped { count, noticed_us: clock_us() });
-        }
         Ok(received)
     }
 
@@ -258,6 +276,10 @@ fn timeout(wait: Option<Duration>) -> EpollTimeout {
 fn waiting(operation: &'static str) -> impl Fn(Errno) -> Error {
     move |error| Error::Wait { operation, source: error.into() }
 }
+
+/// So many batches are taken from a socket before others are looked at, and before drops are asked
+/// for: half a millisecond's work.
+const BATCHES: usize = 8;
 
 /// The waker's place, which no socket has.
 const WAKE: u64 = u64::MAX;
