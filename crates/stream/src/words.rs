@@ -16,7 +16,9 @@ pub(crate) fn hash(text: Text<'_>) -> u32 {
         Text::Escaped(bytes) | Text::Plain(bytes) => {
             let mut mix = Mix::default();
             let (blocks, rest) = bytes.as_chunks::<{ Mix::BLOCK }>();
-            blocks.iter().for_each(|block| mix.block(block));
+            for block in blocks {
+                mix.block(block);
+            }
             mix.held = rest.len();
             mix.partial[..rest.len()].copy_from_slice(rest);
             mix.finish()
