@@ -4,7 +4,8 @@
 //! 2. Records from the first of the tail, or the first that no earlier death has sent, go out to
 //!    each target: twice to those of the extended format, as networks drop datagrams and repeats
 //!    fall away by their number; once to those of the basic format, which has none.
-//! 3. A closing record tells the first and the last number and the count.
+//! 3. A closing record tells the first and the last number and the count; a tenth of the time is
+//!    kept for it.
 //! 4. Until the device has given all buffers back, or the time is up, it is polled.
 //!
 //! So an oops, the panic after it and the restart after that send what is new since the last.
@@ -84,6 +85,8 @@ struct Delivery<'d, M> {
     deadline_us: u64,
     /// No other CPU runs any more.
     alone: bool,
+    /// The time for records is up.
+    late: bool,
     /// Targets that nothing more is sent to, and why.
     given_up: [Option<Failure>; MAX_PORTS],
 }
@@ -111,15 +114,18 @@ impl Death {
         let deadline_us = begun_us.saturating_add(limits.whole_us.saturating_sub(spent_us));
         let Some(extent) = self.extent(machine, limits.tail) else { return };
         let given_up = [None; MAX_PORTS];
-        let mut out = Delivery { machine, ports, release, limits, deadline_us, alone, given_up };
+        let late = false;
+        let mut out =
+            Delivery { machine, ports, release, limits, deadline_us, alone, late, given_up };
         out.begin();
         for pass in 0..PASSES {
             self.pass(&mut out, extent, pass);
         }
         let whole = self.whole(&mut out, extent);
+        let in_time = !core::mem::take(&mut out.late);
         self.close(&mut out, whole, occasion.reason);
         out.end();
-        if out.has_told_someone() {
+        if in_time && out.has_told_someone() {
             self.next = extent.last.saturating_add(1);
         }
         if alone {
@@ -238,10 +244,13 @@ impl<M: Machine> Delivery<'_, M> {
     fn send(&mut self, index: usize, port: &Port, payload: &[u8], signed: &mut Signed) {
         let handed_over = match self.why_given_up(index) {
             Some(failure) => Err(failure),
+            None if self.late => Err(Failure::Stopped),
             None => self.hand_over(index, port, payload, signed),
         };
         port.counters.count(handed_over);
-        if let Err(failure) = handed_over {
+        if let Err(failure) = handed_over
+            && !self.late
+        {
             self.give_up(index, failure);
         }
     }
@@ -297,11 +306,10 @@ impl<M: Machine> Delivery<'_, M> {
         armed(self.ports).any(|(index, _)| self.why_given_up(index).is_none())
     }
 
-    /// When the time is up, what is left is counted only.
+    /// When the time for records is up, those that are left are counted only.
     fn look_at_the_clock(&mut self) {
-        if self.machine.now_us() >= self.deadline_us {
-            self.given_up = self.given_up.map(|failure| failure.or(Some(Failure::Stopped)));
-        }
+        let kept_us = self.limits.whole_us / CLOSING;
+        self.late |= self.machine.now_us() >= self.deadline_us.saturating_sub(kept_us);
     }
 
     /// What is on its way goes out before a restart can cut it off.
@@ -319,6 +327,9 @@ impl<M: Machine> Delivery<'_, M> {
         }
     }
 }
+
+/// That part of the whole time is the closing record's: it tells how much of a death is missing.
+const CLOSING: u64 = 10;
 
 /// How often records are sent to targets of the extended format.
 const PASSES: u32 = 2;

@@ -1,8 +1,10 @@
-//! Between the shim and the logic: the one file with unsafe code, built for the kernel only.
+//! Between the shim and the logic: the one place with unsafe code, built for the kernel only.
 //!
-//! What the shim in C offers is declared below as [`shim`]; what it calls is exported with the
-//! same names as in `shim/logic.h`, where the rules that both keep are written down.
+//! What the shim in C offers is in [`shim`]; what it calls is exported here with the same names as
+//! in `shim/logic.h`, where the rules that both keep are written down.
 #![allow(unsafe_code, reason = "C calls this and is called")]
+
+mod shim;
 
 use core::cell::UnsafeCell;
 use core::fmt::Write as _;
@@ -14,119 +16,12 @@ use netconsole_wire::closing::Reason;
 use netconsole_wire::parameter::{Mac, Target};
 use netconsole_wire::tag::Signer;
 
-use crate::abi::{self, Found, FrameBytes, Wish};
+use crate::abi::{self, Found, Wish};
 use crate::death::{Death, Limits, Occasion};
 use crate::live::Live;
 use crate::targets::{Devices, Level, Opened, Targets};
-use crate::{Backfill, Failure, Frame, MAX_PORTS, Machine, Port, Readiness, Refusal};
-use crate::{RingRecord, Urgency};
-
-mod shim {
-    use super::{Found, FrameBytes, Wish, c_int};
-
-    unsafe extern "C" {
-        pub(super) fn bn_now_us() -> u64;
-        pub(super) fn bn_pause();
-        pub(super) fn bn_record(
-            from: u64,
-            room: *mut u8,
-            size: usize,
-            length: *mut usize,
-            seq: *mut u64,
-        ) -> bool;
-        pub(super) fn bn_begin(port: u32, alone: bool) -> c_int;
-        pub(super) fn bn_ready(port: u32) -> c_int;
-        pub(super) fn bn_poll(port: u32);
-        pub(super) fn bn_force(port: u32);
-        pub(super) fn bn_send(port: u32, frame: *const FrameBytes, death: bool) -> c_int;
-        pub(super) fn bn_at_rest(port: u32) -> bool;
-        pub(super) fn bn_end(port: u32, alone: bool);
-        pub(super) fn bn_enter(port: u32) -> bool;
-        pub(super) fn bn_leave(port: u32);
-        pub(super) fn bn_say(level: c_int, text: *const u8, length: usize);
-        pub(super) fn bn_open(port: u32, wish: *const Wish, found: *mut Found) -> c_int;
-        pub(super) fn bn_arm(port: u32);
-        pub(super) fn bn_disarm(port: u32);
-        pub(super) fn bn_is_armed(port: u32) -> bool;
-        pub(super) fn bn_close(port: u32);
-        pub(super) fn bn_rest();
-        pub(super) fn bn_nonce() -> u64;
-        pub(super) fn bn_release(length: *mut usize) -> *const u8;
-    }
-}
-
-/// The kernel that this runs in.
-struct Kernel;
-
-impl Kernel {
-    fn record(from: u64, room: *mut u8, size: usize) -> Option<RingRecord> {
-        let (mut length, mut seq) = (0, 0);
-        // SAFETY: `room` is null or has `size` bytes; the two numbers outlive the call.
-        let found = unsafe { shim::bn_record(from, room, size, &raw mut length, &raw mut seq) };
-        found.then_some(RingRecord { seq, length })
-    }
-}
-
-impl Machine for Kernel {
-    fn now_us(&mut self) -> u64 {
-        // SAFETY: callable from everywhere.
-        unsafe { shim::bn_now_us() }
-    }
-
-    fn pause(&mut self) {
-        // SAFETY: callable from everywhere.
-        unsafe { shim::bn_pause() }
-    }
-
-    fn rest(&mut self) {
-        // SAFETY: only a backfill asks for it, which runs in a task.
-        unsafe { shim::bn_rest() }
-    }
-
-    fn record(&mut self, from: u64, room: &mut [u8]) -> Option<RingRecord> {
-        Kernel::record(from, room.as_mut_ptr(), room.len())
-    }
-
-    fn measure(&mut self, from: u64) -> Option<RingRecord> {
-        Kernel::record(from, core::ptr::null_mut(), 0)
-    }
-
-    fn begin(&mut self, port: usize, alone: bool) -> Readiness {
-        // SAFETY: the port was entered, see `Entered`.
-        abi::readiness(unsafe { shim::bn_begin(port as u32, alone) })
-    }
-
-    fn readiness(&mut self, port: usize) -> Readiness {
-        // SAFETY: as above.
-        abi::readiness(unsafe { shim::bn_ready(port as u32) })
-    }
-
-    fn poll(&mut self, port: usize) {
-        // SAFETY: as above.
-        unsafe { shim::bn_poll(port as u32) }
-    }
-
-    fn force(&mut self, port: usize) {
-        // SAFETY: as above, and no other CPU runs.
-        unsafe { shim::bn_force(port as u32) }
-    }
-
-    fn send(&mut self, port: usize, frame: &Frame<'_>, urgency: Urgency) -> Result<(), Failure> {
-        let (frame, death) = (FrameBytes::of(frame), urgency == Urgency::Death);
-        // SAFETY: as above; the bytes are copied before the call returns.
-        abi::sent(unsafe { shim::bn_send(port as u32, &raw const frame, death) })
-    }
-
-    fn is_at_rest(&mut self, port: usize) -> bool {
-        // SAFETY: as above.
-        unsafe { shim::bn_at_rest(port as u32) }
-    }
-
-    fn end(&mut self, port: usize, alone: bool) {
-        // SAFETY: as above.
-        unsafe { shim::bn_end(port as u32, alone) }
-    }
-}
+use crate::{Backfill, MAX_PORTS, Port, Refusal};
+use shim::{Kernel, release, tell};
 
 /// A place for a target.
 struct Slot(UnsafeCell<Option<Port>>);
@@ -261,15 +156,6 @@ unsafe extern "C" fn bn_live(extended: bool, text: *const u8, length: usize) {
         EXTENDED.with(|live| live.extended(&mut Kernel, &entered.ports, release(), text));
     } else {
         BASIC.with(|live| live.basic(&mut Kernel, &entered.ports, text));
-    }
-}
-
-fn release() -> &'static [u8] {
-    let mut length = 0;
-    // SAFETY: the release stands in the kernel's memory as long as it runs.
-    unsafe {
-        let text = shim::bn_release(&raw mut length);
-        slice::from_raw_parts(text, length)
     }
 }
 
@@ -416,16 +302,6 @@ fn change(slot: usize, change: impl FnOnce(&mut Port)) {
 #[unsafe(no_mangle)]
 extern "C" fn bn_any(extended: bool) -> bool {
     Entered::all().ports.iter().flatten().any(|port| port.extended == extended)
-}
-
-fn tell(level: Level, what: core::fmt::Arguments<'_>) {
-    let mut room = [0; 200];
-    let mut text = SliceSink::new(&mut room);
-    // What is longer is cut.
-    text.write_fmt(what).ok();
-    let text = text.as_bytes();
-    // SAFETY: the text outlives the call.
-    unsafe { shim::bn_say(abi::level(level), text.as_ptr(), text.len()) }
 }
 
 /// Says what went wrong; what follows is an oops of the kernel's.

@@ -6,7 +6,7 @@
 //! numbers, all levels, twice, and a closing record that says what it was made of.
 //!
 //! What the kernel has is behind one trait, [`Machine`]: the shim in C has it inside a kernel
-//! (`kernel.rs`, the one file with unsafe code), a simulated one in the tests. Nothing here
+//! (`kernel.rs` and `kernel/`, the one place with unsafe code), a simulated one in the tests. Nothing here
 //! allocates, sleeps, takes a lock or reads a clock, and every wait has an end.
 //!
 //! Deliberately absent: name resolution, routes, ARP (as in netconsole), and whatever could fail

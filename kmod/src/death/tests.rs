@@ -146,6 +146,21 @@ fn a_death_ends_when_its_time_is_up() {
     let lost = port.counters.queue_stopped.load(Relaxed);
     assert_eq!(port.counters.sent.load(Relaxed) + lost, 2002);
     assert!(lost > 0);
+    assert_eq!(machine.closings(), vec![closing(0, 999, Reason::Panic); 2], "it tells of all");
+}
+
+/// What there was no time for is tried again, where a panic has time of its own.
+#[test]
+fn a_panic_brings_what_an_oops_had_no_time_for() {
+    let (mut machine, port) = (Simulated::new(1000), extended());
+    machine.drains_every_us = 10_000;
+    let (mut death, limits) = (Death::new(), Limits::WHILE_OTHERS_RUN);
+    death.deliver(&mut machine, &only(&port), b"", Occasion { limits, ..OOPS });
+    let of_the_oops = machine.wire.len();
+    assert!(of_the_oops < 1000, "{of_the_oops}");
+    machine.drains_every_us = 100;
+    death.deliver(&mut machine, &only(&port), b"", PANIC);
+    assert_eq!(machine.wire.len() - of_the_oops, 2002);
 }
 
 #[test]
