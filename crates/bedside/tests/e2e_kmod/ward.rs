@@ -23,12 +23,9 @@ const MORE: &[&str] =
     &["6.12-amd64", "7-older-amd64", "7-amd64", "6.1-rt", "6.12-rt", "7-older-rt", "7-rt"];
 #[cfg(not(feature = "heavy"))]
 const MORE: &[&str] = &[];
-/// Those that `BEDSIDE_KERNELS` names, with blanks between; without it all.
+/// Those that are chosen of all.
 #[cfg(feature = "heavy")]
-pub(crate) static CHOSEN: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let chosen = std::env::var("BEDSIDE_KERNELS").unwrap_or_else(|_| KERNELS.join(" "));
-    chosen.split(' ').map(str::to_owned).collect()
-});
+pub(crate) static CHOSEN: LazyLock<Vec<String>> = LazyLock::new(|| chosen_or(&KERNELS));
 pub(crate) const MODULE: &str = "bedside_netconsole";
 /// Kills a kernel as it is told.
 const LETHAL: &str = "lethal";
@@ -43,6 +40,12 @@ pub(crate) static HOME: LazyLock<&Path> = LazyLock::new(|| {
     build_modules(home).expect("the modules build");
     home
 });
+
+/// Those kernels that `BEDSIDE_KERNELS` names, with blanks between; without it these.
+pub(crate) fn chosen_or(usual: &[&str]) -> Vec<String> {
+    let chosen = std::env::var("BEDSIDE_KERNELS").unwrap_or_else(|_| usual.join(" "));
+    chosen.split(' ').map(str::to_owned).collect()
+}
 
 /// Builds the module, and the one that kills, for each kernel that is there.
 pub(crate) fn build_modules(home: &Path) -> Result<()> {
