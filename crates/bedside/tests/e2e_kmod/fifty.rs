@@ -63,7 +63,9 @@ fn each_time(name: &str) -> Result<()> {
             let outcome = dying.end()?;
             let console = dying.ward.machine.console()?;
             let console = String::from_utf8_lossy(&console);
-            ensure!(outcome.is_whole(), "{kernel}, {name}, run {run}: {outcome:?}\n{console}");
+            let boots = String::from_utf8(dying.ward.bedside.run("boots", &[])?.stdout)?;
+            let whole = outcome.is_whole();
+            ensure!(whole, "{kernel}, {name}, run {run}: {outcome:?}\n{boots}\n{console}");
         }
     }
     Ok(())

@@ -22,7 +22,7 @@ use crate::ward::{CHOSEN, HOME};
 use crate::ward::{Desk, Ward};
 #[cfg(feature = "heavy")]
 use crate::ways::chosen;
-use crate::ways::{WAYS, Way};
+use crate::ways::{ALL_HARDWARE, WAYS, Way};
 
 /// What sends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,8 +74,14 @@ impl Dying {
         state: Option<&Path>,
     ) -> Result<Dying> {
         let wire = way.wire.then(Wire::lay).transpose()?;
-        let flavour = if kernel == "checked" { "" } else { way.flavour };
+        let card = std::env::var("BEDSIDE_CARD").ok();
+        let flavour = match way.flavour {
+            _ if kernel == "checked" => "",
+            "" if card.is_some() => ALL_HARDWARE,
+            flavour => flavour,
+        };
         let ward = Ward::admit_to(desk, &[kernel, flavour].concat(), way.death, script, |order| {
+            order.card = card.unwrap_or(order.card.clone());
             order.wire = wire.as_ref().map(Wire::port);
             way.words.clone_into(&mut order.words);
             order.state = state.map(Path::to_owned);
@@ -187,7 +193,8 @@ fn a_part_of_the_matrix() -> Result<()> {
 }
 
 /// Prints the table that is in `kmod/README.md`; of the kernels that `BEDSIDE_KERNELS` names, if it
-/// does, and the deaths that `BEDSIDE_DEATHS` names.
+/// does, and the deaths that `BEDSIDE_DEATHS` names; with the card that `BEDSIDE_CARD` names, as
+/// QEMU does, where the way to die asks for none.
 #[cfg(feature = "heavy")]
 #[test]
 #[expect(clippy::print_stdout, reason = "a table is what it is for")]

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
+use nix::sys::socket::{setsockopt, sockopt};
 
 /// The other end of a machine's cable: what is in the frames that come, with a VLAN's tag or
 /// without, goes to the same port of this host's loopback. Nothing goes back.
@@ -18,6 +19,9 @@ impl Wire {
     /// Begins to listen.
     pub fn lay() -> Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("no socket for a wire")?;
+        setsockopt(&socket, sockopt::RcvBufForce, &ROOM)
+            .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &ROOM))
+            .context("no room for what is on a wire")?;
         let port = socket.local_addr()?.port();
         let thread = Some(std::thread::spawn(move || forward(&socket)));
         Ok(Self { port, thread })
@@ -71,3 +75,6 @@ fn datagram(frame: &[u8]) -> Option<(u16, &[u8])> {
     let is_udp = header.get(9) == Some(&17);
     Some((u16::from_be_bytes([*p0, *p1]), payload.get(..length)?)).filter(|_| is_udp)
 }
+
+/// A cable holds what a busy host is slow to take from it: 1,400 frames of a death take 2 MB.
+const ROOM: usize = 16 << 20;
