@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use bedside_store::follow::Nudge;
+
 use crate::alerts::{Courier, Post};
 use crate::config::Config;
 use crate::incidents::{Alarm, Watch};
@@ -20,18 +22,19 @@ impl Attention {
         (!config.alert.is_empty()).then(|| Courier::start(&config.alert)).transpose()
     }
 
-    /// Begins to look at what is stored in `data`.
+    /// Begins to look at what is stored in `data`, whenever its writer says that it is worth it.
     pub(crate) fn begin(
         data: &Path,
         config: &Config,
         courier: Option<Courier>,
+        nudge: Nudge,
     ) -> io::Result<Attention> {
         let post = courier.map(|courier| Post::start(data, &config.alert, courier)).transpose()?;
         let alarm = post.as_ref().map(|post| {
             let (rules, data) = (config.alert.clone(), data.to_owned());
             Alarm { rules, bell: post.bell(), data }
         });
-        let watch = Watch::start(data, config.store.incidents.0, alarm);
+        let watch = Watch::start(data, config.store.incidents.0, alarm, nudge);
         // Incidents are found later then, by the next doctor.
         let watch = watch.inspect_err(|error| tracing::warn!(%error, "cannot look for incidents"));
         Ok(Attention { watch: watch.ok(), post })

@@ -81,7 +81,7 @@ pub(crate) fn serve(
     let health = HealthFile::make(&data, doctor.writer()).inspect_err(not_told).ok();
     let began = Instant::now();
     let answers = Answers::new(config.answer);
-    let attention = Attention::begin(&data, &config, courier)?;
+    let attention = Attention::begin(&data, &config, courier, doctor.writer().nudge())?;
     keys.remember(&data, config.limits.nonces);
     let dumps = Dumps::open(&data, config.store.pstore.0);
     let pulses = Pulses::open(&data, config.limits.heartbeats, time::now());

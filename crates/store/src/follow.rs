@@ -1,8 +1,10 @@
 //! Following a store as it grows, by arrival.
 
 mod arrival;
+mod changes;
 mod lines;
 mod news;
+mod nudge;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -10,8 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use self::lines::Lines;
+pub use self::nudge::Nudge;
 
 use self::arrival::Arrival;
+use self::changes::Changes;
 use self::news::News;
 use crate::read::view::View;
 use crate::read::{BootSummary, Damage, End, Error, Gap, OwnedRecord};
@@ -49,6 +53,7 @@ pub enum BootChange {
 #[derive(Debug)]
 pub struct Follower {
     dir: PathBuf,
+    changes: Changes,
     arrival: Arrival,
     news: News,
     ready: VecDeque<FollowItem>,
@@ -58,6 +63,7 @@ impl Follower {
     pub(crate) fn new(view: Arc<View>) -> Result<Follower, Error> {
         Ok(Follower {
             dir: view.dir().to_owned(),
+            changes: Changes::of(view.dir())?,
             arrival: Arrival::new(&view)?,
             news: News::new(view),
             ready: VecDeque::new(),
@@ -80,10 +86,11 @@ impl Follower {
                 continue;
             }
             let left = timeout.saturating_sub(began.elapsed());
-            if left.is_zero() {
+            if self.changes.wait(left)? {
+                self.arrival.look_around();
+            } else if left.is_zero() {
                 return Ok(None);
             }
-            self.arrival.wait(left)?;
         }
     }
 

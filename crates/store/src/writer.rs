@@ -31,6 +31,7 @@ use crate::catalogue::{Catalogue, FILE_NAME};
 use crate::disk::{Directory, Disk};
 use crate::entry::{Entry, StoredRun, write_run};
 use crate::error::Error;
+use crate::follow::Nudge;
 use crate::recovery::{Found, Replay, Torn, recover_with};
 
 use engine::Engine;
@@ -201,6 +202,11 @@ impl Writer {
             self.shared.disk_stalls(WallTime(wall_now().0.saturating_sub(micros)));
         }
         self.shared.health()
+    }
+
+    /// What ends the wait of who looks for incidents in what is written.
+    pub fn nudge(&self) -> Nudge {
+        self.shared.nudge.clone()
     }
 
     /// Writes and syncs all that was appended, and lets go of the store. An error when the disk

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bedside_store::entry::{Head, decode_head};
-use bedside_store::follow::Lines;
+use bedside_store::follow::{Lines, Nudge};
 use bedside_stream::WallTime;
 
 use super::alarm::Alarm;
@@ -34,8 +34,11 @@ pub(super) struct Round {
     /// Nobody is told of what is found, and every line is looked at, also what was found ordinary.
     quietly: bool,
     alarm: Option<Arc<Alarm>>,
-    patience: Duration,
+    /// A case waits for its title to settle.
+    ripens: bool,
     hearts_due: Instant,
+    /// How long more is given to gather once something came.
+    breath: Duration,
     /// Turns in which nothing came, since something did.
     quiet: u32,
 }
@@ -63,8 +66,9 @@ impl Round {
             most,
             quietly: false,
             alarm: None,
-            patience: PATIENCE,
+            ripens: false,
             hearts_due: Instant::now(),
+            breath: FIRST_BREATH,
             quiet: 0,
             book,
         })
@@ -86,25 +90,40 @@ impl Round {
         Ok(Round { quietly: true, ..Round::begin(data, u64::MAX)? })
     }
 
-    /// Reads on and enters what is found. `stopping`: only what is there; false, once all is read.
-    pub(super) fn turn(&mut self, stopping: bool) -> anyhow::Result<bool> {
-        let mut came = self.look(Duration::ZERO)?;
-        if !came && !stopping {
-            thread::sleep(BREATH);
-            came = self.look(self.patience)?;
-        }
-        if !came {
+    /// Reads on and enters what is found; `false`, once all is read.
+    pub(super) fn turn(&mut self) -> anyhow::Result<bool> {
+        let (came, more) = self.read_on()?;
+        if !more {
             let found = &mut self.found;
             self.finder.settle(time::now(), &mut |news| found.take(news));
-            self.feel()?;
         }
         self.enter()?;
+        if !more {
+            // A machine whose death was heard has no flatline: that is to be known by now.
+            self.feel()?;
+            self.enter()?;
+        }
         self.rest_after(came);
         if let Some(alarm) = &self.alarm {
-            let ripens = alarm.look(&mut self.book, time::now())?;
-            self.patience = if ripens { RIPENING } else { PATIENCE };
+            self.ripens = alarm.look(&mut self.book, time::now())?;
         }
-        Ok(came || !stopping)
+        Ok(more)
+    }
+
+    /// Waits until it is worth looking again, and for what else comes in the same breath. While
+    /// nothing is open ordinary lines are passed over now and then.
+    pub(super) fn wait(&mut self, nudge: &Nudge) {
+        let patience = match (self.ripens, self.finder.is_idle()) {
+            (true, _) => RIPENING,
+            (false, false) => PATIENCE,
+            (false, true) => BEAT,
+        };
+        if nudge.wait(!self.finder.is_idle(), patience) {
+            thread::sleep(self.breath);
+            self.breath = (self.breath * 2).min(BREATH);
+        } else {
+            self.breath = FIRST_BREATH;
+        }
     }
 
     /// After a burst the whole program has memory to give back, once the other threads are done
@@ -113,6 +132,7 @@ impl Round {
         self.quiet = if came { 0 } else { self.quiet.saturating_add(1) };
         if !came {
             self.book.rest();
+            self.lines.rest();
         }
         if self.quiet == DONE_TURNS {
             heap::give_back();
@@ -121,7 +141,7 @@ impl Round {
 
     /// Reads all that is there, and ends what is open; how many cases there are.
     pub(super) fn finish(mut self) -> anyhow::Result<usize> {
-        while self.look(Duration::ZERO)? {
+        while self.read_on()?.1 {
             self.enter()?;
         }
         let found = &mut self.found;
@@ -137,19 +157,31 @@ impl Round {
         tracing::info!(nameless, without_bed, "looked for incidents");
     }
 
-    /// Takes in what comes next; false if nothing came in time.
-    fn look(&mut self, wait: Duration) -> anyhow::Result<bool> {
+    /// Takes in what is there, or as much of it as may be entered together; whether there was
+    /// something, and whether there may be more.
+    fn read_on(&mut self) -> anyhow::Result<(bool, bool)> {
+        let (mut looks, mut more) = (0, true);
+        while more && looks < MOST_LOOKS && self.found.cases.len() < MOST_CASES {
+            more = self.look()?;
+            looks += usize::from(more);
+        }
+        let found = &mut self.found;
+        self.finder.flush(&mut |news| found.take(news));
+        Ok((looks > 0, more))
+    }
+
+    /// Takes in what comes next; false if nothing has come.
+    fn look(&mut self) -> anyhow::Result<bool> {
         let Round { lines, finder, found, segment, .. } = self;
         let mut clock = None;
         let ordinary = self.quietly || !finder.is_idle();
-        let came = lines.next(wait, ordinary, |line| {
+        let came = lines.next(ordinary, |line| {
             clock = clock.or_else(|| received(line));
             finder.line(line, &mut |news| found.take(news));
         })?;
         if let Some(now) = clock {
             finder.settle(now, &mut |news| found.take(news));
         }
-        finder.flush(&mut |news| found.take(news));
         if let Some(last) = came.filter(|last| last != segment) {
             // What began in the segment before it is read again from there.
             self.resume = if finder.is_idle() { last } else { *segment };
@@ -210,14 +242,22 @@ fn received(line: &[u8]) -> Option<WallTime> {
     }
 }
 
-/// How long news are waited for.
+/// While nothing is open and nothing comes that may begin an incident, ordinary lines are passed
+/// over, and hearts looked after, this often.
+const BEAT: Duration = Duration::from_secs(1);
+/// How long news of what is open are waited for, before it is looked whether that is over.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// The same while a case waits for its title to settle.
 const RIPENING: Duration = Duration::from_millis(50);
-/// A pause before news are waited for: waking up costs more than reading.
+/// The first lines of a death are followed by the others within some milliseconds.
+const FIRST_BREATH: Duration = Duration::from_millis(4);
+/// Where news follow upon news, waking up costs more than reading.
 const BREATH: Duration = Duration::from_millis(20);
+/// Blocks, and cases, of which no more are entered together.
+const MOST_LOOKS: usize = 64;
+const MOST_CASES: usize = 1024;
 /// So many turns without news take some two seconds.
-const DONE_TURNS: u32 = 8;
+const DONE_TURNS: u32 = 2;
 const HEARTS_EVERY: Duration = Duration::from_secs(2);
 /// Nobody is woken for what is older when it is found: one hour.
 const TELL_WITHIN_US: u64 = 3_600_000_000;

@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Builder};
 use std::time::Duration;
 
+use bedside_store::follow::Nudge;
+
 use super::alarm::Alarm;
 use super::round::Round;
 
@@ -15,28 +17,36 @@ use super::round::Round;
 #[derive(Debug)]
 pub(crate) struct Watch {
     stop: Arc<AtomicBool>,
+    nudge: Nudge,
     /// Its other end goes with the thread.
     ended: Receiver<()>,
 }
 
 impl Watch {
     /// Looks for incidents in the store in `data`, from where the last doctor stopped; the book
-    /// takes up `most` bytes at most.
-    pub(crate) fn start(data: &Path, most: u64, alarm: Option<Alarm>) -> io::Result<Watch> {
+    /// takes up `most` bytes at most. `nudge` is the writer's.
+    pub(crate) fn start(
+        data: &Path,
+        most: u64,
+        alarm: Option<Alarm>,
+        nudge: Nudge,
+    ) -> io::Result<Watch> {
         let stop = Arc::new(AtomicBool::new(false));
         let (ends, ended) = sync_channel(1);
         let (data, stops, alarm) = (data.to_owned(), Arc::clone(&stop), alarm.map(Arc::new));
+        let wakes = nudge.clone();
         Builder::new().name("bedside-triage".to_owned()).spawn(move || {
             step_back();
-            watch(&data, most, alarm.as_ref(), &stops);
+            watch(&data, most, alarm.as_ref(), &stops, &wakes);
             drop(ends);
         })?;
-        Ok(Watch { stop, ended })
+        Ok(Watch { stop, nudge, ended })
     }
 
     /// Reads what is stored by now, unless that takes too long: the next doctor does it then.
     pub(crate) fn finish(self) {
         self.stop.store(true, Ordering::Relaxed);
+        self.nudge.give();
         let _ended_or_late = self.ended.recv_timeout(LAST_PATIENCE);
     }
 }
@@ -49,13 +59,20 @@ fn step_back() {
 }
 
 /// Goes on until it is to stop and has read everything. What fails is said once, and tried again.
-fn watch(data: &Path, most: u64, alarm: Option<&Arc<Alarm>>, stop: &AtomicBool) {
+fn watch(data: &Path, most: u64, alarm: Option<&Arc<Alarm>>, stop: &AtomicBool, nudge: &Nudge) {
     let mut failing = false;
     while !stop.load(Ordering::Relaxed) || !failing {
         let went = Round::begin(data, most).and_then(|round| {
             let mut round = round.with(alarm.cloned());
-            while round.turn(stop.load(Ordering::Relaxed))? {
+            loop {
+                let stopping = stop.load(Ordering::Relaxed);
+                let more = round.turn()?;
                 failing = false;
+                match (more, stopping) {
+                    (true, _) => {}
+                    (false, true) => break,
+                    (false, false) => round.wait(nudge),
+                }
             }
             round.sum_up();
             Ok(())

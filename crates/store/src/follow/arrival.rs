@@ -1,12 +1,8 @@
 //! Lines by arrival: from block to block, from segment to segment, each once.
 
 use std::collections::VecDeque;
-use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Duration;
-
-use inotify::{Inotify, WatchMask};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::time::{Duration, Instant};
 
 use crate::disk::Disk;
 use crate::read::Error;
@@ -17,7 +13,9 @@ use crate::segment::{BlockRef, Form, Listed, Position, SegmentFile, Unpacker, li
 #[derive(Debug)]
 pub(super) struct Arrival {
     view: Arc<View>,
-    inotify: Inotify,
+    /// A segment may have come that is not known; and when that was looked up last.
+    unsure: bool,
+    looked: Instant,
     /// The last segment that was begun; 0: none.
     number: u64,
     current: Option<Current>,
@@ -59,37 +57,22 @@ impl Arrival {
     /// Begins behind the segment of this number.
     pub(super) fn behind(number: u64, view: &Arc<View>) -> Result<Arrival, Error> {
         let path = view.dir().join("segments");
-        let watch = |source| Error::Watch { path: path.clone(), source };
-        let inotify = Inotify::init().map_err(watch)?;
-        let mask = WatchMask::CREATE | WatchMask::MODIFY | WatchMask::MOVED_TO;
-        inotify.watches().add(&path, mask).map_err(watch)?;
-        let view = Arc::clone(view);
         let unpacker = Unpacker::new().map_err(|source| Error::Unreadable { path, source })?;
-        Ok(Arrival { view, inotify, number, current: None, given: 0, passed: 0, unpacker })
+        Ok(Arrival {
+            view: Arc::clone(view),
+            unsure: true,
+            looked: Instant::now(),
+            number,
+            current: None,
+            given: 0,
+            passed: 0,
+            unpacker,
+        })
     }
 
-    /// Waits until something may have changed, at most for `timeout`.
-    pub(super) fn wait(&mut self, timeout: Duration) -> Result<(), Error> {
-        let watch = |source| Error::Watch { path: self.view.dir().join("segments"), source };
-        let timeout = timeout.min(LOOK_AGAIN).as_millis().max(1) as u16;
-        let mut fds = [PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, PollTimeout::from(timeout)) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(error) => return Err(watch(error.into())),
-        }
-        // What happened is looked up afterwards; here it only must not wake us again.
-        let mut buffer = [0; 4096];
-        loop {
-            match self.inotify.read_events(&mut buffer) {
-                Ok(mut events) => {
-                    if events.next().is_none() {
-                        return Ok(());
-                    }
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(watch(error)),
-            }
-        }
+    /// A segment may have come.
+    pub(super) fn look_around(&mut self) {
+        self.unsure = true;
     }
 
     /// Gives room back that is not needed while nothing comes.
@@ -98,20 +81,22 @@ impl Arrival {
     }
 
     /// Gives the lines of the next block out; of a sealed segment, of the next that belong together.
-    /// Of ordinary blocks perhaps no records. The number of the segment; `None`: there is no block yet.
+    /// Of ordinary blocks perhaps no records; those that would be left with nothing are passed over
+    /// together. The number of the segment; `None`: there is no block yet.
     pub(super) fn block(
         &mut self,
         ordinary: bool,
         mut line: impl FnMut(u64, &[u8]),
     ) -> Result<Option<u64>, crate::Error> {
-        let Some((blocks, file)) = self.next_blocks()? else { return Ok(None) };
-        let number = file.name().number;
-        let records = ordinary || !blocks.iter().all(|block| block.header.ordinary);
-        if !records && blocks.iter().all(|block| !block.header.notes) {
-            self.pass(&blocks);
-            return Ok(Some(number));
+        if !self.reach()? {
+            return Ok(None);
         }
-        let segments = self.view.segments();
+        if !ordinary && self.pass() {
+            return Ok(Some(self.number));
+        }
+        let Some((blocks, file)) = self.buffered() else { return Ok(None) };
+        let (number, segments) = (self.number, self.view.segments());
+        let records = ordinary || !blocks.iter().all(|block| block.header.ordinary);
         let (passed, given) = (&mut self.passed, self.given);
         let skip = |block: &BlockRef, error| segments.skip(number, block.start.offset, error);
         file.by_arrival(&blocks, &mut self.unpacker, skip, |_, text| {
@@ -127,31 +112,45 @@ impl Arrival {
         Ok(Some(number))
     }
 
-    /// Passes over blocks that hold records only.
-    fn pass(&mut self, blocks: &[BlockRef]) {
-        self.passed += blocks.iter().map(|block| u64::from(block.header.entries)).sum::<u64>();
+    /// Passes over the next blocks as long as they are ordinary and hold records only; whether
+    /// there were such.
+    fn pass(&mut self) -> bool {
+        let Some(current) = &mut self.current else { return false };
+        let mut any = false;
+        let is_passed = |block: &mut BlockRef| block.header.ordinary && !block.header.notes;
+        while let Some(block) = current.blocks.pop_front_if(is_passed) {
+            current.read.push((block.start.offset, self.passed));
+            self.passed += u64::from(block.header.entries);
+            any = true;
+        }
         self.given = self.given.max(self.passed);
+        any
     }
 
-    fn next_blocks(&mut self) -> Result<Option<Buffered>, crate::Error> {
+    /// Goes on until there is a block to be read; `false`: there is none yet.
+    fn reach(&mut self) -> Result<bool, crate::Error> {
         loop {
-            if let Some(blocks) = self.buffered() {
-                return Ok(Some(blocks));
+            if self.has_some() {
+                return Ok(true);
             }
             self.scan()?;
-            if let Some(blocks) = self.buffered() {
-                return Ok(Some(blocks));
+            if self.has_some() {
+                return Ok(true);
             }
-            let Some(later) = self.later()? else { return Ok(None) };
+            let Some(later) = self.later()? else { return Ok(false) };
             // Now that there is a later one, what this one holds is all that it ever will.
             self.scan()?;
-            if let Some(blocks) = self.buffered() {
-                return Ok(Some(blocks));
+            if self.has_some() {
+                return Ok(true);
             }
             if !self.begin(later)? {
-                return Ok(None);
+                return Ok(false);
             }
         }
+    }
+
+    fn has_some(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| !current.blocks.is_empty())
     }
 
     fn buffered(&mut self) -> Option<Buffered> {
@@ -174,9 +173,15 @@ impl Arrival {
     }
 
     /// The next segment, and whether it is the last one so far.
-    fn later(&self) -> Result<Option<(Listed, bool)>, crate::Error> {
+    fn later(&mut self) -> Result<Option<(Listed, bool)>, crate::Error> {
+        if !self.unsure && self.looked.elapsed() < LOOK_AGAIN {
+            return Ok(None);
+        }
+        self.looked = Instant::now();
         let mut later = list(self.disk())?.into_iter().filter(|l| l.name.number > self.number);
         let first = later.next();
+        // Of one that has no word in it yet, the next change may be the first.
+        self.unsure = first.is_some();
         Ok(first.map(|first| (first, later.next().is_none())))
     }
 
@@ -221,4 +226,4 @@ impl Arrival {
 }
 
 /// Where nothing tells of changes (network file systems), they are seen this late.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::arrival::Arrival;
 use crate::read::view::View;
@@ -26,33 +25,25 @@ impl Lines {
         Ok(Lines { view, arrival })
     }
 
-    /// Gives out the lines of the next blocks, without their `\n`; waits up to `timeout` for some.
-    /// Answers the number of their segment; `None`: none came. Of blocks of which it was said when
-    /// they were written that no record in them begins an incident, the records come only if
-    /// `ordinary` ones are asked for.
+    /// Gives out the lines of the next blocks that are there, without their `\n`. Answers the
+    /// number of their segment; `None`: there is none yet. Of blocks of which it was said when they
+    /// were written that no record in them begins an incident, the records come only if `ordinary`
+    /// ones are asked for; where nothing is left of them, many are passed over at once.
     pub fn next(
         &mut self,
-        timeout: Duration,
         ordinary: bool,
         mut line: impl FnMut(&[u8]),
     ) -> Result<Option<u64>, Error> {
-        let began = Instant::now();
-        let dir = self.view.dir();
-        loop {
-            let advanced = self.arrival.block(ordinary, |_, text| line(text));
-            let unreadable = |source| Error::Unreadable { path: dir.to_owned(), source };
-            if let Some(segment) = advanced.map_err(unreadable)? {
-                return Ok(Some(segment));
-            }
-            let left = timeout.saturating_sub(began.elapsed());
-            if left.is_zero() {
-                if !timeout.is_zero() {
-                    self.arrival.rest();
-                }
-                return Ok(None);
-            }
-            self.arrival.wait(left)?;
-        }
+        // Nothing else tells of a new segment.
+        self.arrival.look_around();
+        let advanced = self.arrival.block(ordinary, |_, text| line(text));
+        let path = self.view.dir();
+        advanced.map_err(|source| Error::Unreadable { path: path.to_owned(), source })
+    }
+
+    /// Gives room back that is not needed while nothing comes.
+    pub fn rest(&mut self) {
+        self.arrival.rest();
     }
 
     /// What could not be read and was skipped.

@@ -279,6 +279,7 @@ impl Engine {
     /// Writes a block and keeps it until it is synced.
     fn keep(&mut self, now: Now, mut block: Waiting) {
         self.count(&block);
+        let ordinary = block.block.is_empty() || block.header.ordinary;
         let written = self.files.last_mut().map(|live| {
             live.append(&block.block, &block.header)?;
             block.at = Some((live.number, live.end));
@@ -286,14 +287,15 @@ impl Engine {
         });
         self.unsynced.push(block);
         match written {
-            Some(Ok(())) => self.written(now),
+            Some(Ok(())) => self.written(now, ordinary),
             Some(Err(error)) => self.poison(now, "write", &error),
             None => {}
         }
     }
 
     /// The next segment is begun between two blocks: what is in the making is meant for this one.
-    fn written(&mut self, now: Now) {
+    fn written(&mut self, now: Now, ordinary: bool) {
+        self.shared.nudge.written(ordinary);
         self.want_sync(now.mono);
         if self.files.last().is_some_and(|live| self.is_full(live)) {
             self.rotate(now);

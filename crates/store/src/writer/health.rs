@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bedside_stream::WallTime;
 
+use crate::follow::Nudge;
+
 /// What a writer has counted since it was opened.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -76,6 +78,8 @@ pub struct Trouble {
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) counters: Counters,
+    /// For who looks for incidents in what is written.
+    pub(crate) nudge: Nudge,
     health: Mutex<Health>,
     /// Segments that wait to be sealed.
     backlog: AtomicU64,

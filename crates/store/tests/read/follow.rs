@@ -289,7 +289,7 @@ fn all(lines: &mut Lines, ordinary: bool) -> Vec<(u64, String)> {
     let mut came = Vec::new();
     let mut next = |came: &mut Vec<_>| {
         let line = |line: &[u8]| came.push(String::from_utf8_lossy(line).into_owned());
-        lines.next(Duration::ZERO, ordinary, line).unwrap()
+        lines.next(ordinary, line).unwrap()
     };
     while let Some(segment) = next(&mut came) {
         all.extend(came.drain(..).map(|line| (segment, line)));
@@ -334,4 +334,44 @@ fn records_of_ordinary_blocks_come_to_who_asks_for_them() {
     segment.ordinary_block(&[numbered(2, 5, 2, 2, "its trace")]);
     let [(1, line)] = &all(&mut lines, true)[..] else { panic!("not one line") };
     assert!(line.ends_with(";its trace"), "{line}");
+}
+
+/// Who looks for incidents misses nothing that may begin one, nor a run or a gap, however its looks
+/// fall between blocks and segments, and wherever a later one begins.
+#[test]
+fn of_seeded_stores_only_records_of_ordinary_blocks_are_passed_over() {
+    for seed in 0..50 {
+        let mut random = Random::new(seed);
+        let lines = lines(&mut random, 200);
+        let store = TestStore::new();
+        let mut follower = Lines::from(store.path(), 0).unwrap();
+        let (mut expected, mut came) = (Vec::new(), Vec::new());
+        for (number, part) in (1..).zip(lines.chunks(60)) {
+            let mut segment = store.segment(number);
+            for block in part.chunks(7) {
+                let ordinary = !random.one_in(3);
+                if ordinary {
+                    segment.ordinary_block(block);
+                } else {
+                    segment.block(block);
+                }
+                let wanted = |line: &&Line| !ordinary || !matches!(line, Line::Said(_));
+                expected.extend(block.iter().filter(wanted).map(|line| (number, text(line))));
+                if random.one_in(5) {
+                    came.extend(all(&mut follower, false));
+                }
+            }
+        }
+        came.extend(all(&mut follower, false));
+        assert_eq!(came, expected, "seed {seed}");
+        let later = all(&mut Lines::from(store.path(), 2).unwrap(), false);
+        expected.retain(|(number, _)| *number >= 2);
+        assert_eq!(later, expected, "seed {seed}");
+    }
+}
+
+fn text(line: &Line) -> String {
+    let mut text = Vec::new();
+    line.write(&mut text);
+    String::from_utf8(text).unwrap().trim_end_matches('\n').to_owned()
 }

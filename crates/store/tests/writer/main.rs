@@ -8,8 +8,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bedside_store::disk::Directory;
+use bedside_store::follow::Lines;
 use bedside_store::segment::{SegmentFile, list};
 use bedside_store::{Batch, Entry, Error, Options, Retention, Writer, maintain};
 use bedside_stream::{Cause, Run, RunId, StreamKey, Verdict, WallTime};
@@ -245,4 +247,34 @@ fn a_catalogue_that_cannot_be_written_keeps_nobody_from_starting() {
     let summary = maintain::rebuild(dir.path()).unwrap();
     let boots: Vec<_> = summary.runs.values().map(|state| state.stored.boot).collect();
     assert_eq!(boots, [Some(1), Some(2)]);
+}
+
+#[test]
+fn who_looks_for_incidents_is_told_of_a_record_that_may_begin_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, _) = Writer::open(dir.path(), Options::default()).unwrap();
+    let nudge = writer.nudge();
+    let mut lines = Lines::from(dir.path(), 0).unwrap();
+    for seq in 0..20 {
+        let mut batch = Batch::new();
+        batch.push_run(&run(1));
+        push(&mut batch, 1, seq);
+        if seq < 19 {
+            batch.mark_ordinary();
+        }
+        writer.append(batch);
+    }
+    // Nothing else ends this wait.
+    assert!(nudge.wait(false, Duration::from_hours(1)));
+    let mut seqs = Vec::new();
+    while lines.next(false, |line| seqs.extend(seq_of(line))).unwrap().is_some() {}
+    assert_eq!(seqs.last(), Some(&19), "it is there to be read");
+    assert!(!nudge.wait(false, Duration::ZERO), "and told of once");
+}
+
+fn seq_of(line: &[u8]) -> Option<u64> {
+    match Entry::decode(line)? {
+        Entry::Record(record) => record.seq.map(|seq| seq.0),
+        _ => None,
+    }
 }

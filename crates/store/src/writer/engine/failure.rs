@@ -82,6 +82,7 @@ impl Engine {
             Ok(live) => {
                 self.files.push(live);
                 self.sync_due = Some(now.mono);
+                self.shared.nudge.written(self.unsynced.is_empty());
                 self.tell_shortfall(now);
             }
             Err(error) => {
