@@ -184,7 +184,7 @@ impl Default for Config {
             allow: Vec::new(),
             key_file: None,
             receive_buffer: Size(64 << 20),
-            patience: Length(Duration::from_millis(2)),
+            patience: Length(Duration::from_millis(3)),
             answer: true,
             live: Live::Auto,
             store: Store::default(),

@@ -16,8 +16,8 @@ pub struct Doctor {
     core: Core,
     desk: Desk,
     checkpoint: Checkpoint,
-    /// From when on a batch may be handed over.
-    hand_over: Monotonic,
+    /// When the batch is handed over although more comes.
+    hand_over: Option<Monotonic>,
 }
 
 /// Where the core's events are written down.
@@ -72,7 +72,7 @@ impl Doctor {
         let core = take_up(Limits::from(&config.limits), recovered);
         let desk = Desk { batch: Batch::new(), writer, patient, begins: false };
         let checkpoint = Checkpoint::default();
-        Ok((Doctor { core, desk, checkpoint, hand_over: Monotonic(0) }, found))
+        Ok((Doctor { core, desk, checkpoint, hand_over: None }, found))
     }
 
     /// Gets ready for datagrams of these streams.
@@ -93,14 +93,15 @@ impl Doctor {
         self.desk.batch.push_gap(None, received, cause, count);
     }
 
-    /// Gives out what has waited too long, and hands over what was heard to the store: at once
-    /// after a silence, else with a pause between, because it wakes a thread.
-    pub fn settle(&mut self, now: Monotonic) {
+    /// Gives out what has waited too long, and hands over what was heard to the store: once no
+    /// `more` waits to be heard, else now and then, because it wakes a thread.
+    pub fn settle(&mut self, now: Monotonic, more: bool) {
         const BREATH_US: u64 = 1_500;
         self.pass(now);
         self.checkpoint.go_on(now, &mut self.core, &mut self.desk.batch);
-        if now >= self.hand_over || self.desk.batch.is_urgent() {
-            self.hand_over = Monotonic(now.0 + BREATH_US);
+        let due = *self.hand_over.get_or_insert(Monotonic(now.0 + BREATH_US));
+        if !more || now >= due || self.desk.batch.is_urgent() {
+            self.hand_over = None;
             self.desk.hand_over();
         }
     }
@@ -112,9 +113,8 @@ impl Doctor {
 
     /// When [`Doctor::settle`] is to be called next.
     pub fn due(&self) -> Option<Monotonic> {
-        let hand_over = (!self.desk.batch.is_empty()).then_some(self.hand_over);
         let checkpoint = self.checkpoint.at.map(|_| self.checkpoint.due);
-        self.core.poll_timeout().into_iter().chain(hand_over).chain(checkpoint).min()
+        self.core.poll_timeout().into_iter().chain(checkpoint).min()
     }
 
     /// The core, for what it has counted.

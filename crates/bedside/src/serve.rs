@@ -203,7 +203,7 @@ impl Ward {
         let round = receiver.receive(Some(wait), &mut |at, heard| self.take(at, heard));
         let round = round.context("cannot hear any more")?;
         self.answers.send(receiver.sockets());
-        self.doctor.settle(self.now());
+        self.doctor.settle(self.now(), round.more);
         if self.checked.elapsed() >= HOUSEKEEPING {
             self.checked = Instant::now();
             self.keep_house()?;

@@ -130,8 +130,11 @@ impl StoreInbox {
             }
             inbox = wait(&self.news, inbox, left);
         }
+        let was_full = inbox.bytes >= self.max_bytes;
         let batches = if room { take_some(&mut inbox) } else { VecDeque::new() };
-        self.taken.notify_all();
+        if was_full {
+            self.taken.notify_all();
+        }
         let closing = inbox.closing && inbox.batches.is_empty();
         inbox.told |= closing;
         let (runs, sync) = (std::mem::take(&mut inbox.runs), inbox.sync.take());
