@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddrV4;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -68,10 +69,13 @@ impl MemoryArgs {
     fn measure(&self, site: &Site, sources: u32) -> Result<Row> {
         let doctor = Doctor::new(site, &site.folder("memory")?);
         let address = site::free_address()?;
-        let limits = format!("[limits]\nproven_streams = {}", sources.max(100_000));
+        let proven = sources.max(100_000);
+        let limits = format!("[limits]\nproven_streams = {proven}\nsleep_after = \"10s\"");
         let receiver = doctor.serve(address, &limits)?;
         self.speak(site, &receiver, address, sources)?;
         receiver.settled()?;
+        // Until those that are at hand sleep, and what they took up is given back.
+        sleep(SILENCE);
         let resident = receiver.memory("VmRSS")?;
         let peak = receiver.memory("VmHWM")?;
         let dropped = receiver.ear.drops()?;
@@ -137,5 +141,7 @@ impl fmt::Display for Memory {
 
 /// Lines of a source: more than it takes to be remembered.
 const LINES: usize = 12;
+/// Longer than a source must be silent to be put to sleep, and than that takes.
+const SILENCE: Duration = Duration::from_secs(20);
 /// Sources whose lines lie in memory here at once.
 const AT_ONCE: u32 = 50_000;

@@ -111,6 +111,12 @@ impl Doctor {
         self.core.handle_timeout(now, &mut self.desk);
     }
 
+    /// Packs what is known of those that have been silent for long, some at a time; how many that
+    /// were.
+    pub fn rest(&mut self, now: WallTime) -> usize {
+        self.core.rest(now)
+    }
+
     /// When [`Doctor::settle`] is to be called next.
     pub fn due(&self) -> Option<Monotonic> {
         let checkpoint = self.checkpoint.at.map(|_| self.checkpoint.due);

@@ -27,7 +27,7 @@ use crate::notify::{self, State};
 use crate::pstore::Dumps;
 use crate::pulse::{Felt, Pulses};
 use crate::render::{Look, Screen};
-use crate::{exit, hint, time};
+use crate::{exit, heap, hint, time};
 
 /// Hears until a signal says stop.
 pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
@@ -98,6 +98,7 @@ pub(crate) fn serve(
         config,
         health,
         checked: began,
+        heap: heap::Heap::default(),
     };
     ready(addresses, receiver.waker())?;
     told(notify::tell(State::Ready));
@@ -173,6 +174,7 @@ struct Ward {
     health: Option<HealthFile>,
     /// When house was kept last.
     checked: Instant,
+    heap: heap::Heap,
 }
 
 impl Ward {
@@ -219,6 +221,7 @@ impl Ward {
             health.tell(self.doctor.writer(), strangers, pulses, keys);
         }
         self.keep();
+        self.heap.look(self.doctor.rest(time::now()) > 0);
         let core = self.doctor.core();
         let (streams, records) = (core.streams(), core.counters().records);
         let health = self.doctor.writer().health();

@@ -91,7 +91,7 @@ pub(crate) fn differs(known: Option<&[u8]>, said: Option<&[u8]>) -> bool {
 }
 
 fn begin_boot(memory: &mut Mind, line: &Line, registrar: &mut Registrar<'_>) -> Admitted {
-    memory.current = Track::new(registrar.begin(memory.key, Verdict::Boot));
+    memory.current = Track::new(registrar.begin(memory.current.run.key, Verdict::Boot));
     memory.held = None;
     memory.undecided.clear();
     began(memory, line)
@@ -99,7 +99,7 @@ fn begin_boot(memory: &mut Mind, line: &Line, registrar: &mut Registrar<'_>) -> 
 
 fn begin_provisional(memory: &mut Mind, line: &Line, registrar: &mut Registrar<'_>) -> Admitted {
     const UNDECIDED: usize = 4;
-    let fresh = Track::new(registrar.begin(memory.key, Verdict::Provisional));
+    let fresh = Track::new(registrar.begin(memory.current.run.key, Verdict::Provisional));
     let old = std::mem::replace(&mut memory.current, fresh);
     if memory.held.is_none() {
         memory.held = Some(Box::new(old));

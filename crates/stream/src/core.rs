@@ -103,6 +103,13 @@ impl Core {
         }
     }
 
+    /// Packs what is known of streams that have been silent for long, of some of them; how many
+    /// that were. To be called now and then; changes no event.
+    pub fn rest(&mut self, now: WallTime) -> usize {
+        self.returns.rest(now);
+        self.table.rest(now, &self.limits)
+    }
+
     /// When [`Core::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Monotonic> {
         self.due.front().map(|(at, _, _)| *at)

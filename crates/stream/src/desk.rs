@@ -254,11 +254,11 @@ impl<W: World> Desk<'_, W> {
                 let same = memory.map_or(Verdict::Boot, |m| Verdict::SameAs(m.current.run.id));
                 let run = registrar.begin(key, same);
                 let track = memory.map(|memory| memory.current.continued_as(run.clone()));
-                (track.unwrap_or_else(|| Track::new(run)), Some(old.key))
+                (track.unwrap_or_else(|| Track::new(run)), Some(Box::new(old.key)))
             }
             None => (Track::new(registrar.begin(key, Verdict::Boot)), None),
         };
-        let mut memory = Mind::new(key, self.received, track);
+        let mut memory = Mind::new(self.received, track);
         memory.continues = continues;
         if let Some(stream) = core.table.get_mut(self.slot) {
             stream.memory = Some(Box::new(memory));

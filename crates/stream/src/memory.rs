@@ -67,7 +67,7 @@ impl Memory {
 impl Mind {
     /// The same in few bytes, of a stream that has sent so many datagrams.
     pub(crate) fn pack(&self, heard: u32, proven: bool) -> Memory {
-        let (key, run, last_received) = (self.key, self.run(), self.last_received);
+        let (key, run, last_received) = (self.current.run.key, self.run(), self.last_received);
         let since = self.since;
         let mut to = Vec::with_capacity(512);
         Head { key, run, last_received, since, heard, proven }.write(&mut to);
@@ -82,7 +82,8 @@ impl Mind {
         if let Some(key) = &self.continues {
             write_key(&mut to, key);
         }
-        let bytes = to.into_boxed_slice();
+        // Not shrunk in place: what is cut off would be holes between millions of these.
+        let bytes = Box::from(to.as_slice());
         Memory { key, run, last_received, since, heard, proven, bytes }
     }
 }
@@ -97,9 +98,9 @@ pub(crate) fn unpack(bytes: &[u8]) -> Option<Mind> {
     let held = if flags & 2 == 0 { None } else { Some(Box::new(read_track(from, key)?)) };
     let count = from.number().filter(|count| *count <= UNDECIDED)?;
     let undecided = (0..count).map(|_| read_run(from, key)).collect::<Option<_>>()?;
-    let continues = if from.byte()? == 0 { None } else { Some(read_key(from)?) };
+    let continues = if from.byte()? == 0 { None } else { Some(Box::new(read_key(from)?)) };
     let linked = flags & 1 != 0;
-    Some(Mind { last_received, held, linked, current, key, since, undecided, continues })
+    Some(Mind { last_received, held, linked, current, since, undecided, continues })
 }
 
 /// What stands in front.

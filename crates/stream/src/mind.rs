@@ -16,20 +16,18 @@ pub(crate) struct Mind {
     /// `current` is known to share another stream's boot.
     pub(crate) linked: bool,
     pub(crate) current: Track,
-    pub(crate) key: StreamKey,
     /// When it was first heard, over all its boots.
     pub(crate) since: WallTime,
     /// Earlier provisional runs that began since `held` and share its verdict if that is
     /// "the same boot".
     pub(crate) undecided: Vec<crate::Run>,
     /// The stream from which `current` took over the numbers.
-    pub(crate) continues: Option<StreamKey>,
+    pub(crate) continues: Option<Box<StreamKey>>,
 }
 
 impl Mind {
-    pub(crate) fn new(key: StreamKey, received: WallTime, current: Track) -> Mind {
+    pub(crate) fn new(received: WallTime, current: Track) -> Mind {
         Mind {
-            key,
             last_received: received,
             since: received,
             current,

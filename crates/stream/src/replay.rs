@@ -34,7 +34,7 @@ impl Core {
         if run.stranger {
             return;
         }
-        let begun = || Mind::new(run.key, run.first_received, Track::new(run.clone()));
+        let begun = || Mind::new(run.first_received, Track::new(run.clone()));
         let Some(slot) = self.table.find(&run.key) else {
             return self.restore(begun().pack(0, false));
         };

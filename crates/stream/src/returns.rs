@@ -45,6 +45,13 @@ impl Returns {
         }
     }
 
+    /// Lets go of its room when nobody was noted for long.
+    pub(crate) fn rest(&mut self, now: WallTime) {
+        if now.0.saturating_sub(self.began.0) >= 2 * Self::WATCH_US {
+            *self = Returns { turn: self.turn, ..Returns::default() };
+        }
+    }
+
     /// Whether a stream was noted, as far as is watched.
     pub(crate) fn knows(&self, hash: u64) -> bool {
         let (at, bits) = place(hash);

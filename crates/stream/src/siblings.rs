@@ -77,7 +77,7 @@ impl Core {
     fn part(&mut self, successor: &StreamKey, old: &StreamKey, world: &mut impl World) {
         let slot = self.table.find(successor);
         if let Some(memory) = slot.and_then(|slot| self.memory_mut(slot))
-            && memory.continues.as_ref() == Some(old)
+            && memory.continues.as_deref() == Some(old)
         {
             memory.continues = None;
             memory.current.run.verdict = Verdict::Boot;

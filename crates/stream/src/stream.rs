@@ -111,6 +111,12 @@ impl Stream {
         }
     }
 
+    /// Packs its memory.
+    pub(crate) fn sleep(&mut self) {
+        self.asleep = self.remember().map(|packed| packed.bytes);
+        self.memory = None;
+    }
+
     /// For how many seconds it has been silent, and for how many it was heard before.
     pub(crate) fn silence(&self, now: WallTime) -> (u32, u32) {
         let silent = seconds(now).saturating_sub(self.last_heard);

@@ -1,8 +1,8 @@
 //! The streams in memory, found by key and by address.
 //!
 //! A stream that speaks has its memory at hand, about 1 KiB; of those that proved themselves
-//! only so many are *awake*, the others lie packed, about 300 bytes. Who is held at all is
-//! decided in `room`.
+//! only so many are *awake*, none that has been silent for long; the others lie packed, about 300
+//! bytes. Who is held at all is decided in `room`.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -160,9 +160,26 @@ impl Table {
         self.set_newest(&key, older, slot);
         if !proven {
             self.unproven += 1;
+            self.bound_newcomers();
             self.newcomers.push_back((slot, generation));
         }
         slot
+    }
+
+    /// Lets go of what is out of date, now and then.
+    fn bound_newcomers(&mut self) {
+        const FEW: usize = 64;
+        if self.newcomers.len() < 2 * self.unproven + FEW {
+            return;
+        }
+        let mut newcomers = std::mem::take(&mut self.newcomers);
+        newcomers.retain(|newcomer| self.is_newcomer(*newcomer));
+        newcomers.shrink_to(2 * newcomers.len());
+        self.newcomers = newcomers;
+    }
+
+    fn is_newcomer(&self, (slot, generation): (u32, u32)) -> bool {
+        self.get(slot).is_some_and(|s| s.generation == generation && !s.is_proven())
     }
 
     /// Counts a datagram; `true` when the stream has sent enough to be proven, and is not.
@@ -207,6 +224,30 @@ impl Table {
         }
     }
 
+    /// Puts to sleep who has been silent for long, of some that are awake; how many that were.
+    pub(crate) fn rest(&mut self, now: WallTime, limits: &Limits) -> usize {
+        const LOOKS: usize = 2048;
+        let mut slept = 0;
+        for _ in 0..LOOKS.min(self.awake.len()) {
+            let Some((slot, generation)) = self.awake.pop_front() else { break };
+            let Some(stream) = self.awake_mut(slot, generation) else { continue };
+            let silent = u64::from(stream.silence(now).0) * 1_000_000;
+            if silent >= limits.sleep_after_us && stream.pending.is_none() {
+                stream.sleep();
+                slept += 1;
+            } else {
+                self.awake.push_back((slot, generation));
+            }
+        }
+        slept
+    }
+
+    /// The stream of an entry in the queue of those awake, if it is not out of date.
+    fn awake_mut(&mut self, slot: u32, generation: u32) -> Option<&mut Stream> {
+        let stream = self.get_mut(slot).filter(|stream| stream.generation == generation);
+        stream.filter(|stream| stream.memory.is_some())
+    }
+
     /// Puts to sleep who is awake beyond the bound, those that spoke lately last.
     fn doze(&mut self, spare: u32, limits: &Limits) {
         const LOOKS: usize = 4;
@@ -217,8 +258,7 @@ impl Table {
             let Some((slot, generation)) = self.awake.pop_front() else {
                 return;
             };
-            let stream = self.get_mut(slot).filter(|stream| stream.generation == generation);
-            let Some(stream) = stream.filter(|stream| stream.memory.is_some()) else {
+            let Some(stream) = self.awake_mut(slot, generation) else {
                 continue;
             };
             let busy = slot == spare || stream.pending.is_some();
@@ -226,8 +266,7 @@ impl Table {
                 self.awake.push_back((slot, generation));
                 continue;
             }
-            stream.asleep = stream.remember().map(|packed| packed.bytes);
-            stream.memory = None;
+            stream.sleep();
         }
     }
 
@@ -243,10 +282,9 @@ impl Table {
 
     /// The unproven stream that came first.
     pub(crate) fn oldest_newcomer(&mut self) -> Option<u32> {
-        while let Some(&(slot, generation)) = self.newcomers.front() {
-            let stream = self.get(slot);
-            if stream.is_some_and(|s| s.generation == generation && !s.is_proven()) {
-                return Some(slot);
+        while let Some(&newcomer) = self.newcomers.front() {
+            if self.is_newcomer(newcomer) {
+                return Some(newcomer.0);
             }
             self.newcomers.pop_front();
         }

@@ -5,7 +5,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use bedside_stream::{Limits, RunId, StreamKey};
+use bedside_stream::{Limits, RunId, StreamKey, WallTime};
 use world::{Doctor, stream};
 
 const MINUTE: u64 = 60_000_000;
@@ -180,9 +180,12 @@ fn who_was_forgotten_comes_back_into_his_boot() {
 
 #[test]
 fn asleep_or_awake_a_stream_knows_the_same() {
-    let of = |awake_streams| {
-        let mut doctor = Doctor::with(Limits { awake_streams, ..Limits::default() });
+    let of = |awake_streams, sleep_after_us| {
+        let limits = Limits { awake_streams, sleep_after_us, ..Limits::default() };
+        let mut doctor = Doctor::with(limits);
         for seq in 0..200 {
+            let slept = doctor.core.rest(WallTime(1_700_000_000_000_000 + seq));
+            assert!(slept == 0 || sleep_after_us == 0);
             for n in 1..=100 {
                 // Lost, late and repeated ones, and a restart in the middle.
                 let seq = if seq < 100 { seq } else { seq - 100 };
@@ -193,7 +196,9 @@ fn asleep_or_awake_a_stream_knows_the_same() {
         let Doctor { core, book, .. } = doctor;
         (*core.counters(), book.records, book.runs)
     };
-    assert_eq!(of(1), of(1_000));
+    let always = of(1_000, u64::MAX);
+    assert_eq!(of(1, u64::MAX), always);
+    assert_eq!(of(1_000, 0), always);
 }
 
 /// Streams that are looked up beforehand may be forgotten before their datagram comes, and their

@@ -15,7 +15,7 @@ use super::book::{Book, Entry};
 use super::case::{Case, Patient};
 use super::finder::{Counters, Finder, News};
 use super::flatline;
-use crate::{heap, time};
+use crate::time;
 
 /// Where it stands, and what it has found and not entered yet.
 #[derive(Debug)]
@@ -39,8 +39,6 @@ pub(super) struct Round {
     hearts_due: Instant,
     /// How long more is given to gather once something came.
     breath: Duration,
-    /// Turns in which nothing came, since something did.
-    quiet: u32,
 }
 
 /// What is to be entered.
@@ -69,7 +67,6 @@ impl Round {
             ripens: false,
             hearts_due: Instant::now(),
             breath: FIRST_BREATH,
-            quiet: 0,
             book,
         })
     }
@@ -103,7 +100,10 @@ impl Round {
             self.feel()?;
             self.enter()?;
         }
-        self.rest_after(came);
+        if !came {
+            self.book.rest();
+            self.lines.rest();
+        }
         if let Some(alarm) = &self.alarm {
             self.ripens = alarm.look(&mut self.book, time::now())?;
         }
@@ -123,19 +123,6 @@ impl Round {
             self.breath = (self.breath * 2).min(BREATH);
         } else {
             self.breath = FIRST_BREATH;
-        }
-    }
-
-    /// After a burst the whole program has memory to give back, once the other threads are done
-    /// with what it brought.
-    fn rest_after(&mut self, came: bool) {
-        self.quiet = if came { 0 } else { self.quiet.saturating_add(1) };
-        if !came {
-            self.book.rest();
-            self.lines.rest();
-        }
-        if self.quiet == DONE_TURNS {
-            heap::give_back();
         }
     }
 
@@ -256,8 +243,6 @@ const BREATH: Duration = Duration::from_millis(20);
 /// Blocks, and cases, of which no more are entered together.
 const MOST_LOOKS: usize = 64;
 const MOST_CASES: usize = 1024;
-/// So many turns without news take some two seconds.
-const DONE_TURNS: u32 = 2;
 const HEARTS_EVERY: Duration = Duration::from_secs(2);
 /// Nobody is woken for what is older when it is found: one hour.
 const TELL_WITHIN_US: u64 = 3_600_000_000;
