@@ -7,18 +7,51 @@
 //! counts nothing. That is the same in whatever order a segment stands, as long as a run's own
 //! lines do.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use bedside_stream::{Cause, RunId};
-use foldhash::fast::RandomState;
 
 use super::{RunState, SegmentSummary, Summary, Tally};
 use crate::entry::{Entry, Head, StoredGap, StoredRun, decode_head};
 use crate::error::Error;
 use crate::segment::{BlockRef, Form, RunSpan, SegmentFile};
 
-/// The runs that an earlier fold met in a segment, and whether their rows are mixed.
-pub(crate) type Told = HashMap<RunId, bool, RandomState>;
+/// The runs that an earlier fold met in a segment, and whether their rows are mixed. There may be a
+/// million: both lists are in order.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    runs: Vec<RunId>,
+    mixed: Vec<RunId>,
+}
+
+impl Told {
+    /// Whether a run's row is mixed; `None` when it has none.
+    fn mixed(&self, run: RunId) -> Option<bool> {
+        let has_row = self.runs.binary_search(&run).is_ok();
+        has_row.then(|| self.mixed.binary_search(&run).is_ok())
+    }
+}
+
+impl Extend<(RunId, bool)> for Told {
+    fn extend<T: IntoIterator<Item = (RunId, bool)>>(&mut self, rows: T) {
+        for (run, mixed) in rows {
+            self.runs.push(run);
+            self.mixed.extend(mixed.then_some(run));
+        }
+        for runs in [&mut self.runs, &mut self.mixed] {
+            runs.sort();
+            runs.dedup();
+        }
+    }
+}
+
+impl FromIterator<(RunId, bool)> for Told {
+    fn from_iter<T: IntoIterator<Item = (RunId, bool)>>(rows: T) -> Told {
+        let mut told = Told::default();
+        told.extend(rows);
+        told
+    }
+}
 
 impl Summary {
     /// Counts what `blocks` hold behind the entries that are counted already, up to entry `limit`
@@ -172,11 +205,11 @@ impl Fold<'_> {
     /// Whether a run's row is mixed; `None` when it has none.
     fn mixed(&self, run: RunId) -> Option<bool> {
         let row = self.summary.spans.get(&run).map(|tally| tally.mixed);
-        row.or_else(|| self.told.get(&run).copied())
+        row.or_else(|| self.told.mixed(run))
     }
 
     fn add(&mut self, run: RunId, tally: &Tally) {
-        let mixed = self.told.get(&run).copied().unwrap_or_default();
+        let mixed = self.told.mixed(run).unwrap_or_default();
         let row = self.summary.spans.entry(run);
         row.or_insert(Tally { mixed, ..Tally::default() }).add(tally);
     }

@@ -100,6 +100,10 @@ impl Summary {
     /// Takes over what another summary holds of other segments.
     pub(crate) fn merge(&mut self, other: Summary) {
         self.segments.extend(other.segments);
+        if self.runs.is_empty() {
+            self.runs = other.runs;
+            return;
+        }
         for (run, state) in other.runs {
             let known = self.runs.get(&run);
             if known.is_none_or(|known| known.segment <= state.segment) {

@@ -135,8 +135,14 @@ impl RunLines {
             let told_in = if segment == 0 { known } else { segment as u32 };
             let held = Held { line: bytes.into(), told_in, used_in: segment as u32 };
             let [latest, before] = &mut self.strangers;
-            let lines = if line.stranger { &mut *latest } else { &mut self.runs };
-            lines.insert(line.run, held);
+            if line.stranger {
+                latest.insert(line.run, held);
+            } else {
+                // It may have been one.
+                latest.remove(&line.run);
+                before.remove(&line.run);
+                self.runs.insert(line.run, held);
+            }
             if latest.len() >= STRANGERS_MAX {
                 *before = std::mem::take(latest);
             }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::num::NonZeroU64;
 
 use bedside_stream::{Run, RunId, Verdict};
 use foldhash::fast;
@@ -14,7 +15,7 @@ use crate::entry::{StoredRun, host_label, write_run};
 #[derive(Debug)]
 pub(crate) struct Numbering {
     /// Next number by the hash of a label; the hash is keyed, so that no sender can choose one.
-    next: HashMap<u64, u32, fast::RandomState>,
+    next: HashMap<LabelHash, u32, fast::RandomState>,
     hasher: RandomState,
     runs: HashMap<RunId, Numbered, fast::RandomState>,
     labels_max: usize,
@@ -23,15 +24,17 @@ pub(crate) struct Numbering {
     scratch: Vec<u8>,
 }
 
-/// The number of a run.
+/// Not 0, so that one that is missing takes no room.
+type LabelHash = NonZeroU64;
+
+/// The number of a run: there may be a million.
 #[derive(Clone, Copy, Debug)]
 struct Numbered {
-    label: u64,
+    /// The label whose boots were counted for it; `None`: the number is its root's.
+    label: Option<LabelHash>,
     /// 0: it has none.
     boot: u32,
     turn: u32,
-    /// The number is its own, not its root's.
-    own: bool,
 }
 
 impl Numbered {
@@ -55,8 +58,12 @@ impl Numbering {
 
     /// Continues a label's numbers where an earlier life of the doctor ended.
     pub(crate) fn restore_label(&mut self, label: &[u8], next: u32) {
-        let label = self.hasher.hash_one(label);
+        let label = self.hash(label);
         self.next.insert(label, next);
+    }
+
+    fn hash(&self, label: &[u8]) -> LabelHash {
+        NonZeroU64::new(self.hasher.hash_one(label)).unwrap_or(NonZeroU64::MIN)
     }
 
     /// Whether the number of a run is at hand.
@@ -66,9 +73,9 @@ impl Numbering {
 
     /// Takes over the number that a run has.
     pub(crate) fn restore_run(&mut self, stored: &StoredRun) {
-        let label = self.hasher.hash_one(stored.host_label());
         let own = !matches!(stored.run.verdict, Verdict::SameAs(_));
-        self.remember(stored.run.id, label, stored.boot, own);
+        let label = own.then(|| self.hash(&stored.host_label()));
+        self.remember(stored.run.id, label, stored.boot);
     }
 
     /// Writes the lines of a batch's runs to where they belong, behind `preface`, which holds
@@ -101,31 +108,31 @@ impl Numbering {
         if run.stranger {
             return None;
         }
-        let label = self.hasher.hash_one(host_label(run));
-        let before = self.runs.get(&run.id).copied();
-        let held = before.filter(|before| before.own);
-        let (boot, own) = match run.verdict {
-            Verdict::SameAs(root) => (self.runs.get(&root).and_then(Numbered::boot), false),
-            Verdict::Boot | Verdict::Provisional => match held {
-                Some(held) if held.label == label => (held.boot(), true),
-                _ => (Some(self.take(label)), true),
-            },
+        let held = self.runs.get(&run.id).copied().filter(|held| held.label.is_some());
+        let (boot, label) = match run.verdict {
+            Verdict::SameAs(root) => (self.runs.get(&root).and_then(Numbered::boot), None),
+            Verdict::Boot | Verdict::Provisional => {
+                let label = self.hash(&host_label(run));
+                match held {
+                    Some(held) if held.label == Some(label) => (held.boot(), Some(label)),
+                    _ => (Some(self.take(label)), Some(label)),
+                }
+            }
         };
-        if let Some(held) = held.filter(|held| !own || held.label != label) {
+        if let Some(held) = held.filter(|held| held.label != label) {
             self.give_back(held);
         }
-        self.remember(run.id, label, boot, own);
+        self.remember(run.id, label, boot);
         self.bound_runs();
         boot
     }
 
-    fn remember(&mut self, run: RunId, label: u64, boot: Option<u32>, own: bool) {
+    fn remember(&mut self, run: RunId, label: Option<LabelHash>, boot: Option<u32>) {
         self.turn = self.turn.saturating_add(1);
-        let boot = boot.unwrap_or(0);
-        self.runs.insert(run, Numbered { label, boot, own, turn: self.turn });
+        self.runs.insert(run, Numbered { label, boot: boot.unwrap_or(0), turn: self.turn });
     }
 
-    fn take(&mut self, label: u64) -> u32 {
+    fn take(&mut self, label: LabelHash) -> u32 {
         self.bound_labels();
         let next = self.next.entry(label).or_insert(1);
         let number = *next;
@@ -135,7 +142,8 @@ impl Numbering {
 
     /// A number that no later boot followed is free again.
     fn give_back(&mut self, held: Numbered) {
-        if let (Some(next), Some(boot)) = (self.next.get_mut(&held.label), held.boot())
+        if let (Some(label), Some(boot)) = (held.label, held.boot())
+            && let Some(next) = self.next.get_mut(&label)
             && *next == boot.saturating_add(1)
         {
             *next = boot;
