@@ -1,5 +1,5 @@
-//! What is in a store, counted by someone who knows only that it is zstd with lines in it: no
-//! code is shared with the doctor.
+//! What is in a store, counted by someone who knows only that it is zstd with lines in it, a record
+//! on a line of its own or behind its semicolon below a head: no code is shared with the doctor.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -27,7 +27,8 @@ pub(crate) struct Stored {
 impl Stored {
     /// Reads the segments of the store in `dir`, whose doctor has ended.
     pub(crate) fn read(dir: &Path, network: Network) -> Result<Self> {
-        let mut counts = Counts { network, runs: HashMap::new(), stored: Self::default() };
+        let mut counts =
+            Counts { network, runs: HashMap::new(), below: 0, stored: Self::default() };
         for path in segments(dir)? {
             let file = File::open(&path)?;
             let lines = zstd::Decoder::new(file).with_context(|| path.display().to_string())?;
@@ -51,6 +52,8 @@ struct Counts {
     network: Network,
     /// Of each run its records, and its source if that is one of ours.
     runs: HashMap<u64, (u64, Option<u32>)>,
+    /// Whose head stood last.
+    below: u64,
     stored: Stored,
 }
 
@@ -70,8 +73,13 @@ impl Counts {
             Some(b'0'..=b'9') => {
                 let digits = line.iter().position(|&byte| byte == b' ').context("a run alone")?;
                 let run = std::str::from_utf8(&line[..digits])?.parse()?;
-                self.runs.entry(run).or_default().0 += 1;
+                if line.get(digits + 1) == Some(&b'#') {
+                    self.below = run;
+                } else {
+                    self.runs.entry(run).or_default().0 += 1;
+                }
             }
+            Some(b';') => self.runs.entry(self.below).or_default().0 += 1,
             Some(b'R') => {
                 let words = std::str::from_utf8(line)?;
                 let mut fields = words[2..].split('\t');

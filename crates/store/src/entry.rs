@@ -10,8 +10,9 @@ mod escape;
 use bedside_stream::{Cause, Kept, Run, RunId, WallTime};
 use netconsole_wire::{Format, Prefix, PrintkTime, Sequence, Text};
 
-pub(crate) use decode::decode_said;
 pub use decode::{Head, decode_head};
+pub(crate) use decode::{canonical_number, decode_said};
+pub(crate) use encode::Short;
 pub use encode::{write_gap, write_record, write_run};
 pub use escape::{Place, escape_into, is_canonical, unescape, unescape_into};
 

@@ -6,6 +6,7 @@
 mod arrival;
 mod filter;
 mod header;
+mod heads;
 mod index;
 mod name;
 mod numbers;
@@ -26,6 +27,7 @@ pub use arrival::stretch;
 pub(crate) use filter::Filter;
 pub use filter::{Gram, fold};
 pub use header::{BlockHeader, Order, Replaced, RunSpan, SegmentHeader};
+pub(crate) use heads::{Columns, Parts, push_other};
 pub use index::{Chapter, Filters, Index};
 pub(crate) use name::list_all;
 pub use name::{Form, Listed, SegmentName, list};
@@ -115,9 +117,8 @@ impl SegmentFile {
         block: &BlockRef,
         only: Option<(RunId, RunId)>,
     ) -> Result<Vec<RunSpan>, Error> {
-        let order = block.header.order.map_or(0, |order| u64::from(order.len));
         let left = self.bytes()?.saturating_sub(block.start.offset);
-        let mut bytes = vec![0; block.lead.saturating_sub(order).min(left) as usize];
+        let mut bytes = vec![0; block.header_len().min(left) as usize];
         let read = self.file.read_at(&mut bytes, block.start.offset);
         read.map_err(|e| Error::io("read", self.name.to_string(), e))?;
         if let Some((header, _)) = BlockHeader::parse_part(&bytes, only) {
@@ -203,15 +204,22 @@ impl SegmentFile {
         unpacker: &mut Unpacker,
         text: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let frame_len = self.read_frame_into(block, &mut unpacker.frame)?;
-        let damaged =
-            |problem| Error::damaged(format!("{} at {}", self.name, block.start.offset), problem);
-        let length = block.header.text_len as usize;
-        match unpacker.unpack(frame_len, length, text) {
-            Ok(count) if count == length => Ok(()),
-            Ok(_) => Err(damaged("the text is not as long as the header says")),
-            Err(_) => Err(damaged("the zstd frame cannot be read")),
-        }
+        self.append_some(block, unpacker, text, |_| None)
+    }
+
+    /// The same, but of records perhaps only those that `find` finds, as [`Unpacker::unpack_some`]
+    /// tells.
+    pub(crate) fn append_some(
+        &self,
+        block: &BlockRef,
+        unpacker: &mut Unpacker,
+        text: &mut Vec<u8>,
+        find: impl FnOnce(&[u8]) -> Option<Vec<usize>>,
+    ) -> Result<(), Error> {
+        let length = self.read_frame_into(block, &mut unpacker.frame)?;
+        unpacker.unpack_some(&block.header, length, text, find).map_err(|problem| {
+            Error::damaged(format!("{} at {}", self.name, block.start.offset), problem)
+        })
     }
 
     /// Puts the lines of a block into `text`, in place of what it held, until they are enough;
@@ -223,11 +231,10 @@ impl SegmentFile {
         text: &mut Vec<u8>,
         is_enough: impl FnMut(&[u8]) -> bool,
     ) -> Result<(), Error> {
-        let frame = self.read_frame(block)?;
-        let object = || format!("{} at {}", self.name, block.start.offset);
-        let length = block.header.text_len as usize;
-        let result = unpacker.unpack(&frame, length, text, is_enough);
-        result.map_err(|_| Error::damaged(object(), "the zstd frame cannot be read"))
+        let length = self.read_frame_into(block, &mut unpacker.frame)?;
+        unpacker.unpack(&block.header, length, text, is_enough).map_err(|problem| {
+            Error::damaged(format!("{} at {}", self.name, block.start.offset), problem)
+        })
     }
 
     /// The numbers of a block's entries.
@@ -235,9 +242,9 @@ impl SegmentFile {
         let Some(order) = block.header.order else { return Ok(Entries::From(block.start.entries)) };
         let object = || format!("{} at {}", self.name, block.start.offset);
         let mut bytes = vec![0; order.len.min(ORDER_MAX) as usize];
-        let at = block.frame_offset().saturating_sub(u64::from(order.len));
-        let count =
-            self.file.read_at(&mut bytes, at).map_err(|e| Error::io("read", object(), e))?;
+        let at = block.start.offset.saturating_add(block.header_len());
+        let read = self.file.read_at(&mut bytes, at);
+        let count = read.map_err(|e| Error::io("read", object(), e))?;
         let entries = order::parse(bytes.get(..count).unwrap_or_default(), block, order);
         let damaged = || Error::damaged(object(), "the order of its entries cannot be read");
         entries.map(Entries::Listed).ok_or_else(damaged)
@@ -247,29 +254,31 @@ impl SegmentFile {
     pub fn read_frame(&self, block: &BlockRef) -> Result<Vec<u8>, Error> {
         let mut frame = Vec::new();
         self.read_frame_into(block, &mut frame)?;
+        frame.drain(..block.header.heads_len as usize);
         Ok(frame)
     }
 
-    /// The same, at the beginning of a room that may be larger; how long it is.
+    /// The same, with the numbers of the heads in front of it, at the beginning of a room that may
+    /// be larger; how long both are.
     fn read_frame_into(&self, block: &BlockRef, room: &mut Vec<u8>) -> Result<usize, Error> {
         let object = || format!("{} at {}", self.name, block.start.offset);
+        let heads = block.header.heads_len as usize;
         // No length that a file claims is believed beyond what the file has.
-        if block.end().offset > self.bytes()? {
+        let start = block.frame_offset().checked_sub(heads as u64);
+        let bytes = self.bytes()?;
+        let Some(start) = start.filter(|_| block.end().offset <= bytes) else {
             return Err(Error::damaged(object(), "the block is cut short"));
-        }
-        let length = block.header.frame_len as usize;
+        };
+        let length = heads + block.header.frame_len as usize;
         if room.len() < length {
             room.resize(length, 0);
         }
-        let frame = &mut room[..length];
-        let count = self
-            .file
-            .read_at(frame, block.frame_offset())
-            .map_err(|e| Error::io("read", object(), e))?;
-        if count < frame.len() {
+        let read = self.file.read_at(&mut room[..length], start);
+        let count = read.map_err(|e| Error::io("read", object(), e))?;
+        if count < length {
             return Err(Error::damaged(object(), "the block is cut short"));
         }
-        if crc32fast::hash(frame) != block.header.frame_crc {
+        if crc32fast::hash(&room[heads..length]) != block.header.frame_crc {
             return Err(Error::damaged(object(), "the checksum of the block is wrong"));
         }
         Ok(length)

@@ -210,6 +210,11 @@ fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     (rest.len() < bytes.len()).then_some((value, rest))
 }
 
+/// The same, as this program writes it: without zeros in front.
+pub(crate) fn canonical_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    if let [b'0', b'0'..=b'9', ..] = bytes { None } else { number(bytes) }
+}
+
 /// The value of eight digits, if they are: pairs, fours, then all, in the lanes of a word.
 fn eight_digits(bytes: [u8; 8]) -> Option<u64> {
     let word = u64::from_le_bytes(bytes);

@@ -159,7 +159,7 @@ fn number(line: &mut Vec<u8>, value: u64) {
 
 /// A few numbers and separators on their way into a line. Several stand in each record: put
 /// together here, they are copied once, and without the machinery of `fmt`.
-struct Short {
+pub(crate) struct Short {
     bytes: [u8; Short::ROOM],
     len: usize,
 }
@@ -169,23 +169,23 @@ impl Short {
     /// for eight digits of which one counts.
     const ROOM: usize = 128;
 
-    fn new() -> Short {
+    pub(crate) fn new() -> Short {
         Short { bytes: [0; Short::ROOM], len: 0 }
     }
 
-    fn byte(&mut self, byte: u8) {
+    pub(crate) fn byte(&mut self, byte: u8) {
         self.bytes[self.len] = byte;
         self.len += 1;
     }
 
-    fn optional(&mut self, value: Option<u64>) {
+    pub(crate) fn optional(&mut self, value: Option<u64>) {
         if let Some(value) = value {
             self.number(value);
         }
     }
 
     /// Decimal, eight digits at a time.
-    fn number(&mut self, value: u64) {
+    pub(crate) fn number(&mut self, value: u64) {
         const EIGHT: u64 = 100_000_000;
         let (high, low) = (value / EIGHT, value % EIGHT);
         match high {
@@ -212,7 +212,7 @@ impl Short {
         self.len += count;
     }
 
-    fn flush(&mut self, line: &mut Vec<u8>) {
+    pub(crate) fn flush(&mut self, line: &mut Vec<u8>) {
         line.extend_from_slice(&self.bytes[..self.len]);
         self.len = 0;
     }

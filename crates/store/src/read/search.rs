@@ -257,10 +257,17 @@ impl<'a> Look<'a> {
     fn block(&mut self, file: &SegmentFile, block: &BlockRef) -> Result<(), Error> {
         let (segments, number) = (self.segments, file.name().number);
         self.block.clear();
-        if let Err(error) = file.append_block(block, &mut self.unpacker, &mut self.block) {
+        let needle = self.search.needle;
+        let find = |said: &[u8]| {
+            let mut starts = Vec::new();
+            needle.candidates(said, &mut starts);
+            Some(starts)
+        };
+        let read = file.append_some(block, &mut self.unpacker, &mut self.block, find);
+        if let Err(error) = read {
             return segments.skip(number, block.start.offset, error);
         }
-        self.search.needle.candidates(&self.block, &mut self.starts);
+        needle.candidates(&self.block, &mut self.starts);
         if block.header.notes && self.with_gaps.contains(&number) {
             add_gaps(&self.block, &mut self.starts);
         }

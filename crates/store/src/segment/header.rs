@@ -14,6 +14,7 @@ const SEALED: u16 = 1;
 const HAS_NOTES: u32 = 1;
 const HAS_ORDER: u32 = 2;
 const IS_ORDINARY: u32 = 4;
+const HAS_HEADS: u32 = 8;
 
 /// The longest block header that is read: more runs than a block of 64 MiB can have lines.
 const BLOCK_HEADER_MAX: usize = 256 << 20;
@@ -65,6 +66,8 @@ pub struct BlockHeader {
     pub ordinary: bool,
     /// The numbers of its entries, where they do not just follow those of the block in front.
     pub order: Option<Order>,
+    /// Length of the section with the numbers of its heads; 0: the frame holds whole lines.
+    pub heads_len: u32,
     /// The runs with records in it, sorted by number.
     pub runs: Vec<RunSpan>,
 }
@@ -182,11 +185,15 @@ impl BlockHeader {
         let notes = if self.notes { HAS_NOTES } else { 0 };
         let order = if self.order.is_some() { HAS_ORDER } else { 0 };
         let ordinary = if self.ordinary { IS_ORDINARY } else { 0 };
-        out.extend_from_slice(&(notes | order | ordinary).to_le_bytes());
+        let heads = if self.heads_len > 0 { HAS_HEADS } else { 0 };
+        out.extend_from_slice(&(notes | order | ordinary | heads).to_le_bytes());
         if let Some(order) = self.order {
             out.extend_from_slice(&order.first.to_le_bytes());
             out.extend_from_slice(&order.last.to_le_bytes());
             out.extend_from_slice(&order.len.to_le_bytes());
+        }
+        if self.heads_len > 0 {
+            out.extend_from_slice(&self.heads_len.to_le_bytes());
         }
     }
 
@@ -231,6 +238,7 @@ impl BlockHeader {
             0 => None,
             _ => Some(Order { first: bytes.u64()?, last: bytes.u64()?, len: bytes.u32()? }),
         };
+        let heads_len = if flags & HAS_HEADS == 0 { 0 } else { bytes.u32()? };
         (text_len <= BLOCK_TEXT_MAX && entries <= text_len).then_some(())?;
         let runs = Vec::new();
         Some(BlockHeader {
@@ -243,6 +251,7 @@ impl BlockHeader {
             notes,
             ordinary,
             order,
+            heads_len,
             runs,
         })
     }

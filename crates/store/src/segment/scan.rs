@@ -20,7 +20,8 @@ pub struct Position {
 pub struct BlockRef {
     /// Where its header begins; the entries are those of all blocks in front of it.
     pub start: Position,
-    /// Length of what stands in front of its frame: the header and the order of its entries.
+    /// Length of what stands in front of its frame: the header, the order of its entries and the
+    /// numbers of their heads.
     pub lead: u64,
     /// The lowest and the highest run with records in it.
     pub reach: Option<(RunId, RunId)>,
@@ -41,7 +42,13 @@ impl BlockRef {
         let order = header.order.map_or(0, |order| u64::from(order.len));
         let reach = header.runs.first().zip(header.runs.last());
         let reach = reach.map(|(lowest, highest)| (lowest.run, highest.run));
-        BlockRef { start, lead: length + order, reach, header }
+        BlockRef { start, lead: length + order + u64::from(header.heads_len), reach, header }
+    }
+
+    /// The length of its header.
+    pub(super) fn header_len(&self) -> u64 {
+        let order = self.header.order.map_or(0, |order| u64::from(order.len));
+        self.lead.saturating_sub(order + u64::from(self.header.heads_len))
     }
 
     /// Offset of its zstd frame.

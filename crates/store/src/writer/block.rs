@@ -5,12 +5,14 @@ use std::io;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
-use crate::segment::{BlockHeader, emit_order};
+use crate::segment::{BlockHeader, Columns, emit_order};
 
 /// Collects lines and makes a block of them.
 pub(crate) struct BlockMaker {
     pub(crate) text: Vec<u8>,
     pub(crate) header: BlockHeader,
+    /// The numbers of heads whose texts are in `text`, when sealing.
+    pub(crate) columns: Columns,
     compressor: Compressor<'static>,
     frame: Vec<u8>,
 }
@@ -19,8 +21,8 @@ impl BlockMaker {
     /// A maker of blocks whose frames have no content checksum: the header has one of the frame.
     pub(crate) fn new(level: i32) -> io::Result<BlockMaker> {
         let compressor = Compressor::new(level)?;
-        let (text, header) = (Vec::new(), BlockHeader::default());
-        Ok(BlockMaker { text, header, compressor, frame: Vec::new() })
+        let (text, header, columns) = Default::default();
+        Ok(BlockMaker { text, header, columns, compressor, frame: Vec::new() })
     }
 
     /// For sealing: with a content checksum in each frame, so that any zstd decoder can tell that
@@ -42,18 +44,20 @@ impl BlockMaker {
         Ok(header)
     }
 
-    /// The same for entries that have these numbers, between header and frame, where they don't
-    /// just follow `before`. Answers the length of what stands in front of the frame, too, but
-    /// for the order.
-    pub(crate) fn finish_ordered(
+    /// The same for lines of `text_len` bytes whose heads are in columns, and for entries that
+    /// have these numbers: between header and frame, where they don't just follow `before`.
+    /// Answers the length of the header, too.
+    pub(crate) fn finish_sealed(
         &mut self,
+        text_len: usize,
         entries: &[u64],
         before: u64,
         out: &mut Vec<u8>,
     ) -> io::Result<(BlockHeader, u64)> {
-        let mut column = Vec::new();
+        let (mut column, text_len) = (Vec::new(), text_len as u32);
         let order = emit_order(entries, before, &mut self.compressor, &mut column)?;
-        let header = BlockHeader { order, ..self.pack()? };
+        let heads_len = self.columns.emit(self.text.len(), &mut self.compressor, &mut column)?;
+        let header = BlockHeader { text_len, order, heads_len, ..self.pack()? };
         let start = out.len();
         header.emit(out);
         let length = (out.len() - start) as u64;

@@ -216,10 +216,11 @@ impl<'a> Copy<'a> {
         let mut part = self.lines.part(0);
         while !part.is_empty() {
             let next = part.end;
-            let entries = self.lines.put(part, &mut self.maker, &mut self.filter);
+            let (length, entries) = self.lines.put(part, &mut self.maker, &mut self.filter);
             self.bytes.clear();
             let before = self.end.entries;
-            let (header, length) = self.maker.finish_ordered(&entries, before, &mut self.bytes)?;
+            let (header, length) =
+                self.maker.finish_sealed(length, &entries, before, &mut self.bytes)?;
             self.file.append(&self.bytes)?;
             let mut block = BlockRef::with_header_of(self.end, header, length);
             self.end = block.end();

@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 use crate::entry::{Head, decode_head, decode_said};
 use crate::error::Error;
-use crate::segment::{BlockRef, Filter, Numbers, Places, SegmentFile, Unpacker};
+use crate::segment::{BlockRef, Filter, Numbers, Parts, Places, SegmentFile, Unpacker, push_other};
 
 use super::super::block::BlockMaker;
 use super::Shape;
@@ -17,10 +17,12 @@ use super::Shape;
 pub(super) struct Lines {
     shape: Shape,
     text: Vec<u8>,
+    /// Those of the block in the making.
+    together: Vec<u8>,
     /// Each of them, by arrival.
     pieces: Vec<Line>,
-    /// Places in `pieces`, in the order in which they are given out.
-    sorted: Vec<u32>,
+    /// The same in the order in which they are given out.
+    sorted: Vec<Sorted>,
     runs: Runs,
     places: Places,
     numbers: Numbers,
@@ -38,12 +40,21 @@ struct Line {
     len: u32,
 }
 
+/// A line, when they are sorted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sorted {
+    /// The how manieth of the chapter it was when it came.
+    place: u32,
+    start: u32,
+    len: u32,
+}
+
 /// The runs of a chapter, and how many lines each has; 0 stands for what is told of runs, which
 /// comes first, and for gaps of none.
 #[derive(Debug, Default)]
 struct Runs {
-    places: HashMap<u64, u32, RandomState>,
-    lines: Vec<(u64, u32)>,
+    /// The place of each, by which its lines name it, and how many they are.
+    of: HashMap<u64, (u32, u32), RandomState>,
 }
 
 impl Lines {
@@ -51,6 +62,7 @@ impl Lines {
         Ok(Lines {
             shape,
             text: Vec::with_capacity(shape.chapter + ONE_BLOCK),
+            together: Vec::new(),
             pieces: Vec::new(),
             sorted: Vec::new(),
             runs: Runs::default(),
@@ -89,10 +101,10 @@ impl Lines {
     pub(super) fn sort(&mut self) {
         let mut next = self.runs.starts();
         self.sorted.clear();
-        self.sorted.resize(self.pieces.len(), 0);
-        for (line, place) in self.pieces.iter().zip(0..) {
-            let next = &mut next[line.run as usize];
-            self.sorted[*next as usize] = place;
+        self.sorted.resize(self.pieces.len(), Sorted::default());
+        for (&Line { run, start, len }, place) in self.pieces.iter().zip(0..) {
+            let next = &mut next[run as usize];
+            self.sorted[*next as usize] = Sorted { place, start, len };
             *next += 1;
         }
     }
@@ -101,38 +113,51 @@ impl Lines {
     pub(super) fn part(&self, first: usize) -> Range<usize> {
         let mut length = 0;
         let rest = self.sorted.get(first..).unwrap_or_default();
-        let count = rest.iter().take_while(|place| {
-            length += self.pieces[**place as usize].len as usize;
+        let count = rest.iter().take_while(|line| {
+            length += line.len as usize;
             length <= self.shape.block
         });
         // A line may be longer than a block.
         first..first + count.count().max(1).min(rest.len())
     }
 
-    /// Puts lines into a block, and answers their numbers.
+    /// Puts lines into a block; answers their length, and their numbers.
     pub(super) fn put(
         &mut self,
         part: Range<usize>,
         maker: &mut BlockMaker,
         filter: &mut Filter,
-    ) -> Vec<u64> {
-        let places = self.sorted.get(part).unwrap_or_default();
+    ) -> (usize, Vec<u64>) {
+        let sorted = self.sorted.get(part).unwrap_or_default();
         self.places.clear();
         // Copied all at once, as they lie apart and memory is slow; then gone through in order.
-        for place in places {
-            maker.text.extend_from_slice(&self.text[self.pieces[*place as usize].text()]);
+        self.together.clear();
+        for line in sorted {
+            self.together.extend_from_slice(&self.text[line.text()]);
         }
-        let mut rest = maker.text.as_slice();
-        for place in places {
-            let (line, behind) = rest.split_at(self.pieces[*place as usize].len as usize);
-            let (head, said, fields) = decode_said(line);
+        let (mut rest, mut before) = (self.together.as_slice(), None);
+        for line in sorted {
+            let (line, behind) = rest.split_at(line.len as usize);
+            let parts = Parts::of(line);
+            let (head, said, fields) = match &parts {
+                Some(parts) => parts.counted(),
+                None => decode_said(line),
+            };
             self.numbers.count(fields, head.as_ref());
             maker.header.count_line(head, &mut self.places);
             filter.add(said);
+            match parts {
+                Some(parts) => {
+                    maker.columns.push(&parts, before.as_ref(), &mut maker.text);
+                    before = Some(parts);
+                }
+                None => push_other(line, &mut maker.text),
+            }
             rest = behind;
         }
         maker.header.sort();
-        places.iter().map(|place| self.first_entry + u64::from(*place)).collect()
+        let entries = sorted.iter().map(|line| self.first_entry + u64::from(line.place));
+        (self.together.len(), entries.collect())
     }
 
     /// What was given out of each run, in all chapters.
@@ -152,7 +177,7 @@ impl Lines {
 /// What the last block of a chapter may go beyond it without a larger room.
 const ONE_BLOCK: usize = 2 << 20;
 
-impl Line {
+impl Sorted {
     fn text(&self) -> Range<usize> {
         self.start as usize..(self.start + self.len) as usize
     }
@@ -161,31 +186,27 @@ impl Line {
 impl Runs {
     /// Counts a line of a run, and answers the run's place.
     fn count(&mut self, run: u64) -> u32 {
-        let lines = &mut self.lines;
-        let place = *self.places.entry(run).or_insert_with(|| {
-            lines.push((run, 0));
-            lines.len() as u32 - 1
-        });
-        lines[place as usize].1 += 1;
-        place
+        let next = self.of.len() as u32;
+        let (place, lines) = self.of.entry(run).or_insert((next, 0));
+        *lines += 1;
+        *place
     }
 
     /// Where the lines of each begin when all are sorted, by its place.
     fn starts(&self) -> Vec<u32> {
-        let mut by_run: Vec<u32> = (0..self.lines.len() as u32).collect();
-        by_run.sort_unstable_by_key(|place| self.lines[*place as usize].0);
-        let mut starts = vec![0; self.lines.len()];
+        let mut by_run: Vec<_> = self.of.iter().collect();
+        by_run.sort_unstable_by_key(|(run, _)| **run);
+        let mut starts = vec![0; by_run.len()];
         let mut before = 0;
-        for place in by_run {
-            starts[place as usize] = before;
-            before += self.lines[place as usize].1;
+        for (_, (place, lines)) in by_run {
+            starts[*place as usize] = before;
+            before += lines;
         }
         starts
     }
 
     fn clear(&mut self) {
-        self.places.clear();
-        self.lines.clear();
+        self.of.clear();
     }
 }
 
