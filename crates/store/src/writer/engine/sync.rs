@@ -34,7 +34,7 @@ impl Ticket {
 impl Engine {
     /// Asks for a sync: soon, or at once while it is urgent.
     pub(super) fn want_sync(&mut self, now: Monotonic) {
-        let crowded = self.unsynced.bytes() >= self.limits.unsynced_bytes / 16;
+        let crowded = self.unsynced.bytes() >= self.limits.unsynced_bytes / 32;
         let at_once = crowded || now < self.urgent_until;
         let wait = if at_once { 0 } else { self.limits.sync_after };
         let due = Monotonic(now.0 + wait);
