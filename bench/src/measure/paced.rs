@@ -61,7 +61,7 @@ pub(crate) struct Row {
 impl PacedArgs {
     /// Floor and doctor in turns.
     pub(crate) fn run(&self, site: &Site) -> Result<Paced> {
-        let kinds = [Kind::Floor, Kind::FloorTime, Kind::Bedside];
+        let kinds = [Kind::Floor, Kind::FloorTime, Kind::FloorPatient, Kind::Bedside];
         let mut loads = Vec::new();
         for kind in kinds {
             let (receiver, address) = kind.start(site)?;

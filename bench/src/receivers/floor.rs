@@ -3,6 +3,8 @@
 use std::net::{SocketAddrV4, UdpSocket};
 use std::path::Path;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use nix::sys::socket::{setsockopt, sockopt};
@@ -24,9 +26,12 @@ pub(crate) struct FloorArgs {
     /// Ask for the time of receipt
     #[arg(long)]
     pub(crate) time: bool,
+    /// Leave the socket alone for so long once it is empty, so that datagrams gather
+    #[arg(long, default_value_t = 0)]
+    pub(crate) patience_ms: u64,
 }
 
-/// Datagrams of one system call: as many as the doctor takes.
+/// Datagrams of one system call.
 pub(crate) const BATCH: usize = 128;
 
 /// Starts the floor as a process.
@@ -45,7 +50,11 @@ pub(crate) fn run(args: FloorArgs) -> Result<()> {
     let mut sink = Sink::new(args.batch, args.source, args.time);
     let mut count = 0_u64;
     loop {
-        count += sink.receive(&socket)? as u64;
+        let received = sink.receive(&socket)?;
+        count += received as u64;
         std::hint::black_box(count);
+        if args.patience_ms > 0 && received < args.batch {
+            sleep(Duration::from_millis(args.patience_ms));
+        }
     }
 }

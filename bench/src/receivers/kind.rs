@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     FloorSource,
     /// The floor that learns who sent, and when the kernel received it
     FloorTime,
+    /// The same, and it lets datagrams gather once there are no more
+    FloorPatient,
     /// The doctor
     Bedside,
     /// rsyslog into one file
@@ -43,6 +45,7 @@ impl Kind {
             Kind::Floor => "floor",
             Kind::FloorSource => "floor, told the source",
             Kind::FloorTime => "floor, told source and time",
+            Kind::FloorPatient => "floor, patient, told source and time",
             Kind::Bedside => "bedside",
             Kind::Rsyslog => "rsyslog, one file",
             Kind::RsyslogFiles => "rsyslog, a file per source",
@@ -64,6 +67,9 @@ impl Kind {
             Kind::Floor => floor::start(address, &[], &dir),
             Kind::FloorSource => floor::start(address, &["--source"], &dir),
             Kind::FloorTime => floor::start(address, &["--source", "--time"], &dir),
+            Kind::FloorPatient => {
+                floor::start(address, &["--source", "--time", "--patience-ms", "3"], &dir)
+            }
             Kind::Bedside => Doctor::new(site, &dir).serve(address, ""),
             Kind::Rsyslog => peers::rsyslog(&self.path()?, address, false, &dir),
             Kind::RsyslogFiles => peers::rsyslog(&self.path()?, address, true, &dir),
@@ -80,7 +86,11 @@ impl Kind {
 
     fn program(self) -> Option<&'static str> {
         match self {
-            Kind::Floor | Kind::FloorSource | Kind::FloorTime | Kind::Bedside => None,
+            Kind::Floor
+            | Kind::FloorSource
+            | Kind::FloorTime
+            | Kind::FloorPatient
+            | Kind::Bedside => None,
             Kind::Rsyslog | Kind::RsyslogFiles => Some("rsyslogd"),
             Kind::SyslogNg => Some("syslog-ng"),
             Kind::Socat => Some("socat"),
