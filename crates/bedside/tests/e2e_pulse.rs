@@ -3,12 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use bedside_lab::doctor::Bedside;
 use bedside_lab::wait;
 use netconsole_wire::Format;
 use netconsole_wire::heartbeat::Heartbeat;
 use netconsole_wire::question::{About, Answer, Nonce, Question, Reply};
+use serde_json::Value;
 
 const BEAT: Heartbeat<'_> = Heartbeat {
     host: Some("web1"),
@@ -47,6 +48,34 @@ fn a_heart_that_stops_is_a_flatline_and_a_goodbye_is_none() -> Result<()> {
     lives("left")?;
     let log = String::from_utf8(bedside.run("log", &["-o", "raw"])?.stdout)?;
     ensure!(log == "hello\n", "heartbeats are no lines: {log}");
+    Ok(())
+}
+
+/// Neither live nor in a book that is made anew, where the death is found in the same go.
+#[test]
+fn a_machine_whose_death_was_heard_has_no_flatline() -> Result<()> {
+    let data = tempfile::tempdir()?;
+    let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), data.path().join("store"));
+    let doctor = bedside.serve::<&str>(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], &[])?;
+    let patient = UdpSocket::bind("127.0.0.1:0")?;
+    patient.connect(doctor.addresses()[0])?;
+    patient.send(BEAT.to_string().as_bytes())?;
+    patient.send(b"0,1,1000,-;Kernel panic - not syncing: Fatal exception\n host=web1\n")?;
+    wait::until("a flatline", || {
+        let hosts = String::from_utf8(bedside.run("hosts", &["--json"])?.stdout)?;
+        Ok(hosts.contains("\"life\":\"flatline\"").then_some(()))
+    })?;
+    doctor.terminate()?;
+    let kinds = || -> Result<Vec<Value>> {
+        let list: Value = serde_json::from_slice(&bedside.run("incidents", &["--json"])?.stdout)?;
+        let all = list["incidents"].as_array().context("a list")?;
+        Ok(all.iter().map(|incident| incident["kind"].clone()).collect())
+    };
+    ensure!(kinds()? == ["panic"], "{:?}", kinds()?);
+    let rebuilt =
+        bedside.command().args(["store", "rebuild", "--data"]).arg(bedside.data()).output()?;
+    ensure!(rebuilt.status.success(), "{rebuilt:?}");
+    ensure!(kinds()? == ["panic"], "made anew: {:?}", kinds()?);
     Ok(())
 }
 

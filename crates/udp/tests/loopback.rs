@@ -153,6 +153,24 @@ fn many_batches_keep_order_and_lose_nothing() {
     }
 }
 
+#[test]
+fn it_is_told_whether_more_may_wait() {
+    let socket = socket(V4);
+    let to = socket.local();
+    let sender = UdpSocket::bind(V4).unwrap();
+    let mut receiver = receiver(vec![socket]);
+    receiver.set_patience(Duration::ZERO);
+    for number in 0..100_u32 {
+        sender.send_to(&number.to_be_bytes(), to).unwrap();
+    }
+    let mut heard = 0;
+    while heard < 100 {
+        let round = receiver.receive(LONG, &mut |_, _| {}).unwrap();
+        heard += round.datagrams;
+        assert_eq!(round.more, heard < 100, "after {heard}");
+    }
+}
+
 /// Under load the times are those of batches: still those of the kernel, in order, and each own
 /// again afterwards.
 #[test]

@@ -90,15 +90,10 @@ impl Round {
     /// Reads on and enters what is found; `false`, once all is read.
     pub(super) fn turn(&mut self) -> anyhow::Result<bool> {
         let (came, more) = self.read_on()?;
-        if !more {
-            let found = &mut self.found;
-            self.finder.settle(time::now(), &mut |news| found.take(news));
-        }
-        self.enter()?;
-        if !more {
-            // A machine whose death was heard has no flatline: that is to be known by now.
-            self.feel()?;
+        if more {
             self.enter()?;
+        } else {
+            self.conclude(time::now())?;
         }
         if !came {
             self.book.rest();
@@ -131,11 +126,18 @@ impl Round {
         while self.read_on()?.1 {
             self.enter()?;
         }
-        let found = &mut self.found;
-        self.finder.settle(WallTime(u64::MAX), &mut |news| found.take(news));
-        self.feel()?;
-        self.enter()?;
+        self.conclude(WallTime(u64::MAX))?;
         Ok(self.book.rows()?.len())
+    }
+
+    /// All is read: ends what has waited too long for more, and looks after hearts.
+    fn conclude(&mut self, now: WallTime) -> anyhow::Result<()> {
+        let found = &mut self.found;
+        self.finder.settle(now, &mut |news| found.take(news));
+        self.enter()?;
+        // A machine whose death was heard has no flatline: that is to be known by now.
+        self.feel()?;
+        self.enter()
     }
 
     /// Says what was left out.
