@@ -3,7 +3,8 @@
 //!
 //! The input: the lengths of three parts (two bytes each), the entries and the length of the text
 //! that the footer tells (eight bytes each); then a block's header, its order, the filters, and
-//! the index.
+//! the index. A second segment has a block with the same header, the order's bytes as its heads,
+//! and the filters' in its frame.
 #![no_main]
 
 use std::io;
@@ -18,6 +19,7 @@ const BLOCK: u32 = 0x184D_2A5B;
 const INDEX: u32 = 0x184D_2A5C;
 const ORDER: u32 = 0x184D_2A5D;
 const FILTERS: u32 = 0x184D_2A5E;
+const HEADS: u32 = 0x184D_2A59;
 
 fuzz_target!(|input: &[u8]| {
     let Some((lengths, rest)) = input.split_first_chunk::<6>() else { return };
@@ -30,9 +32,8 @@ fuzz_target!(|input: &[u8]| {
         part
     };
     let (block, order, filters) = (part(0), part(2), part(4));
-    let mut file = Vec::new();
-    SegmentHeader { number: 1, created: WallTime(1), sealed: true, replaced: Vec::new() }
-        .emit(&mut file);
+    read(with_heads(block, order, filters));
+    let mut file = begun();
     checked(BLOCK, block, &mut file);
     checked(ORDER, order, &mut file);
     file.extend(zstd::bulk::compress(b"1 2 x ,,,,,;x\n", 1).expect("memory can be compressed"));
@@ -46,6 +47,35 @@ fuzz_target!(|input: &[u8]| {
     file[at..at + 4].copy_from_slice(&(index.len() as u32 + 8).to_le_bytes());
     read(file);
 });
+
+/// A segment of one block whose heads stand apart. Its header tells the right lengths and checksum
+/// of heads and frame.
+fn with_heads(block: &[u8], heads: &[u8], said: &[u8]) -> Vec<u8> {
+    const ORDERED: u8 = 2;
+    const APART: u8 = 8;
+    let frame = zstd::bulk::compress(said, 1).expect("memory can be compressed");
+    let mut block = block.to_vec();
+    let at = if block.get(32).is_some_and(|flags| flags & ORDERED != 0) { 56 } else { 36 };
+    if block.len() >= at + 4 {
+        block[32] |= APART;
+        block[8..12].copy_from_slice(&(frame.len() as u32).to_le_bytes());
+        block[12..16].copy_from_slice(&crc32fast::hash(&frame).to_le_bytes());
+        block[at..at + 4].copy_from_slice(&(heads.len() as u32 + 12).to_le_bytes());
+    }
+    let mut file = begun();
+    checked(BLOCK, &block, &mut file);
+    checked(HEADS, heads, &mut file);
+    file.extend_from_slice(&frame);
+    file
+}
+
+/// What a sealed segment begins with.
+fn begun() -> Vec<u8> {
+    let mut file = Vec::new();
+    SegmentHeader { number: 1, created: WallTime(1), sealed: true, replaced: Vec::new() }
+        .emit(&mut file);
+    file
+}
 
 /// A skippable frame with its checksum.
 fn checked(magic: u32, body: &[u8], out: &mut Vec<u8>) {
