@@ -15,7 +15,7 @@ pub struct Limits {
     /// of one which has not spoken lately is packed, and unpacked when it speaks.
     pub awake_streams: usize,
     /// How long a proven stream must have been silent before its memory is packed, in microseconds
-    /// (five minutes), however few are awake.
+    /// (one minute), however few are awake.
     pub sleep_after_us: u64,
     /// Newcomers come in a crowd when they push each other out within this time, in microseconds
     /// (one hour). They are strangers then.
@@ -51,7 +51,7 @@ impl Default for Limits {
             unproven_streams: 16_384,
             proven_after: 4,
             awake_streams: 16_384,
-            sleep_after_us: 300_000_000,
+            sleep_after_us: 60_000_000,
             crowd_us: 3_600_000_000,
             tenure_us: 3_600_000_000,
             message_bytes: 128 * 1024,
