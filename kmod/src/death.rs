@@ -262,8 +262,8 @@ impl<M: Machine> Delivery<'_, M> {
         payload: &[u8],
         signed: &mut Signed,
     ) -> Result<(), Failure> {
-        let until = self.patience();
-        let forced = until.saturating_sub(self.limits.stall_us / 2);
+        let mut patience = self.patience();
+        let forced = patience.until_us.saturating_sub(self.limits.stall_us / 2);
         loop {
             let failure = match self.machine.readiness(index) {
                 Readiness::Ready => {
@@ -275,7 +275,7 @@ impl<M: Machine> Delivery<'_, M> {
                 Readiness::Stopped => Failure::Stopped,
                 Readiness::Down => Failure::Down,
             };
-            if failure == Failure::Down || self.machine.now_us() >= until {
+            if failure == Failure::Down || patience.is_over(self.machine.now_us()) {
                 return Err(failure);
             }
             if self.alone && self.machine.now_us() >= forced {
@@ -286,9 +286,10 @@ impl<M: Machine> Delivery<'_, M> {
         }
     }
 
-    /// Until when a device is waited for.
-    fn patience(&mut self) -> u64 {
-        self.machine.now_us().saturating_add(self.limits.stall_us).min(self.deadline_us)
+    /// How long a device is waited for.
+    fn patience(&mut self) -> Patience {
+        let until_us = self.machine.now_us().saturating_add(self.limits.stall_us);
+        Patience { until_us: until_us.min(self.deadline_us), looks: 0 }
     }
 
     fn give_up(&mut self, index: usize, failure: Failure) {
@@ -315,10 +316,10 @@ impl<M: Machine> Delivery<'_, M> {
     /// What is on its way goes out before a restart can cut it off.
     fn end(&mut self) {
         for (index, _) in armed(self.ports) {
-            let until = self.patience();
+            let mut patience = self.patience();
             while self.why_given_up(index).is_none()
                 && !self.machine.is_at_rest(index)
-                && self.machine.now_us() < until
+                && !patience.is_over(self.machine.now_us())
             {
                 self.machine.poll(index);
                 self.machine.pause();
@@ -327,6 +328,24 @@ impl<M: Machine> Delivery<'_, M> {
         }
     }
 }
+
+/// How long a device is waited for: until the time is up, but a machine that its host did not let
+/// run meanwhile has not waited.
+struct Patience {
+    until_us: u64,
+    /// How often it was looked at.
+    looks: u32,
+}
+
+impl Patience {
+    fn is_over(&mut self, now_us: u64) -> bool {
+        self.looks += 1;
+        now_us >= self.until_us && self.looks > FEWEST_LOOKS
+    }
+}
+
+/// At some 20 µs each they take a fifth of the shortest time that a device is waited for.
+const FEWEST_LOOKS: u32 = 1000;
 
 /// That part of the whole time is the closing record's: it tells how much of a death is missing.
 const CLOSING: u64 = 10;

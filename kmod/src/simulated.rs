@@ -18,6 +18,8 @@ use crate::{Failure, Frame, Machine, Port, Ports, Readiness, RingRecord, Urgency
 #[derive(Debug)]
 pub(crate) struct Simulated {
     pub(crate) clock_us: u64,
+    /// Its host lets it run no more for so long whenever its queue is full.
+    pub(crate) sleeps_us: u64,
     pub(crate) log: Vec<(u64, String)>,
     /// Frames that the device still has.
     pub(crate) queue: VecDeque<Vec<u8>>,
@@ -43,6 +45,7 @@ impl Simulated {
         let line = |n: usize| (n as u64, format!("<6>[{:5}.{:06}] line {n}\n", n / 10, n));
         Simulated {
             clock_us: 0,
+            sleeps_us: 0,
             log: (0..lines).map(line).collect(),
             queue: VecDeque::new(),
             queue_length: 8,
@@ -128,7 +131,10 @@ impl Machine for Simulated {
         assert!(!self.locked, "a locked device was touched");
         match self {
             Simulated { down: true, .. } => Readiness::Down,
-            _ if self.queue.len() >= self.queue_length => Readiness::Stopped,
+            _ if self.queue.len() >= self.queue_length => {
+                self.clock_us += self.sleeps_us;
+                Readiness::Stopped
+            }
             _ => Readiness::Ready,
         }
     }

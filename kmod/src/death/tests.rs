@@ -114,6 +114,17 @@ fn a_slow_device_is_waited_for() {
     assert_eq!(machine.numbers(), twice(0..100));
 }
 
+/// What a host takes away of the time, the device has not had.
+#[test]
+fn a_device_is_not_given_up_for_a_host_that_lets_the_machine_sleep() {
+    let (mut machine, port) = (Simulated::new(16), extended());
+    machine.sleeps_us = Limits::WHILE_OTHERS_RUN.stall_us;
+    let limits = Limits { whole_us: 5_000_000, ..Limits::WHILE_OTHERS_RUN };
+    die(&mut machine, &port, Occasion { limits, ..OOPS });
+    assert_eq!(machine.numbers(), twice(0..16));
+    assert_eq!(machine.closings(), vec![closing(0, 15, Reason::Oops); 2]);
+}
+
 #[test]
 fn buffers_are_waited_for() {
     let (mut machine, port) = (Simulated::new(100), extended());
