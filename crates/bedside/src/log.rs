@@ -105,7 +105,8 @@ fn show(
     let shows =
         look.palette != Palette::plain() || matches!(args.output, Output::Full | Output::Json);
     let incidents = if shows { OfRecords::open(log.reader.dir()) } else { OfRecords::default() };
-    let mut printer = Printer { incidents, ..Printer::new(args.output, look, log.reader, beside) };
+    let printer = Printer::new(args.output, look, log.reader, beside);
+    let mut printer = Printer { incidents, reads_ends: args.grep.is_none(), ..printer };
     let mut print = |piece: &Piece<'_>| printer.print(piece, out).context(exit::WRITING);
     match (args.lines, args.reverse) {
         (None, false) => log.oldest_first().try_for_each(|piece| print(&piece?))?,
@@ -125,6 +126,8 @@ struct Printer<'a> {
     beside: &'a Beside,
     incidents: OfRecords,
     counts_boots: bool,
+    /// Where a boot ends its last records are looked at; a search reads only what it finds.
+    reads_ends: bool,
     now: WallTime,
     records: u64,
 }
@@ -137,6 +140,7 @@ impl<'a> Printer<'a> {
             beside,
             incidents: OfRecords::default(),
             counts_boots: output == Output::Json,
+            reads_ends: true,
             now: time::now(),
             records: 0,
         }
@@ -166,7 +170,8 @@ impl<'a> Printer<'a> {
         let (boot, before, now) = (one.boot, one.before, self.now);
         let ends = matches!(event, BootEvent::End(_));
         let fate = self.beside.fate(boot, one.next).filter(|_| ends);
-        let delivery = if ends { Delivery::of(self.reader, boot).ok().flatten() } else { None };
+        let reads = ends && self.reads_ends;
+        let delivery = reads.then(|| Delivery::of(self.reader, boot).ok().flatten()).flatten();
         let mark = BootMark { event, boot, records, before, fate, delivery, now };
         self.render.show(Shown::Boot(&mark), out)
     }
