@@ -106,7 +106,9 @@ fn show(
         look.palette != Palette::plain() || matches!(args.output, Output::Full | Output::Json);
     let incidents = if shows { OfRecords::open(log.reader.dir()) } else { OfRecords::default() };
     let printer = Printer::new(args.output, look, log.reader, beside);
-    let mut printer = Printer { incidents, reads_ends: args.grep.is_none(), ..printer };
+    // A program that listens is told of each boot what there is to tell.
+    let reads_ends = args.grep.is_none() || args.output == Output::Json;
+    let mut printer = Printer { incidents, reads_ends, ..printer };
     let mut print = |piece: &Piece<'_>| printer.print(piece, out).context(exit::WRITING);
     match (args.lines, args.reverse) {
         (None, false) => log.oldest_first().try_for_each(|piece| print(&piece?))?,
@@ -126,7 +128,8 @@ struct Printer<'a> {
     beside: &'a Beside,
     incidents: OfRecords,
     counts_boots: bool,
-    /// Where a boot ends its last records are looked at; a search reads only what it finds.
+    /// Where a boot ends its last records are looked at; a search for people reads only what it
+    /// finds.
     reads_ends: bool,
     now: WallTime,
     records: u64,

@@ -137,6 +137,12 @@ fn a_signed_death_is_told_from_a_forged_one_and_from_a_copy() -> Result<()> {
     let text = ward.text("boots", &[])?;
     ensure!(text.contains("panic; its death is here whole, 5 records; signed"), "{text}");
     ensure!(text.contains("panic; its death is here whole, 5 records; forged: "), "{text}");
+    let log = ward.text("log", &[])?;
+    ensure!(log.contains("its death is here whole, 5 records"), "{log}");
+    let found = ward.text("log", &["-g", "Kernel panic"])?;
+    ensure!(found.contains("Kernel panic") && !found.contains("is here whole"), "{found}");
+    let found = ward.text("log", &["-g", "Kernel panic", "-o", "json"])?;
+    ensure!(found.contains(r#""death":{"reason":"panic","records":5"#), "{found}");
 
     send(&stranger, &genuine)?;
     ward.boots("a copy", |boots| told(boots).contains(&("copied", Some("panic"))))?;

@@ -1,5 +1,5 @@
-//! Durable segments of kernel records that `zstdcat` can read, their catalogue, and how to find
-//! what is in them again. `docs/store-format.md` has every byte.
+//! Durable segments of kernel records whose texts `zstdcat` can read, their catalogue, and how to
+//! find what is in them again. `docs/store-format.md` has every byte.
 
 mod batch;
 pub mod catalogue;

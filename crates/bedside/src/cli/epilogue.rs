@@ -270,7 +270,7 @@ static STORE: Epilogue = Epilogue {
     examples: &[
         ("bedside store stats", ""),
         ("bedside store verify --data /srv/bedside", ""),
-        ("zstdcat /srv/bedside/segments/*.zst | less", "the store needs no bedside to be read"),
+        ("zstdcat /srv/bedside/segments/*.zst | less", "what was said needs no bedside to be read"),
     ],
     notes: &[],
     exit: TOP.exit,
