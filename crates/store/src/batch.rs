@@ -183,7 +183,7 @@ impl Batch {
 }
 
 /// A quarter of a block, so that a few batches make one.
-const BATCH_TEXT: usize = 256 << 10;
+pub(crate) const BATCH_TEXT: usize = 256 << 10;
 /// Bounds what a flood of new senders puts into one batch.
 const BATCH_RUNS: usize = 4096;
 const MEMORY_WEIGHT: usize = 512;

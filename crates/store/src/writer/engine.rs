@@ -65,6 +65,8 @@ pub(crate) struct Engine {
     urgent_until: Monotonic,
     sync_due: Option<Monotonic>,
     in_flight: bool,
+    /// Bytes in memory that the sync under way will free.
+    being_synced: usize,
     /// Tickets of an earlier epoch are of files that have failed since.
     epoch: u64,
     dir_changed: bool,
@@ -154,6 +156,7 @@ impl Engine {
             urgent_until: Monotonic(0),
             sync_due: None,
             in_flight: false,
+            being_synced: 0,
             epoch: 0,
             dir_changed: false,
             outcome: Outcome::default(),
@@ -215,6 +218,12 @@ impl Engine {
         std::mem::take(&mut self.outcome)
     }
 
+    /// Gives back what is only for speed.
+    pub(crate) fn rest(&mut self) {
+        self.spares = Vec::new();
+        self.compressor.rest();
+    }
+
     /// Nothing waits for the disk.
     pub(crate) fn is_settled(&self) -> bool {
         self.unsynced.is_empty() && self.shortfall.is_empty() && !self.in_flight
@@ -262,7 +271,7 @@ impl Engine {
         let finished = if self.is_pressed() {
             self.text.compress(&self.header, &mut self.compressor, &mut self.spares)?
         } else {
-            self.text.store(&self.header, &mut self.spares)
+            self.text.store(&self.header)
         };
         self.header.clear();
         Ok(finished)

@@ -29,11 +29,15 @@ pub(super) struct Inbox {
     batches: VecDeque<Batch>,
     bytes: usize,
     spares: Vec<Batch>,
+    /// When much was taken last, and nothing of what that left warm was given back since.
+    busy: Option<Instant>,
     runs: Vec<(RunId, Box<[u8]>)>,
     sync: Option<(Ticket, std::io::Result<()>)>,
     /// Since when the store thread, and the sync thread, are at work with the disk.
     writing: Option<Instant>,
     syncing: Option<Instant>,
+    /// Little has come for a while: what is only for speed goes back.
+    calm: bool,
     /// No batch comes any more.
     pub(super) closing: bool,
     /// The store thread knows that it is closing.
@@ -122,16 +126,16 @@ impl StoreInbox {
             }
             let left =
                 due.map_or(IDLE, |due| Duration::from_micros(due.0.saturating_sub(now().mono.0)));
+            let warm = inbox.busy.map(|busy| AT_REST.saturating_sub(busy.elapsed()));
+            let left = warm.map_or(left, |warm| warm.min(left));
             if left.is_zero() {
                 break;
-            }
-            if left > AT_REST {
-                inbox.spares.truncate(SPARES_AT_REST);
             }
             inbox = wait(&self.news, inbox, left);
         }
         let was_full = inbox.bytes >= self.max_bytes;
         let batches = if room { take_some(&mut inbox) } else { VecDeque::new() };
+        let calm = inbox.cools();
         if was_full {
             self.taken.notify_all();
         }
@@ -139,7 +143,7 @@ impl StoreInbox {
         inbox.told |= closing;
         let (runs, sync) = (std::mem::take(&mut inbox.runs), inbox.sync.take());
         inbox.writing = Some(Instant::now());
-        Inbox { batches, runs, sync, closing, ..Inbox::default() }
+        Inbox { batches, runs, sync, calm, closing, ..Inbox::default() }
     }
 
     /// A thread of the store has ended that should not have: nothing is taken any more.
@@ -165,10 +169,15 @@ fn take_some(inbox: &mut Inbox) -> VecDeque<Batch> {
         text += batch.text.len();
         taken.push_back(batch);
     }
+    if text >= MUCH {
+        inbox.busy = Some(Instant::now());
+    }
     taken
 }
 
-/// Nothing is to be done for so long: nothing is on its way, then.
+/// Bytes of text at once that leave something warm behind them.
+const MUCH: usize = 4 << 10;
+/// So much has not come for so long.
 const AT_REST: Duration = Duration::from_secs(1);
 /// Batches that are kept warm: while many are on their way, and while none is.
 const SPARES_MAX: usize = 8;
@@ -177,6 +186,16 @@ const SPARES_AT_REST: usize = 1;
 const IDLE: Duration = Duration::from_hours(1);
 
 impl Inbox {
+    /// Gives back what is warm, if little has come for a while; whether it has.
+    fn cools(&mut self) -> bool {
+        let calm = self.busy.is_some_and(|busy| busy.elapsed() >= AT_REST);
+        if calm {
+            self.busy = None;
+            self.spares.truncate(SPARES_AT_REST);
+        }
+        calm
+    }
+
     /// Does what came in; the batches are empty afterwards.
     pub(super) fn carry_out(mut self, engine: &mut Engine) -> VecDeque<Batch> {
         for (run, line) in self.runs {
@@ -186,6 +205,9 @@ impl Inbox {
             engine.sync_done(now(), &ticket, result);
         }
         engine.write(now(), &mut self.batches);
+        if self.calm {
+            engine.rest();
+        }
         self.batches
     }
 }

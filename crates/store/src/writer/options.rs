@@ -23,8 +23,9 @@ pub struct Options {
     /// Batches that wait for the store thread, in bytes (64 MiB). More is lost, and counted.
     pub queue_bytes: usize,
     /// Blocks kept in memory until they are synced, in bytes (64 MiB): they are written again
-    /// after a failure. From a thirty-second of it on a sync is begun at once, from a quarter on
-    /// blocks are compressed; when it is full the queue has to wait.
+    /// after a failure. From a thirty-second of it on, what a sync under way will free not counted,
+    /// a sync is begun at once; from a quarter on blocks are compressed; when it is full the queue
+    /// has to wait.
     pub unsynced_bytes: usize,
     /// How long after a failure the disk is tried again (1 s).
     pub retry_after: Duration,

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 
 use super::block::BlockMaker;
+use crate::batch::BATCH_TEXT;
 use crate::disk::DiskFile;
 use crate::segment::BlockHeader;
 
@@ -25,6 +26,9 @@ pub(crate) struct Block {
 
 /// Lines of fewer bytes are copied: a room of its own would cost more.
 const COPIED_MAX: usize = 32 << 10;
+
+/// A room for what comes next has place for all of a batch at once: to grow is to copy.
+const ROOM: usize = BATCH_TEXT + (16 << 10);
 
 /// `Block_Maximum_Size` (RFC 8878, section 3.1.1.2.3).
 const STORED_MAX: usize = 128 << 10;
@@ -54,7 +58,7 @@ impl Pieces {
             self.end(spares).extend_from_slice(lines);
             return;
         }
-        let room = spares.pop().unwrap_or_default();
+        let room = spares.pop().unwrap_or_else(|| Vec::with_capacity(ROOM));
         self.pieces.push(std::mem::replace(lines, room));
         self.open = false;
     }
@@ -69,15 +73,11 @@ impl Pieces {
     }
 
     /// Makes a block of it, stored as it is, and begins the next. Answers the block's header.
-    pub(crate) fn store(
-        &mut self,
-        header: &BlockHeader,
-        spares: &mut Vec<Vec<u8>>,
-    ) -> (BlockHeader, Block) {
+    pub(crate) fn store(&mut self, header: &BlockHeader) -> (BlockHeader, Block) {
         let pieces = std::mem::take(&mut self.pieces);
         let text_len = pieces.iter().map(Vec::len).sum::<usize>() as u32;
         let start = frame_header(text_len);
-        let mut block = Block { head: spares.pop().unwrap_or_default(), pieces, marks: Vec::new() };
+        let mut block = Block { head: Vec::new(), pieces, marks: Vec::new() };
         let mut left = text_len as usize;
         block.marks.extend(chunks(&block.pieces).map(|chunk| {
             left -= chunk.len();
@@ -131,9 +131,11 @@ impl Block {
         file.append_all(&mut slices)
     }
 
-    /// Gives its room back.
+    /// Gives its rooms back.
     pub(crate) fn clear(mut self, spares: &mut Vec<Vec<u8>>) {
-        self.pieces.push(self.head);
+        if self.pieces.is_empty() {
+            self.pieces.push(self.head);
+        }
         reclaim(&mut self.pieces, spares);
     }
 }
@@ -188,7 +190,7 @@ mod tests {
             }
             assert_eq!(pieces.len(), whole.len());
             let header = BlockHeader { entries: 1, ..Batch::new().header };
-            let (header, block) = pieces.store(&header, &mut spares);
+            let (header, block) = pieces.store(&header);
             assert!(pieces.is_empty());
             let file = disk.create(&format!("{}", whole.len())).unwrap();
             block.write(&*file).unwrap();

@@ -34,7 +34,8 @@ impl Ticket {
 impl Engine {
     /// Asks for a sync: soon, or at once while it is urgent.
     pub(super) fn want_sync(&mut self, now: Monotonic) {
-        let crowded = self.unsynced.bytes() >= self.limits.unsynced_bytes / 32;
+        let more = self.unsynced.bytes().saturating_sub(self.being_synced);
+        let crowded = more >= self.limits.unsynced_bytes / 32;
         let at_once = crowded || now < self.urgent_until;
         let wait = if at_once { 0 } else { self.limits.sync_after };
         let due = Monotonic(now.0 + wait);
@@ -56,6 +57,7 @@ impl Engine {
             return None;
         }
         self.in_flight = true;
+        self.being_synced = self.unsynced.bytes();
         let dirty = self.files.iter().filter(|live| !live.is_synced());
         let files = dirty.map(|live| (live.number, Arc::clone(&live.file), live.end)).collect();
         let dir = std::mem::take(&mut self.dir_changed).then(|| Arc::clone(&self.disk));
@@ -65,6 +67,7 @@ impl Engine {
     /// Takes the result of a sync.
     pub(crate) fn sync_done(&mut self, now: Now, ticket: &Ticket, result: io::Result<()>) {
         self.in_flight = false;
+        self.being_synced = 0;
         if ticket.epoch != self.epoch {
             return;
         }
@@ -107,11 +110,6 @@ impl Engine {
         if let Some(live) = synced {
             let (segment, entries) = (live.number, live.synced.entries);
             self.outcome.synced = Some(Place { segment, entries });
-        }
-        if self.unsynced.is_empty() {
-            // Nothing is being written: what is only for speed goes back.
-            self.spares = Vec::new();
-            self.compressor.rest();
         }
     }
 

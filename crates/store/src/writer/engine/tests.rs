@@ -37,6 +37,24 @@ fn a_sync_is_due_within_the_time_and_at_once_when_it_is_urgent() {
 }
 
 #[test]
+fn what_is_being_synced_asks_for_no_other_sync() {
+    let disk = FaultyDisk::default();
+    let options = Options { unsynced_bytes: 1 << 16, segment_max_bytes: 1 << 20, ..options() };
+    let mut life = Life::open(&disk, &options).unwrap();
+    assert!(life.sync());
+    let mut said = 0;
+    while life.flight.is_none() {
+        life.say(1, said);
+        said += 1;
+        life.flight = life.parts.engine.next_sync(life.now().mono);
+    }
+    life.say(1, said);
+    assert!(life.land());
+    assert!(life.parts.engine.next_sync(life.now().mono).is_none());
+    assert_eq!(life.parts.engine.poll_timeout(), Some(Monotonic(100_000)));
+}
+
+#[test]
 fn urgency_ends() {
     let disk = FaultyDisk::default();
     let mut life = Life::open(&disk, &options()).unwrap();
