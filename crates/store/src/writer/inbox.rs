@@ -36,8 +36,6 @@ pub(super) struct Inbox {
     /// Since when the store thread, and the sync thread, are at work with the disk.
     writing: Option<Instant>,
     syncing: Option<Instant>,
-    /// Little has come for a while: what is only for speed goes back.
-    calm: bool,
     /// No batch comes any more.
     pub(super) closing: bool,
     /// The store thread knows that it is closing.
@@ -113,8 +111,9 @@ impl StoreInbox {
         self.news.notify_one();
     }
 
-    /// Waits for something to do, until `due` at most. Batches stay while there is no `room`.
-    pub(super) fn wait(&self, due: Option<Monotonic>, room: bool) -> Inbox {
+    /// Waits for something to do, until `due` at most. Batches stay while there is no `room`. Also
+    /// whether little has come for a while, so that what is only for speed goes back.
+    pub(super) fn wait(&self, due: Option<Monotonic>, room: bool) -> (Inbox, bool) {
         let mut inbox = lock(&self.state);
         inbox.writing = None;
         loop {
@@ -143,7 +142,7 @@ impl StoreInbox {
         inbox.told |= closing;
         let (runs, sync) = (std::mem::take(&mut inbox.runs), inbox.sync.take());
         inbox.writing = Some(Instant::now());
-        Inbox { batches, runs, sync, calm, closing, ..Inbox::default() }
+        (Inbox { batches, runs, sync, closing, ..Inbox::default() }, calm)
     }
 
     /// A thread of the store has ended that should not have: nothing is taken any more.
@@ -205,9 +204,6 @@ impl Inbox {
             engine.sync_done(now(), &ticket, result);
         }
         engine.write(now(), &mut self.batches);
-        if self.calm {
-            engine.rest();
-        }
         self.batches
     }
 }

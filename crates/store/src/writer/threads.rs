@@ -117,9 +117,12 @@ fn store(
     shared: &Shared,
 ) -> Result<(), Error> {
     loop {
-        let work = inbox.wait(engine.poll_timeout(), engine.has_room());
+        let (work, calm) = inbox.wait(engine.poll_timeout(), engine.has_room());
         let closing = work.closing;
         inbox.give_back(work.carry_out(&mut engine));
+        if calm {
+            engine.rest();
+        }
         let last = closing && !engine.is_settled();
         let ticket = if last { engine.begin_sync() } else { engine.next_sync(now().mono) };
         if ticket.is_some() {
