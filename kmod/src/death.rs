@@ -4,6 +4,7 @@
 //! 2. Records from the first of the tail, or the first that no earlier death has sent, go out to
 //!    each target: twice to those of the extended format, as networks drop datagrams and repeats
 //!    fall away by their number; once to those of the basic format, which has none.
+//!    Where the time is short the newest go out rather than what is before them.
 //! 3. A closing record tells the first and the last number and the count; a tenth of the time is
 //!    kept for it.
 //! 4. Until the device has given all buffers back, or the time is up, it is polled.
@@ -72,6 +73,8 @@ impl Limits {
 #[derive(Clone, Copy)]
 struct Extent {
     first: u64,
+    /// The first of those that some of the time is kept for.
+    newest: u64,
     last: u64,
     count: u64,
 }
@@ -81,12 +84,12 @@ struct Delivery<'d, M> {
     machine: &'d mut M,
     ports: &'d Ports<'d>,
     release: Release<'d>,
-    limits: Limits,
+    occasion: Occasion,
     deadline_us: u64,
-    /// No other CPU runs any more.
-    alone: bool,
-    /// The time for records is up.
+    /// The time for this record is up.
     late: bool,
+    /// It was up for none yet.
+    in_time: bool,
     /// Targets that nothing more is sent to, and why.
     given_up: [Option<Failure>; MAX_PORTS],
 }
@@ -113,19 +116,15 @@ impl Death {
         let begun_us = machine.now_us();
         let deadline_us = begun_us.saturating_add(limits.whole_us.saturating_sub(spent_us));
         let Some(extent) = self.extent(machine, limits.tail) else { return };
-        let given_up = [None; MAX_PORTS];
-        let late = false;
-        let mut out =
-            Delivery { machine, ports, release, limits, deadline_us, alone, late, given_up };
-        out.begin();
+        let mut out = Delivery::begin(machine, ports, release, occasion, deadline_us);
         for pass in 0..PASSES {
             self.pass(&mut out, extent, pass);
         }
         let whole = self.whole(&mut out, extent);
-        let in_time = !core::mem::take(&mut out.late);
+        out.late = false;
         self.close(&mut out, whole, occasion.reason);
         out.end();
-        if in_time && out.has_told_someone() {
+        if out.in_time && out.has_told_someone() {
             self.next = extent.last.saturating_add(1);
         }
         if alone {
@@ -147,18 +146,19 @@ impl Death {
         while let Some(record) = machine.measure(from).filter(|record| record.seq <= last) {
             from = record.seq.checked_add(1)?;
             if bytes <= tail || record.seq == last {
-                let begun = extent.unwrap_or(Extent { first: record.seq, last, count: 0 });
-                extent = Some(Extent { count: begun.count + 1, ..begun });
-            } else {
-                bytes = bytes.saturating_sub(record.length);
+                let (first, newest) = (record.seq, record.seq);
+                let begun = extent.unwrap_or(Extent { first, newest, last, count: 0 });
+                let newest = if bytes > NEWEST { from.min(last) } else { begun.newest };
+                extent = Some(Extent { newest, count: begun.count + 1, ..begun });
             }
+            bytes = bytes.saturating_sub(record.length);
         }
         extent
     }
 
     /// What a panic sends in several deliveries is one death: the last closing record tells of all.
     fn whole<M: Machine>(&mut self, out: &mut Delivery<'_, M>, extent: Extent) -> Extent {
-        if !out.alone {
+        if !out.occasion.alone {
             return extent;
         }
         let first = *self.first_alone.get_or_insert(extent.first);
@@ -176,7 +176,7 @@ impl Death {
             if record.seq > extent.last {
                 return;
             }
-            out.look_at_the_clock();
+            out.look_at_the_clock(record.seq >= extent.newest);
             let text = self.text.get(..record.length).unwrap_or(&self.text);
             let message = line::message(record.seq, text, &mut self.body);
             for (index, port) in armed(out.ports).filter(|(_, port)| port.extended) {
@@ -194,7 +194,7 @@ impl Death {
     }
 
     fn close<M: Machine>(&mut self, out: &mut Delivery<'_, M>, extent: Extent, reason: Reason) {
-        let Extent { first, last, count } = extent;
+        let Extent { first, last, count, .. } = extent;
         let closing = Closing { reason, first: Sequence(first), last: Sequence(last), count };
         let mut said = SliceSink::new(&mut self.datagram);
         // 1000 bytes hold it.
@@ -213,15 +213,26 @@ impl Default for Death {
     }
 }
 
-impl<M: Machine> Delivery<'_, M> {
-    fn begin(&mut self) {
-        for (index, _) in armed(self.ports) {
-            match self.machine.begin(index, self.alone) {
+impl<'d, M: Machine> Delivery<'d, M> {
+    /// To those targets whose devices can be used.
+    fn begin(
+        machine: &'d mut M,
+        ports: &'d Ports<'d>,
+        release: Release<'d>,
+        occasion: Occasion,
+        deadline_us: u64,
+    ) -> Self {
+        let (late, in_time, given_up) = (false, true, [None; MAX_PORTS]);
+        let mut out =
+            Delivery { machine, ports, release, occasion, deadline_us, late, in_time, given_up };
+        for (index, _) in armed(ports) {
+            match out.machine.begin(index, occasion.alone) {
                 Readiness::Ready => {}
-                Readiness::Stopped => self.give_up(index, Failure::Stopped),
-                Readiness::Down => self.give_up(index, Failure::Down),
+                Readiness::Stopped => out.give_up(index, Failure::Stopped),
+                Readiness::Down => out.give_up(index, Failure::Down),
             }
         }
+        out
     }
 
     fn message(
@@ -263,7 +274,7 @@ impl<M: Machine> Delivery<'_, M> {
         signed: &mut Signed,
     ) -> Result<(), Failure> {
         let mut patience = self.patience();
-        let forced = patience.until_us.saturating_sub(self.limits.stall_us / 2);
+        let forced = patience.until_us.saturating_sub(self.occasion.limits.stall_us / 2);
         loop {
             let failure = match self.machine.readiness(index) {
                 Readiness::Ready => {
@@ -278,7 +289,7 @@ impl<M: Machine> Delivery<'_, M> {
             if failure == Failure::Down || patience.is_over(self.machine.now_us()) {
                 return Err(failure);
             }
-            if self.alone && self.machine.now_us() >= forced {
+            if self.occasion.alone && self.machine.now_us() >= forced {
                 self.machine.force(index);
             }
             self.machine.poll(index);
@@ -288,7 +299,7 @@ impl<M: Machine> Delivery<'_, M> {
 
     /// How long a device is waited for.
     fn patience(&mut self) -> Patience {
-        let until_us = self.machine.now_us().saturating_add(self.limits.stall_us);
+        let until_us = self.machine.now_us().saturating_add(self.occasion.limits.stall_us);
         Patience { until_us: until_us.min(self.deadline_us), looks: 0 }
     }
 
@@ -307,10 +318,12 @@ impl<M: Machine> Delivery<'_, M> {
         armed(self.ports).any(|(index, _)| self.why_given_up(index).is_none())
     }
 
-    /// When the time for records is up, those that are left are counted only.
-    fn look_at_the_clock(&mut self) {
-        let kept_us = self.limits.whole_us / CLOSING;
-        self.late |= self.machine.now_us() >= self.deadline_us.saturating_sub(kept_us);
+    /// When the time for a record is up it is counted only.
+    fn look_at_the_clock(&mut self, newest: bool) {
+        let kept_for = if newest { FOR_CLOSING } else { FOR_CLOSING + FOR_NEWEST };
+        let kept_us = self.occasion.limits.whole_us / 10 * kept_for;
+        self.late = self.machine.now_us() >= self.deadline_us.saturating_sub(kept_us);
+        self.in_time &= !self.late;
     }
 
     /// What is on its way goes out before a restart can cut it off.
@@ -324,7 +337,7 @@ impl<M: Machine> Delivery<'_, M> {
                 self.machine.poll(index);
                 self.machine.pause();
             }
-            self.machine.end(index, self.alone);
+            self.machine.end(index, self.occasion.alone);
         }
     }
 }
@@ -347,8 +360,15 @@ impl Patience {
 /// At some 20 µs each they take a fifth of the shortest time that a device is waited for.
 const FEWEST_LOOKS: u32 = 1000;
 
-/// That part of the whole time is the closing record's: it tells how much of a death is missing.
-const CLOSING: u64 = 10;
+/// So many tenths of the whole time are the closing record's: it tells how much of a death is
+/// missing.
+const FOR_CLOSING: u64 = 1;
+
+/// And so many are for the newest records, which tell what it died of.
+const FOR_NEWEST: u64 = 2;
+
+/// So many bytes of the log are the newest: an oops with a long trace, and the panic after it.
+const NEWEST: usize = 8192;
 
 /// How often records are sent to targets of the extended format.
 const PASSES: u32 = 2;

@@ -160,6 +160,24 @@ fn a_death_ends_when_its_time_is_up() {
     assert_eq!(machine.closings(), vec![closing(0, 999, Reason::Panic); 2], "it tells of all");
 }
 
+/// What tells why it died comes at the end.
+#[test]
+fn the_newest_go_out_where_there_is_no_time_for_all() {
+    let (mut machine, port) = (Simulated::new(2000), extended());
+    machine.drains_every_us = 25_000;
+    die(&mut machine, &port, PANIC);
+    let numbers = machine.numbers();
+    let cut = numbers.windows(2).position(|two| two[0] + 1 != two[1]).expect("a hole");
+    let bytes: usize = machine.log[numbers[cut + 1] as usize..].iter().map(|it| it.1.len()).sum();
+    assert!(bytes <= NEWEST && bytes > NEWEST - 100, "{bytes}");
+    assert!(numbers[..=cut].iter().copied().eq(0..=cut as u64) && cut > 1000, "{cut}");
+    let newest = numbers[cut + 1]..2000;
+    assert!(numbers[cut + 1..].iter().copied().take(newest.clone().count()).eq(newest));
+    let lost = port.counters.queue_stopped.load(Relaxed);
+    assert_eq!(port.counters.sent.load(Relaxed) + lost, 4002);
+    assert_eq!(machine.closings(), vec![closing(0, 1999, Reason::Panic); 2]);
+}
+
 /// What there was no time for is tried again, where a panic has time of its own.
 #[test]
 fn a_panic_brings_what_an_oops_had_no_time_for() {
