@@ -47,6 +47,12 @@ pub(crate) fn chosen_or(usual: &[&str]) -> Vec<String> {
     chosen.split(' ').map(str::to_owned).collect()
 }
 
+/// The number that `BEDSIDE_ROUNDS` gives; without it this.
+pub(crate) fn rounds_or(usual: usize) -> Result<usize> {
+    let chosen = std::env::var("BEDSIDE_ROUNDS").map(|rounds| rounds.parse());
+    chosen.unwrap_or(Ok(usual)).context("BEDSIDE_ROUNDS is no number")
+}
+
 /// Builds the module, and the one that kills, for each kernel that is there.
 pub(crate) fn build_modules(home: &Path) -> Result<()> {
     let shim = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../kmod/shim"));
