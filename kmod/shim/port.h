@@ -46,6 +46,8 @@ struct port {
 	u64 sent_us;
 	u16 queue;
 	bool shared;
+	/* In a death: no other CPU runs. */
+	bool alone;
 };
 
 extern struct port ports[BN_PORTS];

@@ -133,6 +133,19 @@ static bool is_stopped(struct net_device *dev, u16 queue)
 }
 
 /*
+ * A driver tells a queue's byte limit (BQL) what its card has sent when it has been through all of
+ * it: a CPU that was stopped before leaves the queue over its limit for good. Alone, nobody needs it.
+ */
+static int lift_limits(struct net_device *dev, struct netdev_nested_priv *priv)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->num_tx_queues; i++)
+		clear_bit(__QUEUE_STATE_STACK_XOFF, &netdev_get_tx_queue(dev, i)->state);
+	return 0;
+}
+
+/*
  * What netpoll could not send it parks for a worker, and from then on parks everything. After a
  * panic no worker comes: the frames are taken back, in front of those taken before.
  */
@@ -160,6 +173,8 @@ static int send_held(struct port *port)
 
 	while ((skb = skb_peek(&port->held))) {
 		dev = skb->dev;
+		if (port->alone)
+			lift_limits(dev, NULL);
 		if (is_stopped(dev, skb_get_queue_mapping(skb)))
 			return -EAGAIN;
 		__skb_unlink(skb, &port->held);
@@ -178,6 +193,7 @@ int bn_begin(u32 index, bool alone)
 
 	if (!may_send(port->np.dev))
 		return -ENETDOWN;
+	port->alone = alone;
 	if (alone)
 		each_device(port, disown, NULL);
 	return each_device(port, look_at_locks, &alone);
@@ -196,6 +212,8 @@ int bn_ready(u32 index)
 	err = send_held(port);
 	if (err)
 		return err;
+	if (port->alone)
+		each_device(port, lift_limits, NULL);
 	return is_stopped(port->np.dev, port->queue) ? -EAGAIN : 0;
 }
 

@@ -173,6 +173,7 @@ fn a_part_of_the_matrix() -> Result<()> {
         ("7", "NULL dereference in a hard irq"),
         ("7", "stack overflow"),
         ("7", "transmit lock held elsewhere"),
+        ("7", "transmit queue over its limit"),
         ("6.1", "panic in the card's poll"),
         ("6.1", "an oops that the kernel survives"),
         ("6.1", "bond"),

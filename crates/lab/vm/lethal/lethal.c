@@ -116,6 +116,19 @@ static void with_lock(void)
 	panic("lethal: a transmit lock is held by this processor");
 }
 
+/* As a processor leaves it that is stopped before it has told what the card has sent. */
+static void over_limit(void)
+{
+	struct net_device *dev = dev_get_by_name(&init_net, device);
+	unsigned int i;
+
+	netif_tx_lock_bh(dev);
+	for (i = 0; i < dev->num_tx_queues; i++)
+		netdev_tx_sent_queue(netdev_get_tx_queue(dev, i), 1 << 20);
+	netif_tx_unlock_bh(dev);
+	panic("lethal: the transmit queues are over their limits");
+}
+
 static int on_packet(struct sk_buff *skb, struct net_device *dev, struct packet_type *type,
 		     struct net_device *from)
 {
@@ -145,6 +158,7 @@ static const struct {
 	{ "lockup", lock_up },
 	{ "lock-elsewhere", with_lock_elsewhere },
 	{ "lock", with_lock },
+	{ "limit", over_limit },
 	{ "poll", in_poll },
 };
 
