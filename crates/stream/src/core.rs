@@ -6,6 +6,7 @@ use std::hint::black_box;
 use netconsole_wire::{Datagram, Record, parse};
 
 use crate::desk::Desk;
+use crate::mind::Mind;
 use crate::pending::Message;
 use crate::returns::Returns;
 use crate::stream::Stream;
@@ -66,9 +67,17 @@ impl Core {
         if self.table.len() < MANY {
             return;
         }
-        self.expected.extend(keys.map(|key| self.table.find(&key).unwrap_or(NONE)));
+        self.expected.extend(keys.map(|key| self.table.guess(&key).unwrap_or(NONE)));
+        // Three times over all of them: each time it is known where to look, and nothing is decided
+        // by what is seen, so that the processor does not wait for one stream before the next.
+        self.look_at_expected(Stream::touch);
+        self.look_at_expected(|stream| stream.memory.as_deref().map_or(0, Mind::touch));
+        self.look_at_expected(|stream| stream.memory.as_deref().map_or(0, Mind::touch_behind));
+    }
+
+    fn look_at_expected(&self, look: impl Fn(&Stream) -> u64) {
         for slot in &self.expected {
-            black_box(self.table.touch(*slot));
+            black_box(self.table.get(*slot).map_or(0, &look));
         }
     }
 

@@ -38,13 +38,21 @@ impl Mind {
         }
     }
 
-    /// Looks at what a record will need; of what it sees comes a number that means nothing.
+    /// Looks at what a record will need, and decides nothing by it; of what it sees comes a number
+    /// that means nothing.
     pub(crate) fn touch(&self) -> u64 {
-        let Track { run, times, marks, .. } = &self.current;
-        let last = times.map_or(0, |(_, last)| last);
-        let names = [&run.host, &run.boot_id, &run.release].into_iter().flatten();
+        let Track { run, numbers, marks, .. } = &self.current;
+        let named = run.boot_id.is_some() ^ run.release.is_some();
+        let next = numbers.map_or(0, |(_, next)| next);
+        self.last_received.0 ^ next ^ run.id.0 ^ u64::from(named) ^ marks.seen
+    }
+
+    /// Likewise, at what lies behind it.
+    pub(crate) fn touch_behind(&self) -> u64 {
+        let Track { run, marks, .. } = &self.current;
+        let names = [&run.boot_id, &run.release].into_iter().flatten();
         let initials = names.filter_map(|name| name.first()).fold(0, |all, byte| all ^ byte);
-        run.id.0 ^ last ^ self.last_received.0 ^ marks.seen ^ marks.touch() ^ u64::from(initials)
+        marks.touch() ^ u64::from(initials)
     }
 
     /// Its latest run.

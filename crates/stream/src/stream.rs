@@ -82,6 +82,11 @@ impl Stream {
         }
     }
 
+    /// Looks at what a datagram will need; of what it sees comes a number that means nothing.
+    pub(crate) fn touch(&self) -> u64 {
+        u64::from(self.heard ^ self.newer)
+    }
+
     /// Counts a datagram.
     pub(crate) fn hear(&mut self, received: WallTime) {
         self.last_heard = self.last_heard.max(seconds(received));

@@ -75,10 +75,10 @@ impl Table {
         self.by_key.find(spread(hash), is_it).map(|entry| entry.1)
     }
 
-    /// Looks at what a datagram of this stream will need: then it is in the cache.
-    pub(crate) fn touch(&self, slot: u32) -> u64 {
-        let mind = self.get(slot).and_then(|stream| stream.memory.as_ref());
-        mind.map_or(0, |mind| mind.touch())
+    /// Most likely the slot of that stream, by its hash alone: no stream is looked at.
+    pub(crate) fn guess(&self, key: &StreamKey) -> Option<u32> {
+        let hash = self.hash(key) as u32;
+        self.by_key.find(spread(hash), |entry| entry.0 == hash).map(|entry| entry.1)
     }
 
     pub(crate) fn get(&self, slot: u32) -> Option<&Stream> {
