@@ -171,6 +171,11 @@ impl SegmentFile {
         self.walk(from, Wanted { most, runs: true })
     }
 
+    /// The same without the runs in them.
+    pub(crate) fn scan_some_outlines(&self, from: Position, most: usize) -> Result<Scan, Error> {
+        self.walk(from, Wanted { most, runs: false })
+    }
+
     /// All blocks, perhaps of a live one only those `from` a place on, without the runs in them:
     /// for who reads every line.
     pub(crate) fn scan_outlines(&self, from: Option<Position>) -> Result<Scan, Error> {

@@ -311,6 +311,19 @@ impl Bytes<'_> {
         self.0 = self.0.get(length..)?;
         Some(value)
     }
+
+    /// The same, where most are small.
+    pub(super) fn small_varint(&mut self) -> Option<u64> {
+        let (value, rest) = match self.0 {
+            [low @ ..0x80, rest @ ..] => (u64::from(*low), rest),
+            [low, high @ ..0x80, rest @ ..] => {
+                (u64::from(low & 0x7f) | u64::from(*high) << 7, rest)
+            }
+            _ => return self.varint(),
+        };
+        self.0 = rest;
+        Some(value)
+    }
 }
 
 /// Appends a number in as many bytes as it needs: LEB128, of a signed one's zigzag.
@@ -318,6 +331,17 @@ pub(super) fn push_varint(out: &mut Vec<u8>, value: impl VarInt) {
     let mut bytes = [0; VARINT_MAX];
     let length = value.encode_var(&mut bytes);
     out.extend_from_slice(&bytes[..length]);
+}
+
+/// The same, where most are small.
+pub(super) fn push_small_varint(out: &mut Vec<u8>, value: u64) {
+    let seven = |nth: u32| (value >> (7 * nth)) as u8;
+    match value {
+        0..0x80 => out.push(seven(0)),
+        0x80..0x4000 => out.extend_from_slice(&[seven(0) | 0x80, seven(1)]),
+        0x4000..0x20_0000 => out.extend_from_slice(&[seven(0) | 0x80, seven(1) | 0x80, seven(2)]),
+        _ => push_varint(out, value),
+    }
 }
 
 /// The bytes of the longest varint.

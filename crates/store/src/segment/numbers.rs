@@ -1,10 +1,7 @@
 //! What a sealed segment holds of each run, in numbers: so that counting a machine's records, and
 //! what is missing among them, needs none of its blocks.
 
-use std::collections::HashMap;
-
 use bedside_stream::{RunId, WallTime};
-use foldhash::fast::RandomState;
 use memchr::memmem::Finder;
 
 use super::SegmentName;
@@ -62,14 +59,18 @@ pub(crate) struct Section {
     bytes: Vec<u8>,
 }
 
-/// The runs of a segment, counted line by line.
+/// The runs of a segment, counted line by line. Lines come rising by run, chapter after chapter:
+/// so they are found by going along.
 #[derive(Debug)]
 pub struct Numbers {
+    /// Those met in chapters before, rising.
     runs: Vec<(RunId, RunNumbers)>,
-    /// Where each stands in `runs`.
-    places: HashMap<RunId, usize, RandomState>,
-    /// Where that of the last line stands: most come in trains.
-    last: usize,
+    /// Those met in this one for the first time, rising.
+    fresh: Vec<(RunId, RunNumbers)>,
+    /// That of the last line: most come in trains.
+    last: Option<RunId>,
+    /// How many of `runs` are lower.
+    lower: usize,
     received: Option<(WallTime, WallTime)>,
     msgid: Finder<'static>,
     /// There are too many of them.
@@ -212,9 +213,8 @@ impl Default for Numbers {
 impl Numbers {
     /// Of no lines yet.
     pub fn new() -> Numbers {
-        let (runs, places, last) = (Vec::new(), HashMap::default(), 0);
-        let msgid = Finder::new(MSGID);
-        Numbers { runs, places, last, received: None, msgid, too_many: false }
+        let (runs, fresh, msgid) = (Vec::new(), Vec::new(), Finder::new(MSGID));
+        Numbers { runs, fresh, last: None, lower: 0, received: None, msgid, too_many: false }
     }
 
     /// Counts a line, of which `head` is known, and if it is a record its `fields`, tabs and all.
@@ -242,18 +242,36 @@ impl Numbers {
         if self.too_many {
             return None;
         }
-        if self.runs.get(self.last).is_none_or(|(last, _)| *last != run) {
-            let runs = &mut self.runs;
-            self.last = *self.places.entry(run).or_insert_with(|| {
-                runs.push((run, RunNumbers::default()));
-                runs.len() - 1
-            });
+        if self.last != Some(run) {
+            self.turn_to(run);
         }
-        if self.runs.len() > RUNS_MAX {
+        if self.runs.len() + self.fresh.len() > RUNS_MAX {
             *self = Numbers { too_many: true, ..Numbers::new() };
             return None;
         }
-        self.runs.get_mut(self.last).map(|(_, numbers)| numbers)
+        let known = self.runs.get_mut(self.lower).filter(|(known, _)| *known == run);
+        known.or(self.fresh.last_mut()).map(|(_, numbers)| numbers)
+    }
+
+    fn turn_to(&mut self, run: RunId) {
+        if self.last.replace(run).is_some_and(|last| last > run) {
+            self.gather();
+        }
+        let rest = self.runs.get(self.lower..).unwrap_or_default();
+        let near = rest.iter().take(NEAR).position(|(known, _)| *known >= run);
+        self.lower += near.unwrap_or_else(|| rest.partition_point(|(known, _)| *known < run));
+        if self.runs.get(self.lower).is_none_or(|(known, _)| *known != run) {
+            self.fresh.push((run, RunNumbers::default()));
+        }
+    }
+
+    /// The next lines begin with the lowest run again.
+    fn gather(&mut self) {
+        self.lower = 0;
+        if !self.fresh.is_empty() {
+            self.runs.append(&mut self.fresh);
+            self.runs.sort_by_key(|(run, _)| *run);
+        }
     }
 
     /// Its bytes, which stand in front of the index; none if there are too many runs.
@@ -261,7 +279,7 @@ impl Numbers {
         if self.too_many {
             return;
         }
-        let mut runs: Vec<_> = self.runs.iter().collect();
+        let mut runs: Vec<_> = self.runs.iter().chain(&self.fresh).collect();
         runs.sort_unstable_by_key(|(run, _)| *run);
         let (mut payload, mut before) = (Vec::with_capacity(16 * runs.len()), 0);
         // None is told as a last one before the first.
@@ -325,6 +343,8 @@ const MSGID: &[u8] = b"\tmsgid=";
 const WRITTEN_MAX: usize = 256;
 /// Ranges of one run in memory, likewise.
 const RANGES_MAX: usize = 1 << 13;
+/// So many runs are looked at one by one; one that is farther off is searched for.
+const NEAR: usize = 8;
 /// Runs of one segment; it takes some 100 bytes to count each.
 const RUNS_MAX: usize = 1 << 16;
 

@@ -3,7 +3,7 @@
 use bedside_stream::{RunId, WallTime};
 
 use super::RunSpan;
-use super::header::{Bytes, push_varint};
+use super::header::{Bytes, push_small_varint};
 
 /// How many of a run's records have a number: none, some, all, or all without a hole.
 const NONE: u64 = 0;
@@ -22,14 +22,14 @@ pub(super) fn emit(runs: &[RunSpan], origin: WallTime, out: &mut Vec<u8>) {
             Some(_) if span.numbered => ALL,
             Some(_) => SOME,
         };
-        push_varint(out, span.run.0.wrapping_sub(before));
-        push_varint(out, u64::from(span.records) << 2 | numbers);
-        push_varint(out, span.first.0.wrapping_sub(origin.0));
-        push_varint(out, span.last.0.wrapping_sub(span.first.0));
+        push_small_varint(out, span.run.0.wrapping_sub(before));
+        push_small_varint(out, u64::from(span.records) << 2 | numbers);
+        push_small_varint(out, span.first.0.wrapping_sub(origin.0));
+        push_small_varint(out, span.last.0.wrapping_sub(span.first.0));
         if let Some((low, high)) = span.seq {
-            push_varint(out, low);
+            push_small_varint(out, low);
             if numbers != DENSE {
-                push_varint(out, high.wrapping_sub(low));
+                push_small_varint(out, high.wrapping_sub(low));
             }
         }
         before = span.run.0;
@@ -47,20 +47,21 @@ pub(super) fn parse(
     let most = if only.is_some() { 1 } else { (count as usize).min(bytes.0.len() / SHORTEST) };
     let mut runs = Vec::with_capacity(most);
     for _ in 0..count {
-        let run = before.wrapping_add(bytes.varint()?);
+        let run = before.wrapping_add(bytes.small_varint()?);
         if only.is_some_and(|(_, last)| run > last.0) {
             break;
         }
-        let records: u64 = bytes.varint()?;
+        let records = bytes.small_varint()?;
         let (numbers, records) = (records & 3, u32::try_from(records >> 2).ok()?);
-        let first = origin.0.wrapping_add(bytes.varint()?);
-        let last = first.wrapping_add(bytes.varint()?);
+        let first = origin.0.wrapping_add(bytes.small_varint()?);
+        let last = first.wrapping_add(bytes.small_varint()?);
         let (numbered, dense) = (numbers >= ALL, numbers == DENSE);
         let seq = if numbers == NONE {
             None
         } else {
-            let low: u64 = bytes.varint()?;
-            let width = if dense { u64::from(records.checked_sub(1)?) } else { bytes.varint()? };
+            let low = bytes.small_varint()?;
+            let width =
+                if dense { u64::from(records.checked_sub(1)?) } else { bytes.small_varint()? };
             Some((low, low.wrapping_add(width)))
         };
         let (first, last) = (WallTime(first), WallTime(last));

@@ -68,7 +68,7 @@ pub(crate) fn seal(
         Err(error) if error.is_not_found() => return Ok(Sealed::Nothing),
         Err(error) => return Err(error),
     };
-    if segment.scan_some(segment.start(), 1)?.blocks.is_empty() {
+    if segment.scan_some_outlines(segment.start(), 1)?.blocks.is_empty() {
         remove(disk, live);
         return Ok(Sealed::Nothing);
     }
@@ -101,7 +101,7 @@ fn copy(
     let file = disk.create(&temporary).map_err(io("create"))?;
     let begun = Copy::begin(file.as_ref(), segment.header(), Lines::new(shape)?, shape.level);
     let mut copy = begun.map_err(io("write"))?;
-    let mut scan = segment.scan_some(segment.start(), HEADERS_AT_ONCE)?;
+    let mut scan = segment.scan_some_outlines(segment.start(), HEADERS_AT_ONCE)?;
     while !scan.blocks.is_empty() {
         for block in &scan.blocks {
             if stop.load(Ordering::Relaxed) {
@@ -109,7 +109,7 @@ fn copy(
             }
             copy.take(segment, block)?;
         }
-        scan = segment.scan_some(scan.end, HEADERS_AT_ONCE)?;
+        scan = segment.scan_some_outlines(scan.end, HEADERS_AT_ONCE)?;
     }
     let damaged = copy.damaged;
     copy.end().map_err(io("write"))?;
@@ -117,7 +117,7 @@ fn copy(
     Ok(Sealed::Done { damaged })
 }
 
-/// Headers of a live segment in memory; each names some hundred runs where many machines speak.
+/// Headers of a live segment in memory.
 const HEADERS_AT_ONCE: usize = 64;
 
 /// Gives the temporary file its name, for good.

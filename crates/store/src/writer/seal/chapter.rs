@@ -1,9 +1,6 @@
 //! The lines of one chapter: taken as they came, given out run by run.
 
-use std::collections::HashMap;
 use std::ops::Range;
-
-use foldhash::fast::RandomState;
 
 use crate::entry::{Head, decode_head, decode_said};
 use crate::error::Error;
@@ -19,11 +16,10 @@ pub(super) struct Lines {
     text: Vec<u8>,
     /// Those of the block in the making.
     together: Vec<u8>,
-    /// Each of them, by arrival.
+    /// Each of them, by arrival until they are sorted.
     pieces: Vec<Line>,
-    /// The same in the order in which they are given out.
-    sorted: Vec<Sorted>,
-    runs: Runs,
+    /// Room to sort them.
+    room: Vec<Line>,
     places: Places,
     numbers: Numbers,
     /// The number of the first line.
@@ -32,29 +28,14 @@ pub(super) struct Lines {
 }
 
 /// A line.
-#[derive(Clone, Copy, Debug)]
-struct Line {
-    /// The place of its run among those of the chapter.
-    run: u32,
-    start: u32,
-    len: u32,
-}
-
-/// A line, when they are sorted.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sorted {
+struct Line {
+    /// 0 stands for what is told of runs, which comes first, and for gaps of none.
+    run: u64,
     /// The how manieth of the chapter it was when it came.
     place: u32,
     start: u32,
     len: u32,
-}
-
-/// The runs of a chapter, and how many lines each has; 0 stands for what is told of runs, which
-/// comes first, and for gaps of none.
-#[derive(Debug, Default)]
-struct Runs {
-    /// The place of each, by which its lines name it, and how many they are.
-    of: HashMap<u64, (u32, u32), RandomState>,
 }
 
 impl Lines {
@@ -64,8 +45,7 @@ impl Lines {
             text: Vec::with_capacity(shape.chapter + ONE_BLOCK),
             together: Vec::new(),
             pieces: Vec::new(),
-            sorted: Vec::new(),
-            runs: Runs::default(),
+            room: Vec::new(),
             places: Places::default(),
             numbers: Numbers::new(),
             first_entry: 0,
@@ -81,8 +61,8 @@ impl Lines {
         let mut begin = 0;
         for end in memchr::memchr_iter(b'\n', text).map(|at| at + 1) {
             let line = &text[begin..end];
-            let run = self.runs.count(run_of(line));
-            self.pieces.push(Line { run, start: start as u32, len: line.len() as u32 });
+            let (place, len) = (self.pieces.len() as u32, line.len() as u32);
+            self.pieces.push(Line { run: run_of(line), place, start: start as u32, len });
             (begin, start) = (end, start + line.len());
         }
         Ok(())
@@ -99,20 +79,21 @@ impl Lines {
 
     /// Puts the lines of each run together; among them arrival decides.
     pub(super) fn sort(&mut self) {
-        let mut next = self.runs.starts();
-        self.sorted.clear();
-        self.sorted.resize(self.pieces.len(), Sorted::default());
-        for (&Line { run, start, len }, place) in self.pieces.iter().zip(0..) {
-            let next = &mut next[run as usize];
-            self.sorted[*next as usize] = Sorted { place, start, len };
-            *next += 1;
+        let runs = || self.pieces.iter().map(|line| line.run);
+        let lowest = runs().min().unwrap_or_default();
+        let farthest = runs().max().unwrap_or_default() - lowest;
+        self.room.resize(self.pieces.len(), Line::default());
+        // Byte by byte of the number, the lowest first; of most they are two.
+        for shift in (0..64).step_by(8).take_while(|shift| farthest >> shift > 0) {
+            sort_by_byte(&self.pieces, |line| (line.run - lowest) >> shift, &mut self.room);
+            std::mem::swap(&mut self.pieces, &mut self.room);
         }
     }
 
     /// The lines from `first` on that make a block; none at the end.
     pub(super) fn part(&self, first: usize) -> Range<usize> {
         let mut length = 0;
-        let rest = self.sorted.get(first..).unwrap_or_default();
+        let rest = self.pieces.get(first..).unwrap_or_default();
         let count = rest.iter().take_while(|line| {
             length += line.len as usize;
             length <= self.shape.block
@@ -128,7 +109,7 @@ impl Lines {
         maker: &mut BlockMaker,
         filter: &mut Filter,
     ) -> (usize, Vec<u64>) {
-        let sorted = self.sorted.get(part).unwrap_or_default();
+        let sorted = self.pieces.get(part).unwrap_or_default();
         self.places.clear();
         // Copied all at once, as they lie apart and memory is slow; then gone through in order.
         self.together.clear();
@@ -170,43 +151,34 @@ impl Lines {
         self.first_entry += self.pieces.len() as u64;
         self.text.clear();
         self.pieces.clear();
-        self.runs.clear();
     }
 }
 
 /// What the last block of a chapter may go beyond it without a larger room.
 const ONE_BLOCK: usize = 2 << 20;
 
-impl Sorted {
+impl Line {
     fn text(&self) -> Range<usize> {
         self.start as usize..(self.start + self.len) as usize
     }
 }
 
-impl Runs {
-    /// Counts a line of a run, and answers the run's place.
-    fn count(&mut self, run: u64) -> u32 {
-        let next = self.of.len() as u32;
-        let (place, lines) = self.of.entry(run).or_insert((next, 0));
-        *lines += 1;
-        *place
+/// Puts `lines` into `sorted`, which is as long, by the lowest byte of their keys; of equal ones
+/// those in front stay there.
+fn sort_by_byte(lines: &[Line], key: impl Fn(&Line) -> u64, sorted: &mut [Line]) {
+    let byte = |line: &Line| usize::from(key(line) as u8);
+    let mut next = [0; 256];
+    for line in lines {
+        next[byte(line)] += 1;
     }
-
-    /// Where the lines of each begin when all are sorted, by its place.
-    fn starts(&self) -> Vec<u32> {
-        let mut by_run: Vec<_> = self.of.iter().collect();
-        by_run.sort_unstable_by_key(|(run, _)| **run);
-        let mut starts = vec![0; by_run.len()];
-        let mut before = 0;
-        for (_, (place, lines)) in by_run {
-            starts[*place as usize] = before;
-            before += lines;
-        }
-        starts
+    let mut before = 0;
+    for next in &mut next {
+        (*next, before) = (before, before + *next);
     }
-
-    fn clear(&mut self) {
-        self.of.clear();
+    for line in lines {
+        let next = &mut next[byte(line)];
+        sorted[*next] = *line;
+        *next += 1;
     }
 }
 
