@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bedside_stream::{LastWord, RunId, StreamKey, Verdict};
-use rusqlite::{Transaction, TransactionBehavior, params};
+use rusqlite::{Statement, Transaction, TransactionBehavior, params};
 
 use super::source::{port_and_voice, read_key, source_bytes};
 use super::{Catalogue, MemoryRow, Place, RunState, SegmentSummary, Summary, Tally, failed};
@@ -35,8 +35,9 @@ impl Catalogue {
             for (number, segment) in &news.summary.segments {
                 add_segment(transaction, *number, segment)?;
             }
+            let mut put = transaction.prepare_cached(PUT_RUN)?;
             for state in news.summary.runs.values() {
-                put_run(transaction, state)?;
+                put_run(&mut put, state)?;
             }
             put_memories(transaction, news.memories)?;
             put_meta(transaction, "next_run", news.next_run)?;
@@ -157,8 +158,9 @@ fn add_segment(
     // In the order of the table, so that each of its pages is met once.
     let mut spans: Vec<_> = segment.spans.iter().collect();
     spans.sort_unstable_by_key(|(run, _)| **run);
+    let mut add = to.prepare_cached(ADD_SPAN)?;
     for (run, tally) in spans {
-        add_span(to, number, *run, tally)?;
+        add_span(&mut add, number, *run, tally)?;
     }
     for (cause, count) in &segment.gaps {
         to.prepare_cached(
@@ -170,20 +172,24 @@ fn add_segment(
     Ok(())
 }
 
-fn add_span(to: &Transaction<'_>, number: i64, run: RunId, tally: &Tally) -> rusqlite::Result<()> {
+const ADD_SPAN: &str = "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET
+        records = records + excluded.records,
+        first = min(coalesce(first, excluded.first), coalesce(excluded.first, first)),
+        last = max(coalesce(last, excluded.last), coalesce(excluded.last, last)),
+        dropped = dropped + excluded.dropped,
+        limited = limited + excluded.limited";
+
+fn add_span(
+    add: &mut Statement<'_>,
+    number: i64,
+    run: RunId,
+    tally: &Tally,
+) -> rusqlite::Result<()> {
     let received = |pick: fn((u64, u64)) -> u64| {
         tally.received.map(|(first, last)| pick((first.0, last.0)).cast_signed())
     };
-    to.prepare_cached(
-        "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT DO UPDATE SET
-            records = records + excluded.records,
-            first = min(coalesce(first, excluded.first), coalesce(excluded.first, first)),
-            last = max(coalesce(last, excluded.last), coalesce(excluded.last, last)),
-            dropped = dropped + excluded.dropped,
-            limited = limited + excluded.limited",
-    )?
-    .execute(params![
+    add.execute(params![
         number,
         run.0.cast_signed(),
         tally.records.cast_signed(),
@@ -196,11 +202,11 @@ fn add_span(to: &Transaction<'_>, number: i64, run: RunId, tally: &Tally) -> rus
     Ok(())
 }
 
-fn put_run(to: &Transaction<'_>, state: &RunState) -> rusqlite::Result<()> {
+fn put_run(put: &mut Statement<'_>, state: &RunState) -> rusqlite::Result<()> {
     let run = &state.stored.run;
     let (verdict, same_as) = verdict(run.verdict);
     let last_word = last_word(run.last_word);
-    to.prepare_cached(PUT_RUN)?.execute(params![
+    put.execute(params![
         run.id.0.cast_signed(),
         source_bytes(run.key.source),
         port_and_voice(&run.key),
@@ -250,23 +256,23 @@ fn put_memories(to: &Transaction<'_>, rows: &[MemoryRow]) -> rusqlite::Result<()
         let key = row.memory.key();
         (source_bytes(key.source), port_and_voice(&key))
     });
-    rows.into_iter().try_for_each(|row| put_memory(to, row))
+    let sql = "INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    let mut put = to.prepare_cached(sql)?;
+    rows.into_iter().try_for_each(|row| put_memory(&mut put, row))
 }
 
-fn put_memory(to: &Transaction<'_>, row: &MemoryRow) -> rusqlite::Result<()> {
+fn put_memory(put: &mut Statement<'_>, row: &MemoryRow) -> rusqlite::Result<()> {
     let memory = row.memory.as_ref();
-    to.prepare_cached("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
-        params![
-            source_bytes(memory.key().source),
-            port_and_voice(&memory.key()),
-            memory.run().0.cast_signed(),
-            memory.last_received().0.cast_signed(),
-            memory.proven(),
-            row.place.segment.cast_signed(),
-            row.place.entries.cast_signed(),
-            memory.bytes(),
-        ],
-    )?;
+    put.execute(params![
+        source_bytes(memory.key().source),
+        port_and_voice(&memory.key()),
+        memory.run().0.cast_signed(),
+        memory.last_received().0.cast_signed(),
+        memory.proven(),
+        row.place.segment.cast_signed(),
+        row.place.entries.cast_signed(),
+        memory.bytes(),
+    ])?;
     Ok(())
 }
 

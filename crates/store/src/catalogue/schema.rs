@@ -77,6 +77,9 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), Error> {
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(&failed)?;
     // In KiB, for a minus. The file is small, and the system caches it as well.
     connection.pragma_update(None, "cache_size", -256).map_err(&failed)?;
+    // What one change changes stays in memory until its end, up to so many KiB: to write a page
+    // of it before costs a sync.
+    connection.pragma_update(None, "cache_spill", -8192).map_err(&failed)?;
     if version(connection)? == 0 {
         let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
         connection.execute_batch(&make).map_err(&failed)?;
