@@ -5,7 +5,7 @@
 use zstd::bulk::Compressor;
 
 use super::BlockHeader;
-use super::header::{Bytes, checked, emit_checked, push_varint, skippable};
+use super::header::{Bytes, checked, emit_checked, push_small_varint, skippable};
 use crate::entry::{Head, Short, canonical_number};
 use bedside_stream::{RunId, WallTime};
 
@@ -114,11 +114,8 @@ impl Columns {
     fn step(&mut self, column: usize, value: u64) {
         let step = value.wrapping_sub(self.last[column]).cast_signed();
         self.last[column] = value;
-        // Most are small.
-        match step {
-            -64..64 => self.steps[column].push((step << 1 ^ step >> 63) as u8),
-            _ => push_varint(&mut self.steps[column], step),
-        }
+        let zigzag = (step << 1 ^ step >> 63).cast_unsigned();
+        push_small_varint(&mut self.steps[column], zigzag);
     }
 
     /// Appends the section of a block with so much in its frame, and begins the next; answers its
@@ -203,7 +200,7 @@ impl<'a> Section<'a> {
             columns = rest;
             Bytes(column)
         });
-        Joiner { columns, last: [0; COLUMNS], common: None }
+        Joiner { columns, last: [0; COLUMNS], skipped: [0; COLUMNS], common: None }
     }
 }
 
@@ -211,6 +208,8 @@ impl<'a> Section<'a> {
 pub(super) struct Joiner<'a> {
     columns: [Bytes<'a>; COLUMNS],
     last: [u64; COLUMNS],
+    /// So many numbers lie between the last and the next one that is wanted.
+    skipped: [usize; COLUMNS],
     common: Option<Common>,
 }
 
@@ -232,14 +231,19 @@ impl Joiner<'_> {
     }
 
     /// The same, but of records only those whose lines in `text` begin at one of `wanted`, which
-    /// rise: the others are empty lines, which costs little.
+    /// rise: the others are empty lines, which costs little; those behind the last one cost
+    /// nothing if there is nothing else to be had, no `notes`.
     pub(super) fn join_some(
         &mut self,
         text: &[u8],
         wanted: &[usize],
+        notes: bool,
         most: usize,
         out: &mut Vec<u8>,
     ) -> Option<()> {
+        let behind = |start: &usize| text.get(*start..).and_then(|rest| lines(rest).next());
+        let end = |start: &usize| start + behind(start).map_or(0, <[u8]>::len);
+        let text = if notes { text } else { text.get(..wanted.last().map_or(0, end))? };
         let mut wanted = wanted.iter().peekable();
         let is_wanted = |at| {
             while wanted.next_if(|start| **start < at).is_some() {}
@@ -271,18 +275,19 @@ impl Joiner<'_> {
     }
 
     fn record(&mut self, said: Option<&[u8]>, out: &mut Vec<u8>) -> Option<()> {
-        let received = self.next(0)?;
         let has = self.common.as_ref()?.has;
+        let Some(said) = said else {
+            self.skip(has);
+            out.push(b'\n');
+            return Some(());
+        };
+        let received = self.next(0)?;
         let mut numbers = [None; NUMBERS];
         for column in 0..NUMBERS {
             if has[column] {
                 numbers[column] = Some(self.next(column + 1)?);
             }
         }
-        let Some(said) = said else {
-            out.push(b'\n');
-            return Some(());
-        };
         let common = self.common.as_ref()?;
         out.extend_from_slice(&common.run);
         let mut short = Short::new();
@@ -300,18 +305,22 @@ impl Joiner<'_> {
         Some(())
     }
 
+    fn skip(&mut self, has: [bool; NUMBERS]) {
+        self.skipped[0] += 1;
+        for (skipped, has) in self.skipped[1..].iter_mut().zip(has) {
+            *skipped += usize::from(has);
+        }
+    }
+
     fn next(&mut self, column: usize) -> Option<u64> {
-        let (last, bytes) = (self.last.get_mut(column)?, self.columns.get_mut(column)?);
-        let step = match bytes.0 {
-            // Most are small.
-            [small @ ..0x80, rest @ ..] => {
-                bytes.0 = rest;
-                i64::from(small >> 1) ^ -i64::from(small & 1)
-            }
-            _ => bytes.varint()?,
-        };
-        *last = last.wrapping_add_signed(step);
-        Some(*last)
+        let (mut last, bytes) = (self.last[column], &mut self.columns[column]);
+        for _ in 0..=std::mem::take(&mut self.skipped[column]) {
+            // A zigzag.
+            let step = bytes.small_varint()?;
+            last = last.wrapping_add(step >> 1 ^ (step & 1).wrapping_neg());
+        }
+        self.last[column] = last;
+        Some(last)
     }
 }
 

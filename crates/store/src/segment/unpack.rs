@@ -43,7 +43,7 @@ impl Unpacker {
     ///
     /// Where heads stand apart, `find` is shown what the frame holds and may say where the lines
     /// of records begin that are wanted, rising: others are empty lines then, and if there is
-    /// nothing else either, no lines at all.
+    /// nothing else either, behind the last one no lines at all.
     pub(super) fn unpack_some(
         &mut self,
         header: &BlockHeader,
@@ -68,7 +68,7 @@ impl Unpacker {
         section.unpack(&mut self.decompressor, &mut self.columns).ok_or(HEADS)?;
         let mut joiner = section.joiner(&self.columns);
         let told = match &found {
-            Some(starts) => joiner.join_some(&self.said, starts, before + most, text),
+            Some(starts) => joiner.join_some(&self.said, starts, header.notes, before + most, text),
             None => joiner.join(&self.said, before + most, text),
         };
         if told.is_none() || found.is_none() && text.len() != before + most {
@@ -103,14 +103,20 @@ fn append(
 /// Unpacks beginnings of blocks.
 pub(crate) struct PartUnpacker {
     decoder: Decoder<'static>,
-    whole: Unpacker,
+    /// Of columns.
+    decompressor: Decompressor<'static>,
     pub(super) frame: Vec<u8>,
+    columns: Vec<u8>,
+    said: Vec<u8>,
 }
 
 impl PartUnpacker {
     pub(crate) fn new() -> Result<PartUnpacker, Error> {
-        let decoder = Decoder::new().map_err(|e| Error::io("set up", "zstd decompression", e))?;
-        Ok(PartUnpacker { decoder, whole: Unpacker::new()?, frame: Vec::new() })
+        let failed = |e| Error::io("set up", "zstd decompression", e);
+        let decoder = Decoder::new().map_err(failed)?;
+        let decompressor = Decompressor::new().map_err(failed)?;
+        let (frame, columns, said) = Default::default();
+        Ok(PartUnpacker { decoder, decompressor, frame, columns, said })
     }
 
     /// Puts the lines of a block into `text`, in place of what it held, until that is enough. The
@@ -123,7 +129,7 @@ impl PartUnpacker {
         text: &mut Vec<u8>,
         mut is_enough: impl FnMut(&[u8]) -> bool,
     ) -> Result<(), Problem> {
-        let PartUnpacker { decoder, whole, frame } = self;
+        let PartUnpacker { decoder, decompressor, frame, columns, said } = self;
         let frame = frame.get(..length).unwrap_or_default();
         let (heads, frame) = frame.split_at_checked(header.heads_len as usize).unwrap_or_default();
         let most = header.text_len as usize;
@@ -131,10 +137,10 @@ impl PartUnpacker {
             return in_parts(decoder, frame, most, text, |text| Some(is_enough(text)));
         }
         let section = Section::parse(heads, header).ok_or(HEADS)?;
-        section.unpack(&mut whole.decompressor, &mut whole.columns).ok_or(HEADS)?;
-        let (mut joiner, mut done, mut enough) = (section.joiner(&whole.columns), 0, false);
+        section.unpack(decompressor, columns).ok_or(HEADS)?;
+        let (mut joiner, mut done, mut enough) = (section.joiner(columns), 0, false);
         text.clear();
-        in_parts(decoder, frame, section.frame_text, &mut whole.said, |said| {
+        in_parts(decoder, frame, section.frame_text, said, |said| {
             let end = memchr::memrchr(b'\n', said).map_or(0, |at| at + 1).max(done);
             joiner.join(&said[done..end], most, text)?;
             done = end;

@@ -106,7 +106,7 @@ fn of_records_that_nobody_wants_only_their_places_are_left() {
     section.unpack(&mut zstd::bulk::Decompressor::new().unwrap(), &mut columns).unwrap();
     let at = |said: &[u8]| memchr::memmem::find(&frame, said).unwrap();
     let wanted = [0, at(b";two"), at(b";two") + 1];
-    section.joiner(&columns).join_some(&frame, &wanted, text.len(), &mut some).unwrap();
+    section.joiner(&columns).join_some(&frame, &wanted, true, text.len(), &mut some).unwrap();
     assert_eq!(String::from_utf8(some).unwrap(), "R 1\tx\n\n1 8 e 6,,2,6,c,;two\n\n");
 }
 
