@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bedside_stream::RunId;
 
@@ -15,7 +15,7 @@ use super::order::{Ordered, Raw, shore};
 use super::parts::{Examined, Finder};
 use super::plan::{self, Group};
 use super::runs::Runs;
-use super::segments::Segments;
+use super::segments::{Segments, lock};
 use super::totals::Totals;
 use super::{BootCounts, BootSummary, Error, Window};
 use crate::catalogue::Asked;
@@ -30,7 +30,12 @@ pub(crate) struct View {
     runs: Runs,
     blocks: Blocks,
     examined: Examined,
+    planned: Planned,
 }
+
+/// The runs of the boot that was read last, and where it lies: who reads its records often looks at
+/// its end as well.
+type Planned = Mutex<Option<(Vec<RunId>, Vec<Group>)>>;
 
 impl View {
     /// The store in `dir`; with all runs, or those that are `asked` for.
@@ -41,8 +46,7 @@ impl View {
     /// The segments of the store in `dir`, and nothing of what they hold.
     pub(crate) fn of_segments(dir: &Path) -> Result<View, Error> {
         let segments = open_segments(dir)?;
-        let (runs, blocks, examined) = (Runs::default(), Blocks::default(), Examined::default());
-        Ok(View { dir: dir.to_owned(), segments, runs, blocks, examined })
+        Ok(View::new(dir, segments, Runs::default()))
     }
 
     /// The same with segments that were looked at.
@@ -56,8 +60,12 @@ impl View {
             None => Runs::load(dir, &segments),
         };
         let runs = runs.map_err(|source| Error::Unreadable { path: dir.to_owned(), source })?;
-        let (blocks, examined) = (Blocks::default(), Examined::default());
-        Ok(View { dir: dir.to_owned(), segments, runs, blocks, examined })
+        Ok(View::new(dir, segments, runs))
+    }
+
+    fn new(dir: &Path, segments: Segments, runs: Runs) -> View {
+        let (blocks, examined, planned) = Default::default();
+        View { dir: dir.to_owned(), segments, runs, blocks, examined, planned }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -76,6 +84,7 @@ impl View {
         &mut self,
         are_wanted: impl Fn(&StoredRun) -> bool,
     ) -> Result<(), crate::Error> {
+        *lock(&self.planned) = None;
         self.runs.take_strangers_in(&self.segments, are_wanted)
     }
 
@@ -86,7 +95,12 @@ impl View {
         window: Window,
         direction: Direction,
     ) -> Result<Raws<'_>, crate::Error> {
-        Ok(Raws::new(self.source(), self.groups(runs)?, window, direction))
+        let mut planned = lock(&self.planned);
+        let groups = match &*planned {
+            Some((of, groups)) if of == runs => groups.clone(),
+            _ => planned.insert((runs.to_vec(), self.groups(runs)?)).1.clone(),
+        };
+        Ok(Raws::new(self.source(), groups, window, direction))
     }
 
     /// What each of `boots` holds, in numbers; their `formats` may be left out.
