@@ -1,10 +1,12 @@
 //! Whether a death is here whole: what its sender says it was made of, held against what the store
 //! holds.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use bedside_store::read::{BootSummary, Error, Item, OwnedRecord, Reader, Window};
-use bedside_stream::{Voice, WallTime};
+use bedside_store::read::{BootSummary, Error, Item, OwnedRecord, Reader, Search, Window};
+use bedside_store::{Needle, StoredRecord, Word};
+use bedside_stream::{RunId, Voice, WallTime};
 use netconsole_wire::Format;
 use netconsole_wire::closing::{Closing, MESSAGE_ID, PROGRAM, Reason};
 use serde::{Serialize, Serializer};
@@ -83,6 +85,40 @@ impl Delivery {
     }
 }
 
+/// The boots that hold a closing record, found by its wording: of many few have one, and the ends of
+/// the others need not be read.
+#[derive(Debug)]
+pub(crate) struct Closings {
+    /// The first run of each such boot; `None`: it was not looked for.
+    boots: Option<HashSet<RunId>>,
+}
+
+impl Closings {
+    /// Of whichever boot, there may be one.
+    pub(crate) fn unknown() -> Closings {
+        Closings { boots: None }
+    }
+
+    /// Looks for those of `boots`.
+    pub(crate) fn of(reader: &Reader, boots: &[&BootSummary]) -> Result<Closings, Error> {
+        let said = Word { text: WORDING.into(), case_matters: true };
+        let needle = Needle::new(&[vec![said]]);
+        let wants = |record: &StoredRecord<'_>, text: &[u8]| {
+            record.format == Format::Rfc5424 && text.starts_with(WORDING.as_bytes())
+        };
+        let search = Search { needle: &needle, wants: &wants, window: Window::default() };
+        let Some(matches) = reader.search(boots, &search)? else { return Ok(Closings::unknown()) };
+        let held = matches.map(|found| Ok(boots[found?.boot].runs.first().copied()));
+        Ok(Closings { boots: Some(held.filter_map(Result::transpose).collect::<Result<_, _>>()?) })
+    }
+
+    /// Whether a boot may have one.
+    pub(crate) fn may_be_of(&self, boot: &BootSummary) -> bool {
+        let first = boot.runs.first();
+        self.boots.as_ref().is_none_or(|boots| first.is_some_and(|run| boots.contains(run)))
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn word<S: Serializer>(reason: &Reason, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(reason.as_str())
@@ -138,6 +174,9 @@ fn closing(record: &OwnedRecord) -> Option<Closing> {
     }
     Closing::read(std::str::from_utf8(&record.text).ok()?)
 }
+
+/// How a closing record begins.
+const WORDING: &str = "reason=";
 
 /// So many records may stand behind a closing record.
 const LATE: usize = 64;

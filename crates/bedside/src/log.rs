@@ -8,7 +8,7 @@ mod needle;
 mod pieces;
 mod search;
 
-use std::cell::RefCell;
+use std::cell::{LazyCell, RefCell};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use anyhow::Context as _;
@@ -21,7 +21,7 @@ use self::choose::Chosen;
 use self::filter::Filter;
 use self::pieces::{Log, Piece};
 use crate::cli::{LogArgs, Output};
-use crate::closing::Delivery;
+use crate::closing::{Closings, Delivery};
 use crate::fate::Beside;
 use crate::incidents::OfRecords;
 use crate::reading::{self, Hosts};
@@ -106,9 +106,8 @@ fn show(
         look.palette != Palette::plain() || matches!(args.output, Output::Full | Output::Json);
     let incidents = if shows { OfRecords::open(log.reader.dir()) } else { OfRecords::default() };
     let printer = Printer::new(args.output, look, log.reader, beside);
-    // A program that listens is told of each boot what there is to tell.
-    let reads_ends = args.grep.is_none() || args.output == Output::Json;
-    let mut printer = Printer { incidents, reads_ends, ..printer };
+    let printer = Printer { incidents, ..printer };
+    let mut printer = if args.grep.is_some() { printer.of_search(log) } else { printer };
     let mut print = |piece: &Piece<'_>| printer.print(piece, out).context(exit::WRITING);
     match (args.lines, args.reverse) {
         (None, false) => log.oldest_first().try_for_each(|piece| print(&piece?))?,
@@ -128,9 +127,8 @@ struct Printer<'a> {
     beside: &'a Beside,
     incidents: OfRecords,
     counts_boots: bool,
-    /// Where a boot ends its last records are looked at; a search for people reads only what it
-    /// finds.
-    reads_ends: bool,
+    /// Where a boot ends its last records are looked at, if they may tell of a death.
+    closings: LazyCell<Closings, Box<dyn FnOnce() -> Closings + 'a>>,
     now: WallTime,
     records: u64,
 }
@@ -143,10 +141,20 @@ impl<'a> Printer<'a> {
             beside,
             incidents: OfRecords::default(),
             counts_boots: output == Output::Json,
-            reads_ends: true,
+            closings: LazyCell::new(Box::new(Closings::unknown)),
             now: time::now(),
             records: 0,
         }
+    }
+
+    /// The same for a search: it is found out first, when a boot ends, which of the boots tell of a
+    /// death.
+    fn of_search(self, log: &'a Log<'a>) -> Printer<'a> {
+        let find = || {
+            let boots: Vec<_> = log.boots.iter().map(|one| one.boot).collect();
+            Closings::of(log.reader, &boots).unwrap_or_else(|_| Closings::unknown())
+        };
+        Printer { closings: LazyCell::new(Box::new(find)), ..self }
     }
 
     fn print(&mut self, piece: &Piece<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -173,7 +181,7 @@ impl<'a> Printer<'a> {
         let (boot, before, now) = (one.boot, one.before, self.now);
         let ends = matches!(event, BootEvent::End(_));
         let fate = self.beside.fate(boot, one.next).filter(|_| ends);
-        let reads = ends && self.reads_ends;
+        let reads = ends && self.closings.may_be_of(boot);
         let delivery = reads.then(|| Delivery::of(self.reader, boot).ok().flatten()).flatten();
         let mark = BootMark { event, boot, records, before, fate, delivery, now };
         self.render.show(Shown::Boot(&mark), out)
