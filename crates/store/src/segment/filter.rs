@@ -26,7 +26,7 @@ impl Gram {
 /// Grams without a digit are few and come again and again: each block has a row of its own for
 /// them. Those with one are numbers, nearly all different: a chapter has one row for them.
 ///
-/// In the making each bit is a byte: to store one costs half of what it takes to set a bit.
+/// In the making each bit is a byte, which is quicker to set.
 pub(crate) struct Filter {
     /// The chapter's row, then the block's, then nothing: an index of 19 bits is always within.
     marks: Box<[u8; 1 << 19]>,
