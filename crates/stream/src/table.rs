@@ -227,19 +227,40 @@ impl Table {
     /// Puts to sleep who has been silent for long, of some that are awake; how many that were.
     pub(crate) fn rest(&mut self, now: WallTime, limits: &Limits) -> usize {
         const LOOKS: usize = 2048;
-        let mut slept = 0;
+        let mut tired = Vec::new();
         for _ in 0..LOOKS.min(self.awake.len()) {
             let Some((slot, generation)) = self.awake.pop_front() else { break };
             let Some(stream) = self.awake_mut(slot, generation) else { continue };
             let silent = u64::from(stream.silence(now).0) * 1_000_000;
             if silent >= limits.sleep_after_us && stream.pending.is_none() {
-                stream.sleep();
-                slept += 1;
+                tired.push(slot);
             } else {
                 self.awake.push_back((slot, generation));
             }
         }
-        slept
+        self.put_to_sleep(&tired);
+        tired.len()
+    }
+
+    /// First all of their minds go, and only then is what was packed given rooms: so those lie side
+    /// by side, and not one in the place of each mind, where no page around them could be given back.
+    fn put_to_sleep(&mut self, slots: &[u32]) {
+        let (mut packed, mut ends) = (Vec::new(), Vec::new());
+        for slot in slots {
+            if let Some(stream) = self.get_mut(*slot) {
+                let memory = stream.remember();
+                packed.extend_from_slice(memory.as_ref().map_or(&[], |memory| memory.bytes()));
+                stream.memory = None;
+            }
+            ends.push(packed.len());
+        }
+        let mut start = 0;
+        for (slot, end) in slots.iter().zip(ends) {
+            if let Some(stream) = self.get_mut(*slot) {
+                stream.asleep = packed.get(start..end).map(Box::from);
+            }
+            start = end;
+        }
     }
 
     /// The stream of an entry in the queue of those awake, if it is not out of date.
