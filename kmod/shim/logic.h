@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Between the shim (module.c, targets.c, open.c, send.c) and the logic (Rust, src/kernel.rs). No structure
- * of the kernel's passes here: only numbers, bytes, and the three structures below.
+ * Between the shim (module.c, targets.c, open.c, send.c, locks.c) and the logic (Rust,
+ * src/kernel.rs). No structure of the kernel's passes here: only numbers, bytes, and the three
+ * structures below.
  *
  * A port is a target's place: 0 to BN_PORTS - 1. It is used only between bn_enter(), which says
  * whether it is armed, and bn_leave(); closing waits for that.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A kernel module of netconsole's sender: what needs the kernel's own structures and macros is
- * here and in send.c and open.c; whatever can be decided without them is decided in Rust
+ * here and in send.c, locks.c and open.c; whatever can be decided without them is decided in Rust
  * (logic.h).
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt

@@ -64,6 +64,18 @@ static inline unsigned int room_of(struct net_device *dev)
 	return LL_RESERVED_SPACE(dev) + HEADERS + DATAGRAM + dev->needed_tailroom;
 }
 
+typedef int (*visit_t)(struct net_device *dev, struct netdev_nested_priv *priv);
+
+int each_device(struct port *port, visit_t visit, void *data);
+
+/* Visits: see locks.c. */
+int look_at_locks(struct net_device *dev, struct netdev_nested_priv *priv);
+int disown(struct net_device *dev, struct netdev_nested_priv *priv);
+int free_polls(struct net_device *dev, struct netdev_nested_priv *priv);
+int is_locked(struct net_device *dev, struct netdev_nested_priv *priv);
+int is_sending(struct net_device *dev, struct netdev_nested_priv *priv);
+
+void leave_lockdep(void);
 void open_init(void);
 void open_exit(void);
 int watch_devices(void);

@@ -5,118 +5,14 @@
  * In a death nothing is allocated, nothing sleeps, and no lock is taken that was not seen to be
  * free: its holder may have been stopped.
  */
-#include <linux/delay.h>
 #include <linux/etherdevice.h>
 #include <linux/udp.h>
 
 #include "port.h"
 
-/* No CPU, and not free. */
-#define NOBODY NR_CPUS
-
-typedef int (*visit_t)(struct net_device *dev, struct netdev_nested_priv *priv);
-
-/* Ends with the first visit that returns an error. */
-static int each_device(struct port *port, visit_t visit, void *data)
-{
-	struct netdev_nested_priv priv = { .data = data };
-	int err;
-
-	err = visit(port->np.dev, &priv);
-	if (err)
-		return err;
-	rcu_read_lock();
-	err = netdev_walk_all_lower_dev_rcu(port->np.dev, visit, &priv);
-	rcu_read_unlock();
-	return err;
-}
-
 static bool may_send(struct net_device *dev)
 {
 	return netif_running(dev) && netif_device_present(dev) && netif_carrier_ok(dev);
-}
-
-/* Bounded: a lock that a running CPU holds is free again in microseconds. */
-static bool is_free_soon(spinlock_t *lock)
-{
-	int tries;
-
-	for (tries = 0; spin_is_locked(lock); tries++) {
-		if (tries == 200)
-			return false;
-		udelay(5);
-	}
-	return true;
-}
-
-/*
- * netpoll and drivers take these locks for good while they poll: one whose holder was stopped
- * would hang the machine for ever, restart or not. Alone, such a lock is made anew; but a device
- * that this very CPU was sending with when it died is left alone.
- */
-static int look_at_locks(struct net_device *dev, struct netdev_nested_priv *priv)
-{
-	bool alone = *(bool *)priv->data;
-	struct netpoll_info *info = info_of(dev);
-	unsigned int i;
-
-	for (i = 0; i < dev->num_tx_queues; i++) {
-		struct netdev_queue *txq = netdev_get_tx_queue(dev, i);
-
-		if (!spin_is_locked(&txq->_xmit_lock))
-			continue;
-		if (READ_ONCE(txq->xmit_lock_owner) == smp_processor_id())
-			return -EAGAIN;
-		if (alone) {
-			spin_lock_init(&txq->_xmit_lock);
-			WRITE_ONCE(txq->xmit_lock_owner, -1);
-		} else if (!is_free_soon(&txq->_xmit_lock)) {
-			return -EAGAIN;
-		}
-	}
-	if (info && spin_is_locked(&info->txq.lock)) {
-		if (alone)
-			spin_lock_init(&info->txq.lock);
-		else if (!is_free_soon(&info->txq.lock))
-			return -EAGAIN;
-	}
-	return 0;
-}
-
-/*
- * netpoll sends nothing where this CPU polls the device, as it does when a packet that came in
- * brought it down. It never goes back there: it is no owner any more, but nobody else is either,
- * so the poll that was cut off is not begun again.
- */
-static int disown(struct net_device *dev, struct netdev_nested_priv *priv)
-{
-	struct napi_struct *napi;
-
-	list_for_each_entry_rcu(napi, &dev->napi_list, dev_list)
-		cmpxchg(&napi->poll_owner, smp_processor_id(), NOBODY);
-	return 0;
-}
-
-/*
- * A poll that was cut off, by the stop of its CPU or by the panic, keeps all others out for ever,
- * and a queue that is full stays so. When nothing else has helped, alone, it is begun again.
- */
-static int free_polls(struct net_device *dev, struct netdev_nested_priv *priv)
-{
-	struct netpoll_info *info = info_of(dev);
-	struct napi_struct *napi;
-	bool was_owned = false;
-
-	list_for_each_entry_rcu(napi, &dev->napi_list, dev_list) {
-		if (READ_ONCE(napi->poll_owner) == -1)
-			continue;
-		clear_bit(NAPI_STATE_NPSVC, &napi->state);
-		WRITE_ONCE(napi->poll_owner, -1);
-		was_owned = true;
-	}
-	if (info && was_owned && READ_ONCE(info->dev_lock.count) == 0)
-		sema_init(&info->dev_lock, 1);
-	return 0;
 }
 
 void bn_force(u32 index)
@@ -194,6 +90,7 @@ int bn_begin(u32 index, bool alone)
 	if (!may_send(port->np.dev))
 		return -ENETDOWN;
 	port->alone = alone;
+	leave_lockdep();
 	if (alone)
 		each_device(port, disown, NULL);
 	return each_device(port, look_at_locks, &alone);
@@ -299,14 +196,12 @@ static int send_from(struct port *port, struct pool *pool, const struct bn_frame
 	return 0;
 }
 
-static int is_locked(struct net_device *dev, struct netdev_nested_priv *priv)
+/* For netpoll's worker. */
+static int park(struct netpoll_info *info, struct sk_buff *skb)
 {
-	unsigned int i;
-
-	for (i = 0; i < dev->num_tx_queues; i++)
-		if (!is_free_soon(&netdev_get_tx_queue(dev, i)->_xmit_lock))
-			return -EAGAIN;
-	return 0;
+	skb_queue_tail(&info->txq, skb);
+	schedule_delayed_work(&info->tx_work, 0);
+	return -EAGAIN;
 }
 
 /*
@@ -324,6 +219,7 @@ static int send_live(struct port *port, const struct bn_frame *frame)
 	if (oops_in_progress || in_nmi()) {
 		if (each_device(port, is_locked, NULL))
 			return -EAGAIN;
+		leave_lockdep();
 		return send_from(port, &port->spare, frame);
 	}
 	skb = alloc_skb(room_of(port->np.dev), GFP_ATOMIC | __GFP_NOWARN);
@@ -333,6 +229,8 @@ static int send_live(struct port *port, const struct bn_frame *frame)
 		kfree_skb(skb);
 		return -ENOMEM;
 	}
+	if (info && each_device(port, is_sending, NULL))
+		return park(info, skb);
 	if (netpoll_send_skb(&port->np, skb) != NETDEV_TX_OK)
 		return -ENETDOWN;
 	return info && !skb_queue_empty_lockless(&info->txq) ? -EAGAIN : 0;

@@ -174,6 +174,7 @@ fn a_part_of_the_matrix() -> Result<()> {
         ("7", "stack overflow"),
         ("7", "transmit lock held elsewhere"),
         ("7", "transmit queue over its limit"),
+        ("7", "a line printed while sending"),
         ("6.1", "panic in the card's poll"),
         ("6.1", "an oops that the kernel survives"),
         ("6.1", "bond"),

@@ -35,7 +35,7 @@ const OOPS: &str = "oops=panic";
 /// The build with all drivers; those for clouds have few.
 pub(crate) const ALL_HARDWARE: &str = "-amd64";
 
-pub(crate) const WAYS: [Way; 29] = [
+pub(crate) const WAYS: [Way; 30] = [
     Way { death: Death::Panic, ..Way::new("sysrq-c, panic=0", "") },
     Way::new("sysrq-c, panic=1", ""),
     Way { words: "panic=-1", ..Way::new("sysrq-c, panic=-1", "") },
@@ -53,6 +53,7 @@ pub(crate) const WAYS: [Way; 29] = [
     Way::new("panic in the card's poll", "insmod /lethal.ko how=poll\nping -c 1 10.0.2.2"),
     Way::new("transmit lock held elsewhere", "insmod /lethal.ko how=lock-elsewhere"),
     Way::new("transmit lock held by the dying CPU", "insmod /lethal.ko how=lock"),
+    Way::new("a line printed while sending", "insmod /lethal.ko how=print"),
     Way::new("transmit queue over its limit", "insmod /lethal.ko how=limit"),
     Way { before: FLOOD, ..Way::new("3,000 lines before", "") },
     Way { before: FLOOD, more: slow, ..Way::new("slow card, 3,000 lines before", "") },

@@ -116,6 +116,21 @@ static void with_lock(void)
 	panic("lethal: a transmit lock is held by this processor");
 }
 
+/* In the middle of sending, as a driver's own warnings are. */
+static void print_while_sending(void)
+{
+	struct net_device *dev = dev_get_by_name(&init_net, device);
+	unsigned int i;
+
+	local_bh_disable();
+	hold(dev);
+	pr_emerg("lethal: a line of a processor that sends\n");
+	for (i = 0; i < dev->num_tx_queues; i++)
+		__netif_tx_unlock(netdev_get_tx_queue(dev, i));
+	local_bh_enable();
+	panic("lethal: it has sent");
+}
+
 /* As a processor leaves it that is stopped before it has told what the card has sent. */
 static void over_limit(void)
 {
@@ -158,6 +173,7 @@ static const struct {
 	{ "lockup", lock_up },
 	{ "lock-elsewhere", with_lock_elsewhere },
 	{ "lock", with_lock },
+	{ "print", print_while_sending },
 	{ "limit", over_limit },
 	{ "poll", in_poll },
 };
