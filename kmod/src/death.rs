@@ -88,7 +88,7 @@ struct Delivery<'d, M> {
     deadline_us: u64,
     /// The time for this record is up.
     late: bool,
-    /// It was up for none yet.
+    /// It was up for none when they were sent first.
     in_time: bool,
     /// Targets that nothing more is sent to, and why.
     given_up: [Option<Failure>; MAX_PORTS],
@@ -109,12 +109,14 @@ impl Death {
         machine: &mut M,
         ports: &Ports<'_>,
         release: Release<'_>,
-        occasion: Occasion,
+        mut occasion: Occasion,
     ) {
-        let (limits, alone) = (occasion.limits, occasion.alone);
-        let spent_us = if alone { self.spent_alone_us } else { 0 };
+        let (limits, alone) = (&mut occasion.limits, occasion.alone);
+        if alone {
+            limits.whole_us = limits.whole_us.saturating_sub(self.spent_alone_us);
+        }
         let begun_us = machine.now_us();
-        let deadline_us = begun_us.saturating_add(limits.whole_us.saturating_sub(spent_us));
+        let deadline_us = begun_us.saturating_add(limits.whole_us);
         let Some(extent) = self.extent(machine, limits.tail) else { return };
         let mut out = Delivery::begin(machine, ports, release, occasion, deadline_us);
         for pass in 0..PASSES {
@@ -177,6 +179,7 @@ impl Death {
                 return;
             }
             out.look_at_the_clock(record.seq >= extent.newest);
+            out.in_time &= pass > 0 || !out.late;
             let text = self.text.get(..record.length).unwrap_or(&self.text);
             let message = line::message(record.seq, text, &mut self.body);
             for (index, port) in armed(out.ports).filter(|(_, port)| port.extended) {
@@ -323,7 +326,6 @@ impl<'d, M: Machine> Delivery<'d, M> {
         let kept_for = if newest { FOR_CLOSING } else { FOR_CLOSING + FOR_NEWEST };
         let kept_us = self.occasion.limits.whole_us / 10 * kept_for;
         self.late = self.machine.now_us() >= self.deadline_us.saturating_sub(kept_us);
-        self.in_time &= !self.late;
     }
 
     /// What is on its way goes out before a restart can cut it off.

@@ -160,6 +160,21 @@ fn a_death_ends_when_its_time_is_up() {
     assert_eq!(machine.closings(), vec![closing(0, 999, Reason::Panic); 2], "it tells of all");
 }
 
+/// The last word has a share of what time is left, and all were sent once.
+#[test]
+fn a_last_word_goes_out_after_a_death_that_took_nearly_all_the_time() {
+    let (mut machine, port) = (Simulated::new(1000), extended());
+    machine.drains_every_us = 25_000;
+    let mut death = Death::new();
+    death.deliver(&mut machine, &only(&port), b"", PANIC);
+    assert!(machine.clock_us > Limits::DEFAULT.whole_us * 8 / 10, "{} us", machine.clock_us);
+    let sent = machine.wire.len();
+    machine.print("Rebooting in 1 seconds..");
+    death.deliver(&mut machine, &only(&port), b"", PANIC);
+    assert_eq!(machine.wire[sent..].len(), 4, "it and a closing record, twice");
+    assert_eq!(machine.closings().last(), Some(&closing(0, 1000, Reason::Panic)));
+}
+
 /// What tells why it died comes at the end.
 #[test]
 fn the_newest_go_out_where_there_is_no_time_for_all() {
