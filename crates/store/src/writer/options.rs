@@ -45,7 +45,7 @@ pub struct Options {
     /// So much text is sorted together when a segment is sealed, in bytes (8 MiB): it is memory
     /// that sealing takes. The more, the closer together stand the lines of a machine.
     pub chapter_text: usize,
-    /// Text of a sealed block, in bytes (512 KiB): so much is unpacked for a line of it.
+    /// Text of a sealed block, in bytes (384 KiB): so much is unpacked for a line of it.
     pub sealed_block_text: usize,
     /// Streams remembered in the catalogue (1,114,112: all that the core holds; about 400 bytes
     /// each).
@@ -79,7 +79,7 @@ impl Default for Options {
             pressed_level: 1,
             sealed_level: 1,
             chapter_text: 8 << 20,
-            sealed_block_text: 512 << 10,
+            sealed_block_text: 384 << 10,
             memory_rows: (1 << 20) + (1 << 16),
             labels: 1 << 20,
             active_runs: 3 << 19,
