@@ -43,6 +43,11 @@ fn a_vlan() -> Result<()> {
 }
 
 #[test]
+fn out_of_memory() -> Result<()> {
+    each_time("out of memory")
+}
+
+#[test]
 fn an_nmi() -> Result<()> {
     each_time("NMI")
 }
