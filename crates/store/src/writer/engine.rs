@@ -64,9 +64,8 @@ pub(crate) struct Engine {
     shortfall: Shortfall,
     urgent_until: Monotonic,
     sync_due: Option<Monotonic>,
-    in_flight: bool,
-    /// Bytes in memory that the sync under way will free.
-    being_synced: usize,
+    /// A sync is under way: the bytes in memory that it will free.
+    in_flight: Option<usize>,
     /// Tickets of an earlier epoch are of files that have failed since.
     epoch: u64,
     dir_changed: bool,
@@ -155,8 +154,7 @@ impl Engine {
             shortfall: Shortfall::default(),
             urgent_until: Monotonic(0),
             sync_due: None,
-            in_flight: false,
-            being_synced: 0,
+            in_flight: None,
             epoch: 0,
             dir_changed: false,
             outcome: Outcome::default(),
@@ -199,7 +197,7 @@ impl Engine {
 
     /// When [`Engine::tick`] or [`Engine::next_sync`] is to be called next.
     pub(crate) fn poll_timeout(&self) -> Option<Monotonic> {
-        let sync = self.sync_due.filter(|_| !self.in_flight);
+        let sync = self.sync_due.filter(|_| self.in_flight.is_none());
         let retry = self.files.is_empty().then_some(self.retry_at);
         let age = self.files.last().filter(|live| live.end.entries > 0).map(|live| {
             let due = Monotonic(live.since.0.saturating_add(self.limits.segment_age));
@@ -226,7 +224,7 @@ impl Engine {
 
     /// Nothing waits for the disk.
     pub(crate) fn is_settled(&self) -> bool {
-        self.unsynced.is_empty() && self.shortfall.is_empty() && !self.in_flight
+        self.unsynced.is_empty() && self.shortfall.is_empty() && self.in_flight.is_none()
     }
 
     /// Nothing can be written at the moment.

@@ -34,7 +34,7 @@ impl Ticket {
 impl Engine {
     /// Asks for a sync: soon, or at once while it is urgent.
     pub(super) fn want_sync(&mut self, now: Monotonic) {
-        let more = self.unsynced.bytes().saturating_sub(self.being_synced);
+        let more = self.unsynced.bytes().saturating_sub(self.in_flight.unwrap_or(0));
         let crowded = more >= self.limits.unsynced_bytes / 32;
         let at_once = crowded || now < self.urgent_until;
         let wait = if at_once { 0 } else { self.limits.sync_after };
@@ -44,7 +44,7 @@ impl Engine {
 
     /// The sync that is due, unless one is under way.
     pub(crate) fn next_sync(&mut self, now: Monotonic) -> Option<Ticket> {
-        if self.in_flight || self.sync_due.is_none_or(|due| due > now) {
+        if self.in_flight.is_some() || self.sync_due.is_none_or(|due| due > now) {
             return None;
         }
         self.begin_sync()
@@ -53,11 +53,10 @@ impl Engine {
     /// A sync of all that is not synced, due or not.
     pub(crate) fn begin_sync(&mut self) -> Option<Ticket> {
         self.sync_due = None;
-        if self.in_flight || self.files.is_empty() {
+        if self.in_flight.is_some() || self.files.is_empty() {
             return None;
         }
-        self.in_flight = true;
-        self.being_synced = self.unsynced.bytes();
+        self.in_flight = Some(self.unsynced.bytes());
         let dirty = self.files.iter().filter(|live| !live.is_synced());
         let files = dirty.map(|live| (live.number, Arc::clone(&live.file), live.end)).collect();
         let dir = std::mem::take(&mut self.dir_changed).then(|| Arc::clone(&self.disk));
@@ -66,8 +65,7 @@ impl Engine {
 
     /// Takes the result of a sync.
     pub(crate) fn sync_done(&mut self, now: Now, ticket: &Ticket, result: io::Result<()>) {
-        self.in_flight = false;
-        self.being_synced = 0;
+        self.in_flight = None;
         if ticket.epoch != self.epoch {
             return;
         }
