@@ -38,23 +38,33 @@ fn any_of(patterns: impl Iterator<Item = String>) -> String {
 /// The beginnings of all sentences that begin with words of their own: few lines have any.
 static STARTS: LazyLock<Starts> = LazyLock::new(|| {
     let words = rules::worded().map(form::beginning).chain(PREAMBLES.iter().copied());
-    let mut starts = Starts { pairs: Bits::new(), fours: Bits::new() };
-    words.chain(rules::PREFIXES.iter().copied()).for_each(|words| starts.add(words));
+    let words: Vec<_> = words.map(str::as_bytes).collect();
+    let mut starts =
+        Starts { pairs: Bits::new(), fours: Bits::new(), words: [const { vec![] }; 256] };
+    rules::PREFIXES.iter().for_each(|prefix| starts.mark(prefix.as_bytes()));
+    for word in words {
+        starts.mark(word);
+        starts.words[usize::from(word[0])].push(word);
+    }
     starts
 });
 
-/// What texts begin with, told by four bytes; by two where the words are shorter than that.
+/// What texts begin with.
 struct Starts {
+    /// Marks of the first two bytes of all that is shorter than four, and of the first four bytes of
+    /// the rest: most lines have neither.
     pairs: Bits,
     fours: Bits,
+    /// Sentences' words, by their first byte.
+    words: [Vec<&'static [u8]>; 256],
 }
 
 /// A bit for each number of sixteen bits.
 struct Bits([u64; 1 << 10]);
 
 impl Starts {
-    fn add(&mut self, words: &str) {
-        match *words.as_bytes() {
+    fn mark(&mut self, words: &[u8]) {
+        match *words {
             [a, b, c, d, ..] => self.fours.set(mixed([a, b, c, d])),
             [a, b, ..] => self.pairs.set(u16::from_be_bytes([a, b])),
             [a] => (0..=u8::MAX).for_each(|b| self.pairs.set(u16::from_be_bytes([a, b]))),
@@ -62,10 +72,27 @@ impl Starts {
         }
     }
 
-    /// Whether a text begins like that, or with blanks before it, escaped ones too.
-    fn has(&self, text: &[u8]) -> bool {
+    /// Whether a text begins with the words of a sentence, behind prefixes perhaps, or with blanks,
+    /// escaped ones too.
+    fn has(&self, mut text: &[u8]) -> bool {
+        while self.is_marked(text) {
+            let words = &self.words[usize::from(text[0])];
+            if is_blank(text[0]) || words.iter().any(|words| text.starts_with(words)) {
+                return true;
+            }
+            let mut prefixes = rules::PREFIXES.iter().map(|prefix| prefix.as_bytes());
+            let Some(rest) = prefixes.find_map(|prefix| text.strip_prefix(prefix)) else {
+                return false;
+            };
+            text = rest;
+        }
+        false
+    }
+
+    /// Whether a text is not told from all of them by its first bytes.
+    fn is_marked(&self, text: &[u8]) -> bool {
         match *text {
-            [b' ' | b'\t'..=b'\r' | b'\\', ..] => true,
+            [a, ..] if is_blank(a) => true,
             [a, b, c, d, ..] => {
                 self.pairs.has(u16::from_be_bytes([a, b])) || self.fours.has(mixed([a, b, c, d]))
             }
@@ -73,6 +100,11 @@ impl Starts {
             _ => false,
         }
     }
+}
+
+/// What may stand in front of a sentence, or begin the escape of it.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r' | b'\\')
 }
 
 impl Bits {
