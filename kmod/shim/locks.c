@@ -35,6 +35,16 @@ int each_device(struct port *port, visit_t visit, void *data)
 	!is_locked(lock);				\
 })
 
+static bool is_polled(struct net_device *dev)
+{
+	struct napi_struct *napi;
+
+	list_for_each_entry_rcu(napi, &dev->napi_list, dev_list)
+		if (READ_ONCE(napi->poll_owner) != -1)
+			return true;
+	return false;
+}
+
 /*
  * netpoll and drivers take these locks for good while they poll: one whose holder was stopped
  * would hang the machine for ever, restart or not. Alone, such a lock is made anew; but a device
@@ -73,6 +83,9 @@ int look_at_locks(struct net_device *dev, struct netdev_nested_priv *priv)
 		else if (!is_free_soon(raw_spin_is_locked, &info->dev_lock.lock))
 			return -EAGAIN;
 	}
+	/* Its holder was stopped while it sent a line (hold_polls()). */
+	if (info && alone && READ_ONCE(info->dev_lock.count) == 0 && !is_polled(dev))
+		sema_init(&info->dev_lock, 1);
 	return 0;
 }
 
@@ -125,7 +138,7 @@ int is_locked(struct net_device *dev, struct netdev_nested_priv *priv)
 	return 0;
 }
 
-/* netpoll would have the driver wait for a lock that only this CPU can give back. */
+/* netpoll would try in vain for a tick: only this CPU can give the lock back. */
 int is_sending(struct net_device *dev, struct netdev_nested_priv *priv)
 {
 	unsigned int i;
@@ -134,6 +147,52 @@ int is_sending(struct net_device *dev, struct netdev_nested_priv *priv)
 		if (READ_ONCE(netdev_get_tx_queue(dev, i)->xmit_lock_owner) == raw_smp_processor_id())
 			return -EAGAIN;
 	return 0;
+}
+
+static int hold_poll(struct net_device *dev, struct netdev_nested_priv *priv)
+{
+	struct port *port = priv->data;
+	struct netpoll_info *info = info_of(dev);
+	unsigned int i;
+
+	if (!info)
+		return 0;
+	for (i = 0; i < port->unpolled_count; i++)
+		if (port->unpolled[i] == info)
+			return 0;
+	if (i == ARRAY_SIZE(port->unpolled) || down_trylock(&info->dev_lock))
+		return -EAGAIN;
+	port->unpolled[port->unpolled_count++] = info;
+	return 0;
+}
+
+/*
+ * netpoll polls a device that does not take a frame at once, and a driver's poll waits for a
+ * transmit lock, whose holder may wait for the console that this CPU has. It polls none whose
+ * dev_lock somebody holds: of all that a frame may go through, or of none, until release_polls(),
+ * under rcu. What is held is written down by who holds the first.
+ */
+bool hold_polls(struct port *port)
+{
+	struct netpoll_info *info = info_of(port->np.dev);
+
+	if (down_trylock(&info->dev_lock))
+		return false;
+	port->unpolled[0] = info;
+	port->unpolled_count = 1;
+	if (!each_device(port, hold_poll, port))
+		return true;
+	release_polls(port);
+	return false;
+}
+
+/* The first last: then the list is another's. */
+void release_polls(struct port *port)
+{
+	unsigned int i = port->unpolled_count;
+
+	while (i--)
+		up(&port->unpolled[i]->dev_lock);
 }
 
 /*

@@ -346,6 +346,7 @@ void unwatch_devices(void)
 /* After the ports were closed, when nobody asks for a refill any more. */
 void open_exit(void)
 {
+	stop_hurry();
 	irq_work_sync(&refill_irq);
 	cancel_work_sync(&refill_work);
 }

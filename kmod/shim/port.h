@@ -26,6 +26,9 @@
 /* Nobody tells when a device has sent a buffer that serves once: it gets that long. */
 #define SINGLE_REST_US 20000
 
+/* A device and all below it; a bridge with more has its lines sent by netpoll's worker. */
+#define DEVICES 128
+
 struct pool {
 	struct sk_buff **skbs;
 	unsigned int count;
@@ -41,6 +44,9 @@ struct port {
 	struct pool death;
 	/* For live lines while an oops is in progress, when nothing may be allocated. */
 	struct pool spare;
+	/* What hold_polls() holds. */
+	struct netpoll_info *unpolled[DEVICES];
+	unsigned int unpolled_count;
 	/* Frames taken off netpoll's parked queues, to be sent in their order. */
 	struct sk_buff_head held;
 	u64 sent_us;
@@ -75,7 +81,10 @@ int free_polls(struct net_device *dev, struct netdev_nested_priv *priv);
 int is_locked(struct net_device *dev, struct netdev_nested_priv *priv);
 int is_sending(struct net_device *dev, struct netdev_nested_priv *priv);
 
+bool hold_polls(struct port *port);
+void release_polls(struct port *port);
 void leave_lockdep(void);
+void stop_hurry(void);
 void open_init(void);
 void open_exit(void);
 int watch_devices(void);

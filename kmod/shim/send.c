@@ -196,12 +196,74 @@ static int send_from(struct port *port, struct pool *pool, const struct bn_frame
 	return 0;
 }
 
-/* For netpoll's worker. */
-static int park(struct netpoll_info *info, struct sk_buff *skb)
+static int has_parked(struct net_device *dev, struct netdev_nested_priv *priv)
 {
-	skb_queue_tail(&info->txq, skb);
+	struct netpoll_info *info = info_of(dev);
+
+	return info && !skb_queue_empty_lockless(&info->txq) ? -EAGAIN : 0;
+}
+
+static int hurry_one(struct net_device *dev, struct netdev_nested_priv *priv)
+{
+	struct netpoll_info *info = info_of(dev);
+	bool *has_more = priv->data;
+
+	if (!has_parked(dev, NULL))
+		return 0;
+	cancel_delayed_work(&info->tx_work);
 	schedule_delayed_work(&info->tx_work, 0);
-	return -EAGAIN;
+	*has_more = true;
+	return 0;
+}
+
+static void hurry(struct work_struct *work);
+static DECLARE_DELAYED_WORK(hurry_work, hurry);
+
+/*
+ * Where a queue is full netpoll's worker looks again after a tenth of a second, in which a card has
+ * sent all that it had: it is made to look with each tick.
+ */
+static void hurry(struct work_struct *work)
+{
+	bool has_more = false;
+	u32 i;
+
+	for (i = 0; i < BN_PORTS; i++) {
+		if (!bn_enter(i))
+			continue;
+		each_device(&ports[i], hurry_one, &has_more);
+		bn_leave(i);
+	}
+	if (has_more)
+		schedule_delayed_work(&hurry_work, 1);
+}
+
+/* After the ports were closed. */
+void stop_hurry(void)
+{
+	cancel_delayed_work_sync(&hurry_work);
+}
+
+/* What can't be sent at once is left to netpoll's worker. */
+static int send_new(struct port *port, const struct bn_frame *frame, bool unpolled)
+{
+	struct netpoll_info *info = info_of(port->np.dev);
+	struct sk_buff *skb;
+
+	skb = alloc_skb(room_of(port->np.dev), GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		return -ENOMEM;
+	if (!fill(skb, port->np.dev, frame)) {
+		kfree_skb(skb);
+		return -ENOMEM;
+	}
+	if (!unpolled || each_device(port, is_sending, NULL))
+		skb_queue_tail(&info->txq, skb);
+	else if (netpoll_send_skb(&port->np, skb) != NETDEV_TX_OK)
+		return -ENETDOWN;
+	if (each_device(port, has_parked, NULL))
+		schedule_delayed_work(&hurry_work, 0);
+	return has_parked(port->np.dev, NULL);
 }
 
 /*
@@ -211,29 +273,27 @@ static int park(struct netpoll_info *info, struct sk_buff *skb)
  */
 static int send_live(struct port *port, const struct bn_frame *frame)
 {
-	struct netpoll_info *info = info_of(port->np.dev);
-	struct sk_buff *skb;
+	bool in_oops = oops_in_progress || in_nmi();
+	bool unpolled;
+	int err;
 
 	if (!may_send(port->np.dev))
 		return -ENETDOWN;
-	if (oops_in_progress || in_nmi()) {
+	if (in_oops) {
 		if (each_device(port, is_locked, NULL))
 			return -EAGAIN;
 		leave_lockdep();
-		return send_from(port, &port->spare, frame);
 	}
-	skb = alloc_skb(room_of(port->np.dev), GFP_ATOMIC | __GFP_NOWARN);
-	if (!skb)
-		return -ENOMEM;
-	if (!fill(skb, port->np.dev, frame)) {
-		kfree_skb(skb);
-		return -ENOMEM;
-	}
-	if (info && each_device(port, is_sending, NULL))
-		return park(info, skb);
-	if (netpoll_send_skb(&port->np, skb) != NETDEV_TX_OK)
-		return -ENETDOWN;
-	return info && !skb_queue_empty_lockless(&info->txq) ? -EAGAIN : 0;
+	rcu_read_lock();
+	unpolled = hold_polls(port);
+	if (!in_oops)
+		err = send_new(port, frame, unpolled);
+	else
+		err = unpolled ? send_from(port, &port->spare, frame) : -EAGAIN;
+	if (unpolled)
+		release_polls(port);
+	rcu_read_unlock();
+	return err;
 }
 
 int bn_send(u32 index, const struct bn_frame *frame, bool death)

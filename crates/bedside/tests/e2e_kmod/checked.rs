@@ -63,10 +63,6 @@ fn it_has_no_objection_to_how_the_module_lives() -> Result<()> {
     ensure_no_objection(&ward)
 }
 
-/// It objects to these: a legacy console's line takes netpoll to virtio's poll, which waits for a
-/// transmit lock, and who holds that may wait for the console.
-const OBJECTED: [&str; 2] = ["soft lockup", "a line printed while sending"];
-
 #[test]
 #[expect(clippy::print_stdout, reason = "what is under way, as it takes a quarter of an hour")]
 fn nor_to_how_its_kernel_dies() -> Result<()> {
@@ -76,9 +72,6 @@ fn nor_to_how_its_kernel_dies() -> Result<()> {
         let outcome = dying.end().and_then(|it| ensure_no_objection(&dying.ward).map(|()| it));
         match outcome {
             Ok(outcome) => println!("{}: {outcome:?}", way.name),
-            Err(error) if OBJECTED.contains(&way.name) && is_objection(&error) => {
-                println!("{}: an objection, as is known", way.name);
-            }
             Err(error) => failed.push(format!("{}: {error:#}", way.name)),
         }
     }
@@ -86,19 +79,13 @@ fn nor_to_how_its_kernel_dies() -> Result<()> {
     Ok(())
 }
 
-fn is_objection(error: &anyhow::Error) -> bool {
-    error.to_string().starts_with(OBJECTION)
-}
-
-const OBJECTION: &str = "an objection";
-
 /// No trace goes through the module: the kernel prints one with each objection.
 fn ensure_no_objection(ward: &Ward) -> Result<()> {
     let console = String::from_utf8_lossy(&ward.machine.console()?).into_owned();
     ensure!(console.contains("Lock dependency validator"), "this kernel does not look at locks");
     ensure!(console.contains("KernelAddressSanitizer initialized"), "nor at memory");
     let through_it = |line: &&str| line.contains("[bedside_netconsole]");
-    ensure!(console.lines().find(through_it).is_none(), "{OBJECTION}:\n{console}");
+    ensure!(console.lines().find(through_it).is_none(), "an objection:\n{console}");
     let (before, _) = console.split_once("it dies now").unwrap_or((&console, ""));
     for words in ["WARNING: ", "BUG: ", "INFO: ", "turning off"] {
         ensure!(!before.contains(words), "{words}:\n{console}");
