@@ -218,10 +218,11 @@ static int hurry_one(struct net_device *dev, struct netdev_nested_priv *priv)
 
 static void hurry(struct work_struct *work);
 static DECLARE_DELAYED_WORK(hurry_work, hurry);
+static int ticks_left;
 
 /*
- * Where a queue is full netpoll's worker looks again after a tenth of a second, in which a card has
- * sent all that it had: it is made to look with each tick.
+ * Where a queue is full netpoll's worker looks again after a tenth of a second, long after the card
+ * has sent all that it had: it is made to look with each tick, for a second after the last line.
  */
 static void hurry(struct work_struct *work)
 {
@@ -234,7 +235,7 @@ static void hurry(struct work_struct *work)
 		each_device(&ports[i], hurry_one, &has_more);
 		bn_leave(i);
 	}
-	if (has_more)
+	if (has_more && ticks_left-- > 0)
 		schedule_delayed_work(&hurry_work, 1);
 }
 
@@ -244,25 +245,28 @@ void stop_hurry(void)
 	cancel_delayed_work_sync(&hurry_work);
 }
 
-/* What can't be sent at once is left to netpoll's worker. */
-static int send_new(struct port *port, const struct bn_frame *frame, bool unpolled)
+static struct sk_buff *new_skb(struct net_device *dev, const struct bn_frame *frame)
 {
-	struct netpoll_info *info = info_of(port->np.dev);
-	struct sk_buff *skb;
+	struct sk_buff *skb = alloc_skb(room_of(dev), GFP_ATOMIC | __GFP_NOWARN);
 
-	skb = alloc_skb(room_of(port->np.dev), GFP_ATOMIC | __GFP_NOWARN);
-	if (!skb)
-		return -ENOMEM;
-	if (!fill(skb, port->np.dev, frame)) {
+	if (skb && !fill(skb, dev, frame)) {
 		kfree_skb(skb);
-		return -ENOMEM;
+		skb = NULL;
 	}
+	return skb;
+}
+
+/* What can't be sent at once is left to netpoll's worker. */
+static int send_new(struct port *port, struct sk_buff *skb, bool unpolled)
+{
 	if (!unpolled || each_device(port, is_sending, NULL))
-		skb_queue_tail(&info->txq, skb);
+		skb_queue_tail(&info_of(port->np.dev)->txq, skb);
 	else if (netpoll_send_skb(&port->np, skb) != NETDEV_TX_OK)
 		return -ENETDOWN;
-	if (each_device(port, has_parked, NULL))
+	if (each_device(port, has_parked, NULL)) {
+		WRITE_ONCE(ticks_left, HZ);
 		schedule_delayed_work(&hurry_work, 0);
+	}
 	return has_parked(port->np.dev, NULL);
 }
 
@@ -274,20 +278,24 @@ static int send_new(struct port *port, const struct bn_frame *frame, bool unpoll
 static int send_live(struct port *port, const struct bn_frame *frame)
 {
 	bool in_oops = oops_in_progress || in_nmi();
+	struct sk_buff *skb = NULL;
 	bool unpolled;
 	int err;
 
 	if (!may_send(port->np.dev))
 		return -ENETDOWN;
-	if (in_oops) {
-		if (each_device(port, is_locked, NULL))
-			return -EAGAIN;
+	if (in_oops && each_device(port, is_locked, NULL))
+		return -EAGAIN;
+	if (in_oops)
 		leave_lockdep();
-	}
+	else
+		skb = new_skb(port->np.dev, frame);
+	if (!in_oops && !skb)
+		return -ENOMEM;
 	rcu_read_lock();
 	unpolled = hold_polls(port);
-	if (!in_oops)
-		err = send_new(port, frame, unpolled);
+	if (skb)
+		err = send_new(port, skb, unpolled);
 	else
 		err = unpolled ? send_from(port, &port->spare, frame) : -EAGAIN;
 	if (unpolled)
