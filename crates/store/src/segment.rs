@@ -16,6 +16,7 @@ mod span;
 mod tally;
 mod unpack;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bedside_stream::RunId;
@@ -227,17 +228,18 @@ impl SegmentFile {
         })
     }
 
-    /// Puts the lines of a block into `text`, in place of what it held, until they are enough;
-    /// the last one may be cut.
+    /// Puts the lines of a block into `text`, in place of what it held, as far as records of
+    /// `runs` are among them; records of others may be empty lines, the last line may be cut.
     pub(crate) fn read_part(
         &self,
         block: &BlockRef,
         unpacker: &mut PartUnpacker,
         text: &mut Vec<u8>,
-        is_enough: impl FnMut(&[u8]) -> bool,
+        runs: &BTreeSet<RunId>,
     ) -> Result<(), Error> {
         let length = self.read_frame_into(block, &mut unpacker.frame)?;
-        unpacker.unpack(&block.header, length, text, is_enough).map_err(|problem| {
+        let sorted = self.name.form == Form::Sealed;
+        unpacker.unpack(&block.header, length, text, runs, sorted).map_err(|problem| {
             Error::damaged(format!("{} at {}", self.name, block.start.offset), problem)
         })
     }

@@ -24,12 +24,28 @@ pub(crate) struct Asked<'a> {
     pub(crate) all_labels: Option<HashSet<Vec<u8>, RandomState>>,
 }
 
-/// What decides whether a run belongs to others.
+/// What decides of each run whether it belongs to others. There may be a million.
+#[derive(Default)]
+struct Briefs {
+    all: Vec<Brief>,
+    /// One behind the other.
+    labels: Vec<u8>,
+}
+
 struct Brief {
     run: RunId,
-    same_as: Option<RunId>,
-    label: Vec<u8>,
-    is_meant: bool,
+    /// The run itself, if it is a boot of its own.
+    root: RunId,
+    /// Where its label ends.
+    label_end: usize,
+}
+
+impl Briefs {
+    fn push(&mut self, run: RunId, same_as: Option<RunId>, label: &[u8]) {
+        self.labels.extend_from_slice(label);
+        let (root, label_end) = (same_as.unwrap_or(run), self.labels.len());
+        self.all.push(Brief { run, root, label_end });
+    }
 }
 
 impl<'a> Asked<'a> {
@@ -44,45 +60,42 @@ impl<'a> Asked<'a> {
         Asked { runs, all_labels, ..Asked::new(&|_, _| false) }
     }
 
-    /// Whether a run is among those that are asked for, as far as is known yet.
-    fn asks_for(&self, brief: &Brief) -> bool {
-        brief.is_meant
-            || self.runs.contains(&brief.run)
-            || brief.same_as.is_some_and(|root| self.runs.contains(&root))
-            || self.labels.contains(&brief.label)
-    }
-
-    /// Takes those of `briefs` in that are asked for; others may be because of them.
-    fn take_in(&mut self, mut briefs: Vec<Brief>) {
+    /// Takes those of `briefs` in that belong to what is asked for, until none is because of
+    /// another.
+    fn take_in(&mut self, briefs: &Briefs) {
         loop {
-            let (found, rest): (Vec<_>, Vec<_>) =
-                briefs.into_iter().partition(|brief| self.asks_for(brief));
-            if found.is_empty() {
+            let (before, mut start) = ((self.runs.len(), self.labels.len()), 0);
+            for Brief { run, root, label_end } in &briefs.all {
+                let label = &briefs.labels[start..*label_end];
+                start = *label_end;
+                if self.runs.contains(run)
+                    || self.runs.contains(root)
+                    || self.labels.contains(label)
+                {
+                    self.runs.extend([*run, *root]);
+                    self.labels.insert(label.to_vec());
+                }
+            }
+            if before == (self.runs.len(), self.labels.len()) {
                 return;
             }
-            for Brief { run, same_as, label, .. } in found {
-                self.runs.insert(run);
-                self.runs.extend(same_as);
-                self.labels.insert(label);
-            }
-            briefs = rest;
         }
     }
 
     /// Takes in what `states` tell of the runs that are asked for.
     pub(crate) fn take_in_states<'s>(&mut self, states: impl Iterator<Item = &'s RunState>) {
-        let brief = |state: &RunState| {
-            let run = &state.stored.run;
-            let label = state.stored.host_label();
-            let is_meant = (self.are_meant)(&label, run.key.source.ip());
+        let mut briefs = Briefs::default();
+        for state in states {
+            let (run, label) = (&state.stored.run, state.stored.host_label());
             let same_as = match run.verdict {
                 Verdict::SameAs(root) => Some(root),
                 Verdict::Boot | Verdict::Provisional => None,
             };
-            Brief { run: run.id, same_as, label, is_meant }
-        };
-        let briefs = states.map(brief).collect();
-        self.take_in(briefs);
+            let is_meant = (self.are_meant)(&label, run.key.source.ip());
+            self.runs.extend(is_meant.then_some(run.id));
+            briefs.push(run.id, same_as, &label);
+        }
+        self.take_in(&briefs);
     }
 }
 
@@ -93,33 +106,31 @@ impl Catalogue {
         let failed = failed("read");
         let transaction = self.connection.unchecked_transaction().map_err(&failed)?;
         let mut summary = self.load_outline().map_err(&failed)?;
-        let briefs = self.briefs(asked.are_meant, &mut asked.all_labels);
-        asked.take_in(briefs.map_err(&failed)?);
+        let briefs = self.briefs(asked).map_err(&failed)?;
+        asked.take_in(&briefs);
         self.load_asked(asked, &mut summary).map_err(&failed)?;
         transaction.finish().map_err(&failed)?;
         Ok(summary)
     }
 
-    fn briefs(
-        &self,
-        are_meant: &AreMeant<'_>,
-        labels: &mut Option<HashSet<Vec<u8>, RandomState>>,
-    ) -> rusqlite::Result<Vec<Brief>> {
+    /// What decides of all runs; those that are meant are asked for afterwards.
+    fn briefs(&self, asked: &mut Asked<'_>) -> rusqlite::Result<Briefs> {
         let sql = "SELECT id, same_as, label, source FROM runs";
         let mut statement = self.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
-        let mut briefs = Vec::new();
+        let mut briefs = Briefs::default();
         while let Some(row) = rows.next()? {
             let same_as = row.get::<_, Option<i64>>(1)?.map(|root| RunId(root.cast_unsigned()));
             let label = row.get_ref(2)?.as_blob().unwrap_or_default();
             let source = row.get_ref(3)?.as_blob().unwrap_or_default();
             let Some(source) = read_source(source) else { continue };
-            let is_meant = (are_meant)(label, source.ip());
             let run = RunId(unsigned(row, 0)?);
-            if let Some(labels) = labels.as_mut().filter(|labels| !labels.contains(label)) {
+            let is_meant = (asked.are_meant)(label, source.ip());
+            asked.runs.extend(is_meant.then_some(run));
+            if let Some(labels) = asked.all_labels.as_mut().filter(|l| !l.contains(label)) {
                 labels.insert(label.to_vec());
             }
-            briefs.push(Brief { run, same_as, label: label.to_vec(), is_meant });
+            briefs.push(run, same_as, label);
         }
         Ok(briefs)
     }

@@ -9,7 +9,7 @@ use bedside_stream::RunId;
 use super::segments::{At, Segment, Segments, lines, lock};
 use crate::entry::{Head, decode_head};
 use crate::error::Error;
-use crate::segment::{BlockRef, Entries, Form, PartUnpacker};
+use crate::segment::{BlockRef, Entries, PartUnpacker};
 
 /// A block's text, and where each run's lines are in it.
 #[derive(Debug, Default)]
@@ -192,22 +192,12 @@ impl Blocks {
             *bench = Some(Bench { unpacker: PartUnpacker::new()?, text: Vec::new() });
         }
         let Some(Bench { unpacker, text }) = &mut *bench else { return Ok(Split::default()) };
-        let sorted = segment.file.name().form == Form::Sealed;
-        let last = only.last().copied();
-        let is_enough = |text: &[u8]| sorted && last_run(text) > last;
-        if let Err(error) = segment.file.read_part(block, unpacker, text, is_enough) {
+        if let Err(error) = segment.file.read_part(block, unpacker, text, only) {
             segments.skip(segment.file.name().number, block.start.offset, error)?;
             text.clear();
         }
         Ok(Split::of(only, text, &segments.entries(&segment.file, block)?))
     }
-}
-
-/// The run of the last whole line.
-fn last_run(text: &[u8]) -> Option<RunId> {
-    let text = &text[..memchr::memrchr(b'\n', text)?];
-    let line = &text[memchr::memrchr(b'\n', text).map_or(0, |end| end + 1)..];
-    head(line).map(|(run, _)| run)
 }
 
 /// How many blocks are at hand, and how large they are together.

@@ -324,6 +324,13 @@ impl Bytes<'_> {
         self.0 = rest;
         Some(value)
     }
+
+    /// A difference, its sign in the lowest bit, where most are small: what is to be added, modulo
+    /// 2⁶⁴.
+    pub(super) fn step(&mut self) -> Option<u64> {
+        let zigzag = self.small_varint()?;
+        Some(zigzag >> 1 ^ (zigzag & 1).wrapping_neg())
+    }
 }
 
 /// Appends a number in as many bytes as it needs: LEB128, of a signed one's zigzag.

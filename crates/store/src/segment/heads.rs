@@ -2,6 +2,9 @@
 //! of the frame, and what else a head says stands in the frame once for all records in a row that
 //! it is true of. Numbers between two texts cost more than the texts.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use zstd::bulk::Compressor;
 
 use super::BlockHeader;
@@ -215,11 +218,13 @@ pub(super) struct Joiner<'a> {
 
 /// What the heads of some records have in common.
 struct Common {
-    /// With the blank behind it.
-    run: Vec<u8>,
-    kind: Vec<u8>,
+    run: RunId,
+    line: Vec<u8>,
+    /// Where in the line the parts of a head are; the first with the blank behind it.
+    id: Range<usize>,
+    kind: Range<usize>,
+    end: Range<usize>,
     has: [bool; NUMBERS],
-    end: Vec<u8>,
 }
 
 impl Joiner<'_> {
@@ -227,7 +232,23 @@ impl Joiner<'_> {
     /// than `most`. `None`: it can't be.
     pub(super) fn join(&mut self, text: &[u8], most: usize, out: &mut Vec<u8>) -> Option<()> {
         out.reserve(most.saturating_sub(out.len()));
-        self.each(text, |_| true, most, out)
+        self.each(text, |_, _| true, most, out)
+    }
+
+    /// The same, but of records only those of `runs`: the others are empty lines.
+    pub(super) fn join_runs(
+        &mut self,
+        text: &[u8],
+        runs: &BTreeSet<RunId>,
+        most: usize,
+        out: &mut Vec<u8>,
+    ) -> Option<()> {
+        self.each(text, |_, run| runs.contains(&run), most, out)
+    }
+
+    /// The run of the record that came last.
+    pub(super) fn run(&self) -> Option<RunId> {
+        self.common.as_ref().map(|common| common.run)
     }
 
     /// The same, but of records only those whose lines in `text` begin at one of `wanted`, which
@@ -245,7 +266,7 @@ impl Joiner<'_> {
         let end = |start: &usize| start + behind(start).map_or(0, <[u8]>::len);
         let text = if notes { text } else { text.get(..wanted.last().map_or(0, end))? };
         let mut wanted = wanted.iter().peekable();
-        let is_wanted = |at| {
+        let is_wanted = |at, _| {
             while wanted.next_if(|start| **start < at).is_some() {}
             wanted.next_if_eq(&&at).is_some()
         };
@@ -255,7 +276,7 @@ impl Joiner<'_> {
     fn each(
         &mut self,
         text: &[u8],
-        mut is_wanted: impl FnMut(usize) -> bool,
+        mut is_wanted: impl FnMut(usize, RunId) -> bool,
         most: usize,
         out: &mut Vec<u8>,
     ) -> Option<()> {
@@ -264,8 +285,14 @@ impl Joiner<'_> {
             let start = next;
             next += line.len();
             match line.first()? {
-                b';' => self.record(is_wanted(start).then_some(line), out)?,
-                b'0'..=b'9' => self.common = Some(Common::parse(line)?),
+                b';' => {
+                    let run = self.common.as_ref()?.run;
+                    self.record(is_wanted(start, run).then_some(line), out)?;
+                }
+                b'0'..=b'9' => {
+                    let room = self.common.take().map(|common| common.line);
+                    self.common = Some(Common::parse(line, room.unwrap_or_default())?);
+                }
                 b'=' => out.extend_from_slice(&line[1..]),
                 _ => out.extend_from_slice(line),
             }
@@ -289,18 +316,18 @@ impl Joiner<'_> {
             }
         }
         let common = self.common.as_ref()?;
-        out.extend_from_slice(&common.run);
+        out.extend_from_slice(&common.line[common.id.clone()]);
         let mut short = Short::new();
         short.number(received);
         short.flush(out);
-        out.extend_from_slice(&common.kind);
+        out.extend_from_slice(&common.line[common.kind.clone()]);
         for number in numbers {
             short.byte(b',');
             short.optional(number);
         }
         short.byte(b',');
         short.flush(out);
-        out.extend_from_slice(&common.end);
+        out.extend_from_slice(&common.line[common.end.clone()]);
         out.extend_from_slice(said);
         Some(())
     }
@@ -315,9 +342,7 @@ impl Joiner<'_> {
     fn next(&mut self, column: usize) -> Option<u64> {
         let (mut last, bytes) = (self.last[column], &mut self.columns[column]);
         for _ in 0..=std::mem::take(&mut self.skipped[column]) {
-            // A zigzag.
-            let step = bytes.small_varint()?;
-            last = last.wrapping_add(step >> 1 ^ (step & 1).wrapping_neg());
+            last = last.wrapping_add(bytes.step()?);
         }
         self.last[column] = last;
         Some(last)
@@ -325,11 +350,14 @@ impl Joiner<'_> {
 }
 
 impl Common {
-    fn parse(line: &[u8]) -> Option<Common> {
+    /// Reads a head without numbers; keeps it in `room`, in place of what that held.
+    fn parse(line: &[u8], mut room: Vec<u8>) -> Option<Common> {
         let line = line.strip_suffix(b"\n")?;
-        let (run, rest) = line.split_at(memchr::memchr(b' ', line)? + 1);
-        let rest = rest.strip_prefix(&[ELSEWHERE])?;
-        let (kind, mut rest) = rest.split_at(memchr::memchr(b',', rest)?);
+        let (run, rest) = canonical_number(line)?;
+        let rest = rest.strip_prefix(&[b' ', ELSEWHERE])?;
+        let kind = line.len() - rest.len();
+        let kind = kind..kind + memchr::memchr(b',', rest)?;
+        let mut rest = &line[kind.end..];
         let mut has = [false; NUMBERS];
         for has in &mut has {
             rest = rest.strip_prefix(b",")?;
@@ -337,8 +365,11 @@ impl Common {
                 (*has, rest) = (true, behind);
             }
         }
-        let end = rest.strip_prefix(b",")?.to_vec();
-        Some(Common { run: run.to_vec(), kind: kind.to_vec(), has, end })
+        let end = rest.strip_prefix(b",")?.len();
+        room.clear();
+        room.extend_from_slice(line);
+        let (id, end) = (0..kind.start - 1, line.len() - end..line.len());
+        Some(Common { run: RunId(run), line: room, id, kind, end, has })
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn parse(bytes: &[u8], block: &BlockRef, order: Order) -> Option<Vec<
     let mut expected = order.first;
     let mut entries = Vec::with_capacity(count);
     for _ in 0..count {
-        let entry = expected.wrapping_add_signed(steps.varint()?);
+        let entry = expected.wrapping_add(steps.step()?);
         (order.first..=order.last).contains(&entry).then_some(())?;
         entries.push(entry);
         expected = entry.wrapping_add(1);

@@ -1,12 +1,15 @@
 //! Blocks to lines.
 
+use std::collections::BTreeSet;
 use std::io::{self, Cursor};
 
+use bedside_stream::RunId;
 use zstd::bulk::Decompressor;
 use zstd::stream::raw::{Decoder, Operation as _};
 
 use super::BlockHeader;
 use super::heads::Section;
+use crate::entry::{Head, decode_head};
 use crate::error::Error;
 
 /// What is wrong with a block.
@@ -119,35 +122,47 @@ impl PartUnpacker {
         Ok(PartUnpacker { decoder, decompressor, frame, columns, said })
     }
 
-    /// Puts the lines of a block into `text`, in place of what it held, until that is enough. The
-    /// numbers of its heads and its frame are the first `length` bytes of `frame`. If its text is
-    /// not as long as the header says it is an error, but what is behind is not looked at.
+    /// Puts the lines of a block into `text`, in place of what it held; of records perhaps only
+    /// those of `runs`, others are empty lines then. The numbers of its heads and its frame are
+    /// the first `length` bytes of `frame`. A `sorted` block is not looked at behind the last of
+    /// the runs.
     pub(super) fn unpack(
         &mut self,
         header: &BlockHeader,
         length: usize,
         text: &mut Vec<u8>,
-        mut is_enough: impl FnMut(&[u8]) -> bool,
+        runs: &BTreeSet<RunId>,
+        sorted: bool,
     ) -> Result<(), Problem> {
         let PartUnpacker { decoder, decompressor, frame, columns, said } = self;
         let frame = frame.get(..length).unwrap_or_default();
         let (heads, frame) = frame.split_at_checked(header.heads_len as usize).unwrap_or_default();
         let most = header.text_len as usize;
+        let is_behind = |run: Option<RunId>| sorted && run > runs.last().copied();
         if heads.is_empty() {
-            return in_parts(decoder, frame, most, text, |text| Some(is_enough(text)));
+            return in_parts(decoder, frame, most, text, |text| Some(is_behind(last_run(text))));
         }
         let section = Section::parse(heads, header).ok_or(HEADS)?;
         section.unpack(decompressor, columns).ok_or(HEADS)?;
-        let (mut joiner, mut done, mut enough) = (section.joiner(columns), 0, false);
+        let (mut joiner, mut done) = (section.joiner(columns), 0);
         text.clear();
         in_parts(decoder, frame, section.frame_text, said, |said| {
             let end = memchr::memrchr(b'\n', said).map_or(0, |at| at + 1).max(done);
-            joiner.join(&said[done..end], most, text)?;
+            joiner.join_runs(&said[done..end], runs, most, text)?;
             done = end;
-            enough = is_enough(text);
-            Some(enough)
-        })?;
-        if enough || text.len() == most { Ok(()) } else { Err(HEADS) }
+            Some(is_behind(joiner.run()))
+        })
+    }
+}
+
+/// The run of the last whole line.
+fn last_run(text: &[u8]) -> Option<RunId> {
+    let text = &text[..memchr::memrchr(b'\n', text)?];
+    let line = &text[memchr::memrchr(b'\n', text).map_or(0, |end| end + 1)..];
+    match decode_head(line)? {
+        Head::Record { run, .. } => Some(run),
+        Head::Gap(gap) => gap.run,
+        Head::Run(_) => None,
     }
 }
 
