@@ -56,6 +56,8 @@ pub struct Order<'a> {
     pub restarts: bool,
     /// How many processors; one boots fastest.
     pub processors: u32,
+    /// What it is built on, as QEMU names it.
+    pub board: &'static str,
     /// Its network card, as QEMU names it, and what that is like.
     pub card: String,
     /// More words for the kernel's command line.
@@ -81,13 +83,14 @@ impl<'a> Order<'a> {
     /// A machine with one card, which a restart ends.
     pub fn new(kernel: &'a Kernel, arms: Arms, death: Death, serial: PathBuf) -> Self {
         let (restarts, words, debian, cable) = (false, String::new(), false, false);
-        let (processors, card, wire, state) = (1, CARD.to_owned(), None, None);
+        let (processors, board, card, wire, state) = (1, "pc", CARD.to_owned(), None, None);
         Self {
             kernel,
             arms,
             death,
             restarts,
             processors,
+            board,
             card,
             words,
             debian,
@@ -116,6 +119,7 @@ impl Machine {
             .with_context(|| format!("{} not written", order.serial.display()))?;
         let mut qemu = Command::new(QEMU);
         qemu.args(MACHINE.split_whitespace());
+        qemu.args(["-machine", order.board]);
         qemu.arg("-smp").arg(order.processors.to_string());
         qemu.arg("-netdev").arg(network(order));
         qemu.arg("-device").arg(format!("{},netdev=net", order.card));
