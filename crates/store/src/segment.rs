@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bedside_stream::RunId;
+use zstd::bulk::Decompressor;
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
@@ -246,13 +247,23 @@ impl SegmentFile {
 
     /// The numbers of a block's entries.
     pub fn read_entries(&self, block: &BlockRef) -> Result<Entries, Error> {
+        self.unpack_entries(block, &mut Unpacker::new()?.decompressor)
+    }
+
+    /// The same for who unpacks more.
+    pub(crate) fn unpack_entries(
+        &self,
+        block: &BlockRef,
+        decompressor: &mut Decompressor<'_>,
+    ) -> Result<Entries, Error> {
         let Some(order) = block.header.order else { return Ok(Entries::From(block.start.entries)) };
         let object = || format!("{} at {}", self.name, block.start.offset);
         let mut bytes = vec![0; order.len.min(ORDER_MAX) as usize];
         let at = block.start.offset.saturating_add(block.header_len());
         let read = self.file.read_at(&mut bytes, at);
         let count = read.map_err(|e| Error::io("read", object(), e))?;
-        let entries = order::parse(bytes.get(..count).unwrap_or_default(), block, order);
+        let bytes = bytes.get(..count).unwrap_or_default();
+        let entries = order::parse(bytes, block, order, decompressor);
         let damaged = || Error::damaged(object(), "the order of its entries cannot be read");
         entries.map(Entries::Listed).ok_or_else(damaged)
     }

@@ -196,7 +196,8 @@ impl Blocks {
             segments.skip(segment.file.name().number, block.start.offset, error)?;
             text.clear();
         }
-        Ok(Split::of(only, text, &segments.entries(&segment.file, block)?))
+        let entries = segments.entries(&segment.file, block, &mut unpacker.decompressor)?;
+        Ok(Split::of(only, text, &entries))
     }
 }
 

@@ -275,9 +275,11 @@ impl<'a> Look<'a> {
         let (mut place, mut counted) = (0, 0);
         for start in std::mem::take(&mut self.starts) {
             let Some((mut hit, end)) = self.examine(start) else { continue };
-            let entries = match &entries {
-                Some(entries) => entries,
-                None => entries.insert(segments.entries(file, block)?),
+            let entries = if let Some(entries) = &entries {
+                entries
+            } else {
+                let decompressor = &mut self.unpacker.decompressor;
+                entries.insert(segments.entries(file, block, decompressor)?)
             };
             place += memchr::memchr_iter(b'\n', &self.block[counted..start]).count() as u32;
             counted = start;

@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bedside_stream::RunId;
+use zstd::bulk::Decompressor;
 
 use super::Damage;
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::needle::Needle;
 use crate::segment::{
-    BlockRef, Entries, Form, Index, Listed, Position, RunSpan, Scan, Section, SegmentFile, list,
+    BlockRef, Entries, Form, Index, Listed, Position, RunSpan, Scan, Section, SegmentFile,
+    Unpacker, list,
 };
 
 /// A place in the order of arrival. It stays valid when the segment is sealed.
@@ -213,12 +215,17 @@ impl Segments {
         text: &mut Vec<u8>,
     ) -> Result<Entries, Error> {
         self.read(file, block, text)?;
-        self.entries(file, block)
+        self.entries(file, block, &mut Unpacker::new()?.decompressor)
     }
 
     /// The numbers of a block's entries; made up, and noted, where they can't be read.
-    pub(crate) fn entries(&self, file: &SegmentFile, block: &BlockRef) -> Result<Entries, Error> {
-        file.read_entries(block).or_else(|error| {
+    pub(crate) fn entries(
+        &self,
+        file: &SegmentFile,
+        block: &BlockRef,
+        decompressor: &mut Decompressor<'_>,
+    ) -> Result<Entries, Error> {
+        file.unpack_entries(block, decompressor).or_else(|error| {
             self.skip(file.name().number, block.start.offset, error)?;
             Ok(Entries::From(block.start.entries))
         })

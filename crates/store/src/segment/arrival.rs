@@ -41,7 +41,7 @@ impl SegmentFile {
             let mut text = Vec::new();
             let read = self
                 .append_block(block, unpacker, &mut text)
-                .and_then(|()| self.read_entries(block));
+                .and_then(|()| self.unpack_entries(block, &mut unpacker.decompressor));
             let Some(entries) = keep(read, |error| damaged(block, error))? else { continue };
             let mut start = 0;
             for (line, place) in text.split_inclusive(|&b| b == b'\n').zip(0..) {

@@ -3,7 +3,7 @@
 //! A column between header and frame: a skippable frame that holds, compressed, for each line the
 //! step from one behind the number in front of it, as a signed varint.
 
-use zstd::bulk::Compressor;
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::header::{Bytes, VARINT_MAX, checked, emit_checked, push_varint, skippable};
 use super::{BlockRef, Order};
@@ -57,12 +57,17 @@ pub fn emit(
 }
 
 /// Reads the column of a block. `None`: it is damaged.
-pub(super) fn parse(bytes: &[u8], block: &BlockRef, order: Order) -> Option<Vec<u64>> {
+pub(super) fn parse(
+    bytes: &[u8],
+    block: &BlockRef,
+    order: Order,
+    decompressor: &mut Decompressor<'_>,
+) -> Option<Vec<u64>> {
     let length = skippable(bytes, MAGIC)?;
     let packed = checked(bytes.get(8..).filter(|payload| payload.len() == length))?;
     let count = block.header.entries as usize;
     // A line is at least a byte of text, and a text's length is bounded.
-    let steps = zstd::bulk::decompress(packed, count.checked_mul(VARINT_MAX)?).ok()?;
+    let steps = decompressor.decompress(packed, count.checked_mul(VARINT_MAX)?).ok()?;
     let mut steps = Bytes(&steps);
     let mut expected = order.first;
     let mut entries = Vec::with_capacity(count);
@@ -94,7 +99,9 @@ mod tests {
             let header = BlockHeader { entries: entries.len() as u32, ..BlockHeader::default() };
             let block = BlockRef::new(Position { offset: 0, entries: 7 }, header);
             prop_assert_eq!(order.len as usize, bytes.len());
-            prop_assert_eq!(parse(&bytes, &block, order), Some(entries));
+            let mut decompressor = Decompressor::new().unwrap();
+            let read = parse(&bytes, &block, order, &mut decompressor);
+            prop_assert_eq!(read, Some(entries));
         }
     }
 

@@ -17,7 +17,7 @@ type Problem = &'static str;
 
 /// Unpacks blocks, one after the other: what it needs for that is set up once.
 pub(crate) struct Unpacker {
-    decompressor: Decompressor<'static>,
+    pub(crate) decompressor: Decompressor<'static>,
     /// Room for a frame and the numbers in front of it, and for its text, made smaller by
     /// [`Unpacker::rest`] only.
     pub(super) frame: Vec<u8>,
@@ -107,7 +107,7 @@ fn append(
 pub(crate) struct PartUnpacker {
     decoder: Decoder<'static>,
     /// Of columns.
-    decompressor: Decompressor<'static>,
+    pub(crate) decompressor: Decompressor<'static>,
     pub(super) frame: Vec<u8>,
     columns: Vec<u8>,
     said: Vec<u8>,
