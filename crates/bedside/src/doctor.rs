@@ -114,7 +114,11 @@ impl Doctor {
     /// Packs what is known of those that have been silent for long, some at a time; how many that
     /// were.
     pub fn rest(&mut self, now: WallTime) -> usize {
-        self.core.rest(now)
+        let slept = self.core.rest(now);
+        if slept > 0 {
+            self.desk.rest();
+        }
+        slept
     }
 
     /// When [`Doctor::settle`] is to be called next.
@@ -221,6 +225,14 @@ impl Desk {
         let spare =
             if self.patient { self.writer.append_waiting(full) } else { self.writer.append(full) };
         self.batch = spare.unwrap_or_default();
+    }
+
+    /// Gives back the room that a burst needed.
+    fn rest(&mut self) {
+        self.writer.rest();
+        if self.batch.is_empty() {
+            self.batch = Batch::default();
+        }
     }
 }
 

@@ -172,6 +172,11 @@ impl Writer {
         Some(batch)
     }
 
+    /// Gives back room that is only there for speed.
+    pub fn rest(&mut self) {
+        self.numbering.rest();
+    }
+
     /// The same for whoever can wait: while too much waits already, waits until it is less.
     /// While the disk fails nothing will be less: then, as with [`Writer::append`], what does not
     /// fit is lost and counted, and [`Writer::health`] says why.

@@ -191,6 +191,7 @@ impl Inbox {
         if calm {
             self.busy = None;
             self.spares.truncate(SPARES_AT_REST);
+            self.spares.iter_mut().for_each(|spare| *spare = Batch::default());
         }
         calm
     }

@@ -102,6 +102,11 @@ impl Numbering {
         self.scratch = std::mem::replace(&mut batch.text, text);
     }
 
+    /// Gives back what is only for speed.
+    pub(crate) fn rest(&mut self) {
+        self.scratch = Vec::new();
+    }
+
     /// The number of the boot that a run belongs to, as far as is known now.
     fn number(&mut self, run: &Run) -> Option<u32> {
         // Strangers come in any number, and must not push out anybody's.
