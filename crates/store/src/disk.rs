@@ -9,6 +9,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+
 /// One directory of files with plain names.
 pub trait Disk: Send + Sync + std::fmt::Debug {
     /// Makes a new empty file, and the directory where that is gone; an error when the name is
@@ -43,6 +45,8 @@ pub trait DiskFile: Send + Sync + std::fmt::Debug {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Its length.
     fn len(&self) -> io::Result<u64>;
+    /// Says that it will hardly be read any more: what the system holds of it in memory may go.
+    fn uncache(&self) {}
     /// Whether nothing is in it.
     fn is_empty(&self) -> io::Result<bool> {
         self.len().map(|len| len == 0)
@@ -162,5 +166,9 @@ impl DiskFile for File {
 
     fn len(&self) -> io::Result<u64> {
         self.metadata().map(|metadata| metadata.len())
+    }
+
+    fn uncache(&self) {
+        posix_fadvise(self, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).unwrap_or_default();
     }
 }

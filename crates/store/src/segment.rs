@@ -91,6 +91,11 @@ impl SegmentFile {
         self.name
     }
 
+    /// Says that it will hardly be read any more.
+    pub(crate) fn uncache(&self) {
+        self.file.uncache();
+    }
+
     /// Its header.
     pub fn header(&self) -> &SegmentHeader {
         &self.header

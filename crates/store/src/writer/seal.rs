@@ -78,6 +78,8 @@ pub(crate) fn seal(
     let copied = copy(disk, &segment, shape, stop);
     if let Ok(Sealed::Done { .. }) = copied {
         put_in_place(disk, job.number)?;
+        // Else whoever has it open still pays for letting go of it.
+        segment.uncache();
         remove(disk, live);
     } else {
         // Half a copy only takes room, which may be just what is missing.
