@@ -41,7 +41,9 @@ static STARTS: LazyLock<Starts> = LazyLock::new(|| {
     let words: Vec<_> = words.map(str::as_bytes).collect();
     let mut starts =
         Starts { pairs: Bits::new(), fours: Bits::new(), words: [const { vec![] }; 256] };
-    rules::PREFIXES.iter().for_each(|prefix| starts.mark(prefix.as_bytes()));
+    for prefix in rules::PREFIXES {
+        starts.mark(prefix.as_bytes());
+    }
     for word in words {
         starts.mark(word);
         starts.words[usize::from(word[0])].push(word);
