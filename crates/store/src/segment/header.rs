@@ -319,24 +319,10 @@ impl Bytes<'_> {
             [low, high @ ..0x80, rest @ ..] => {
                 (u64::from(low & 0x7f) | u64::from(*high) << 7, rest)
             }
-            _ => return self.word_varint().or_else(|| self.varint()),
+            _ => return self.varint(),
         };
         self.0 = rest;
         Some(value)
-    }
-
-    /// The same of those that end within eight bytes, if there are as many: all at once.
-    fn word_varint(&mut self) -> Option<u64> {
-        let word = u64::from_le_bytes(*self.0.first_chunk()?);
-        let ends = !word & 0x8080_8080_8080_8080;
-        let last = (ends != 0).then(|| ends.trailing_zeros())?;
-        // Sevens, then fourteens, then twenty-eights of bits move together.
-        let word = word & (u64::MAX >> (63 - last)) & 0x7f7f_7f7f_7f7f_7f7f;
-        let word = (word & 0x007f_007f_007f_007f) | (word & 0x7f00_7f00_7f00_7f00) >> 1;
-        let word = (word & 0x0000_3fff_0000_3fff) | (word & 0x3fff_0000_3fff_0000) >> 2;
-        let word = (word & 0x0fff_ffff) | (word & 0x0fff_ffff_0000_0000) >> 4;
-        self.0 = &self.0[last as usize / 8 + 1..];
-        Some(word)
     }
 
     /// A difference, its sign in the lowest bit, where most are small: what is to be added, modulo
