@@ -38,13 +38,12 @@ fn any_of(patterns: impl Iterator<Item = String>) -> String {
 /// The beginnings of all sentences that begin with words of their own: few lines have any.
 static STARTS: LazyLock<Starts> = LazyLock::new(|| {
     let words = rules::worded().map(form::beginning).chain(PREAMBLES.iter().copied());
-    let words: Vec<_> = words.map(str::as_bytes).collect();
     let mut starts =
         Starts { pairs: Bits::new(), fours: Bits::new(), words: [const { vec![] }; 256] };
     for prefix in rules::PREFIXES {
         starts.mark(prefix.as_bytes());
     }
-    for word in words {
+    for word in words.map(str::as_bytes) {
         starts.mark(word);
         starts.words[usize::from(word[0])].push(word);
     }

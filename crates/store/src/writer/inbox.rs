@@ -178,9 +178,8 @@ fn take_some(inbox: &mut Inbox) -> VecDeque<Batch> {
 const MUCH: usize = 4 << 10;
 /// So much has not come for so long.
 const AT_REST: Duration = Duration::from_secs(1);
-/// Batches that are kept warm: while many are on their way, and while none is.
+/// Batches that are kept warm while many are on their way.
 const SPARES_MAX: usize = 8;
-const SPARES_AT_REST: usize = 1;
 /// A wait without a due time; ends early with any news.
 const IDLE: Duration = Duration::from_hours(1);
 
@@ -190,8 +189,7 @@ impl Inbox {
         let calm = self.busy.is_some_and(|busy| busy.elapsed() >= AT_REST);
         if calm {
             self.busy = None;
-            self.spares.truncate(SPARES_AT_REST);
-            self.spares.iter_mut().for_each(|spare| *spare = Batch::default());
+            self.spares.clear();
         }
         calm
     }
