@@ -36,8 +36,10 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// Bytes of receive buffer to ask for per socket, as the kernel counts them.
     pub receive_buffer: Size,
-    /// How long to let datagrams gather once the sockets are empty.
+    /// How long to let datagrams gather once the sockets are empty, while somebody follows.
     pub patience: Length,
+    /// The same while nobody does.
+    pub patience_unfollowed: Length,
     /// Whether a machine that asks if its test line was heard is answered.
     pub answer: bool,
     /// When to show lines as they come.
@@ -173,6 +175,13 @@ impl Config {
         .filter_map(|(key, differs)| differs.then_some(key))
         .collect()
     }
+
+    /// Takes the other keys over.
+    pub fn take_over(&mut self, new: Self) {
+        let Self { allow, patience, patience_unfollowed, answer, .. } = new;
+        let old = std::mem::take(self);
+        *self = Self { allow, patience, patience_unfollowed, answer, ..old };
+    }
 }
 
 impl Default for Config {
@@ -185,6 +194,7 @@ impl Default for Config {
             key_file: None,
             receive_buffer: Size(64 << 20),
             patience: Length(Duration::from_millis(3)),
+            patience_unfollowed: Length(Duration::from_millis(20)),
             answer: true,
             live: Live::Auto,
             store: Store::default(),
@@ -331,7 +341,9 @@ mod tests {
     #[test]
     fn what_a_running_doctor_takes_over_needs_no_restart() {
         let old = Config::default();
-        let new = parse("allow = [\"10.0.0.0/8\"]\npatience = \"0s\"\nanswer = false").unwrap();
+        let patience = "patience = \"0s\"\npatience_unfollowed = \"0s\"";
+        let taken_over = format!("allow = [\"10.0.0.0/8\"]\n{patience}\nanswer = false");
+        let new = parse(&taken_over).unwrap();
         assert_eq!(old.needs_restart(&new), Vec::<&str>::new());
         let new = parse("data = \"/srv\"\nlisten = [\"514\"]\n[limits]\nsiblings = 9").unwrap();
         assert_eq!(old.needs_restart(&new), ["listen", "data", "limits"]);

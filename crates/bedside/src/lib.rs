@@ -27,6 +27,7 @@ pub mod listen;
 pub mod log;
 pub mod man;
 pub mod notify;
+mod patience;
 mod pstore;
 mod pulse;
 mod reading;

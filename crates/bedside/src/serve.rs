@@ -1,17 +1,16 @@
 //! `bedside serve`: sockets, signals, and the loop between them and the doctor.
 
+mod orders;
+
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bedside_stream::{Cause, Monotonic, StreamKey, WallTime};
 use bedside_udp::{Heard, Receiver, ReceiverOptions, Socket, Waker};
 use netconsole_wire::question::{About, Question};
-use nix::libc::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::Exit;
 use crate::answers::{self, Answers};
@@ -24,10 +23,13 @@ use crate::health::HealthFile;
 use crate::keys::{Keys, may_be_an_agents};
 use crate::listen::{self, Allow};
 use crate::notify::{self, State};
+use crate::patience::Patience;
 use crate::pstore::Dumps;
 use crate::pulse::{Felt, Pulses};
 use crate::render::{Look, Screen};
 use crate::{exit, heap, hint, time};
+
+pub(crate) use orders::Orders;
 
 /// Hears until a signal says stop.
 pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
@@ -70,8 +72,7 @@ pub(crate) fn serve(
     let (doctor, found) = Doctor::open(&data, &config, tap, false)?;
     listen::announce(&listening, config.receive_buffer.0, &mut io::stderr())?;
     report(&found, &data);
-    let options = ReceiverOptions { patience: config.patience.0, ..ReceiverOptions::default() };
-    let mut receiver = Receiver::new(listening.sockets, options)?;
+    let mut receiver = Receiver::new(listening.sockets, ReceiverOptions::default())?;
     let addresses: Vec<SocketAddr> = receiver.sockets().map(Socket::local).collect();
     if let Some(hint) = hint::first_steps(&addresses).filter(|_| screen.is_some() && found.is_new) {
         writeln!(io::stderr(), "{hint}")?;
@@ -95,6 +96,7 @@ pub(crate) fn serve(
         ports,
         began,
         look_began: None,
+        patience: Patience::with(receiver.sockets()),
         config,
         health,
         checked: began,
@@ -170,6 +172,7 @@ struct Ward {
     began: Instant,
     /// When the first datagram of this look at the sockets was taken: one time for all of them.
     look_began: Option<Monotonic>,
+    patience: Patience,
     config: Config,
     health: Option<HealthFile>,
     /// When house was kept last.
@@ -187,7 +190,7 @@ impl Ward {
         while !orders.stop() {
             self.look(receiver, self.wait(HOUSEKEEPING))?;
             if orders.reload() {
-                self.reload(again, receiver);
+                self.reload(again);
             }
         }
         // What lies in the sockets was sent before the order to stop.
@@ -206,6 +209,9 @@ impl Ward {
         let round = round.context("cannot hear any more")?;
         self.answers.send(receiver.sockets());
         self.doctor.settle(self.now(), round.more);
+        if !round.more {
+            receiver.set_patience(self.patience.now(&self.config, self.doctor.writer()));
+        }
         if self.checked.elapsed() >= HOUSEKEEPING {
             self.checked = Instant::now();
             self.keep_house()?;
@@ -325,18 +331,16 @@ impl Ward {
 
     /// Takes over what can be taken over while hearing: the allow-list, the patience, and whether
     /// questions are answered.
-    fn reload(&mut self, again: &Again<'_>, receiver: &mut Receiver) {
+    fn reload(&mut self, again: &Again<'_>) {
         told(notify::tell(State::Reloading));
         match (again.read)() {
             Ok(new) => {
                 for key in self.config.needs_restart(&new) {
                     tracing::warn!(key, "changed in the configuration; takes effect at a restart");
                 }
-                self.allow.replace(new.allow.iter().map(|network| network.0));
-                receiver.set_patience(new.patience.0);
-                self.answers.switch(new.answer);
-                (self.config.allow, self.config.patience) = (new.allow, new.patience);
-                self.config.answer = new.answer;
+                self.config.take_over(new);
+                self.allow.replace(self.config.allow.iter().map(|network| network.0));
+                self.answers.switch(self.config.answer);
                 tracing::info!("the configuration was read again");
             }
             Err(error) => tracing::error!("the configuration stays as it was: {error:#}"),
@@ -347,50 +351,6 @@ impl Ward {
 
 fn since(began: Instant) -> Monotonic {
     Monotonic(began.elapsed().as_micros() as u64)
-}
-
-/// What the outside asks for.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Orders {
-    stop: Arc<AtomicBool>,
-    reload: Arc<AtomicBool>,
-}
-
-impl Orders {
-    /// Asks to stop; a wait that is under way has to be ended with its [`Waker`].
-    pub(crate) fn give_stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-
-    /// SIGTERM and SIGINT say stop. SIGHUP says to read the configuration again; on a terminal it
-    /// says that the terminal is gone, and so stop.
-    fn from_signals() -> anyhow::Result<Orders> {
-        let orders = Orders::default();
-        let hangup = if io::stdout().is_terminal() { &orders.stop } else { &orders.reload };
-        for (signal, flag) in [(SIGTERM, &orders.stop), (SIGINT, &orders.stop), (SIGHUP, hangup)] {
-            signal_hook::flag::register(signal, Arc::clone(flag))
-                .context("cannot catch signals")?;
-        }
-        Ok(orders)
-    }
-
-    fn wake_on_signals(waker: &Waker) -> anyhow::Result<()> {
-        for signal in [SIGTERM, SIGINT, SIGHUP] {
-            let fd = waker.to_fd().context("cannot catch signals")?;
-            signal_hook::low_level::pipe::register(signal, fd).context("cannot catch signals")?;
-        }
-        // One that came before there was somebody to wake.
-        waker.wake();
-        Ok(())
-    }
-
-    fn stop(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    fn reload(&self) -> bool {
-        self.reload.swap(false, Ordering::Relaxed)
-    }
 }
 
 /// How often the sockets are looked at after the order to stop, while there is something.

@@ -5,6 +5,7 @@ mod changes;
 mod lines;
 mod news;
 mod nudge;
+mod present;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,12 @@ use std::time::{Duration, Instant};
 
 pub use self::lines::Lines;
 pub use self::nudge::Nudge;
+pub(crate) use self::present::Followers;
 
 use self::arrival::Arrival;
 use self::changes::Changes;
 use self::news::News;
+use self::present::Present;
 use crate::read::view::View;
 use crate::read::{BootSummary, Damage, End, Error, Gap, OwnedRecord};
 
@@ -57,11 +60,13 @@ pub struct Follower {
     arrival: Arrival,
     news: News,
     ready: VecDeque<FollowItem>,
+    _present: Present,
 }
 
 impl Follower {
     pub(crate) fn new(view: Arc<View>) -> Result<Follower, Error> {
         Ok(Follower {
+            _present: Present::in_store(view.dir()),
             dir: view.dir().to_owned(),
             changes: Changes::of(view.dir())?,
             arrival: Arrival::new(&view)?,

@@ -31,7 +31,7 @@ use crate::catalogue::{Catalogue, FILE_NAME};
 use crate::disk::{Directory, Disk};
 use crate::entry::{Entry, StoredRun, write_run};
 use crate::error::Error;
-use crate::follow::Nudge;
+use crate::follow::{Followers, Nudge};
 use crate::recovery::{Found, Replay, Torn, recover_with};
 
 use engine::Engine;
@@ -70,6 +70,7 @@ pub struct Writer {
     catalogue: Option<Catalogue>,
     numbering: Numbering,
     tap: OptionalTap,
+    followers: Followers,
     shortfall: Shortfall,
     /// What of lost batches must not be lost: the states of runs, and memories.
     rescued: BTreeMap<RunId, Run>,
@@ -128,6 +129,7 @@ impl Writer {
             catalogue: recall,
             numbering: parts.numbering,
             tap: OptionalTap(options.tap.take()),
+            followers: Followers::of(dir),
             shortfall: Shortfall::default(),
             rescued: BTreeMap::new(),
             rescued_memories: Vec::new(),
@@ -207,6 +209,12 @@ impl Writer {
             self.shared.disk_stalls(WallTime(wall_now().0.saturating_sub(micros)));
         }
         self.shared.health()
+    }
+
+    /// Whether somebody may be waiting for the next line: the tap, or a
+    /// [`Follower`](crate::follow::Follower) in any process. Asks the kernel.
+    pub fn is_followed(&self) -> bool {
+        self.tap.0.is_some() || self.followers.any()
     }
 
     /// What ends the wait of who looks for incidents in what is written.

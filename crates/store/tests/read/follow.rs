@@ -5,6 +5,7 @@ use std::time::Duration;
 use bedside_store::follow::{BootChange, FollowItem, Follower, Lines};
 use bedside_store::read::{End, Reader};
 use bedside_store::segment::Replaced;
+use bedside_store::{Options, Writer};
 use bedside_stream::{Cause, LastWord, Verdict};
 
 use crate::random::{Random, lines};
@@ -56,6 +57,18 @@ fn what_was_there_is_not_given_again() {
     segment.block(&[numbered(1, 2, 1, 1, "new")]);
     assert_eq!(drain(&mut follower), [said("new")]);
     assert_eq!(drain(&mut follower), []);
+}
+
+#[test]
+fn the_writer_sees_its_followers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (writer, _) = Writer::open(dir.path(), Options::default()).unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    assert!(!writer.is_followed(), "a reader does not wait");
+    let follower = reader.follow().unwrap();
+    assert!(writer.is_followed());
+    drop(follower);
+    assert!(!writer.is_followed());
 }
 
 #[test]
