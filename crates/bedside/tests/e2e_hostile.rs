@@ -133,16 +133,5 @@ fn no_name_of_theirs_is_a_file(bedside: &Bedside) -> Result<()> {
     let above = bedside.data().parent().context("the store has a parent")?;
     let entries = fs::read_dir(above)?.count();
     ensure!(entries == 1, "{entries} entries where the store alone should be");
-    for entry in fs::read_dir(bedside.data())?.chain(fs::read_dir(bedside.data().join("segments"))?)
-    {
-        let name = entry?.file_name().into_string().ok().context("a name in UTF-8")?;
-        let ours = ["health", "lock", "pstore", "pulse", "segments"].contains(&&*name)
-            || name.starts_with("catalogue.sqlite")
-            || name.starts_with("incidents.sqlite")
-            || name
-                .strip_suffix(".zst")
-                .is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()));
-        ensure!(ours, "a file named {name}");
-    }
-    Ok(())
+    check::only_our_names(bedside.data())
 }

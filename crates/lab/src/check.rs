@@ -1,6 +1,9 @@
-//! Holds the doctor's answer against the oracle: exactly its records, once each, in order.
+//! Holds the doctor's answer against the oracle: exactly its records, once each, in order; and what
+//! is in its store against the names that it gives.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -99,6 +102,22 @@ fn compare_fields(expected: &Record, told: &answer::Record) -> Result<()> {
         let expected = if values.len() == 1 { values.remove(0) } else { Value::Array(values) };
         let key = String::from_utf8_lossy(key);
         ensure!(told.fields.get(&*key) == Some(&expected), "field {key} is not {expected}");
+    }
+    Ok(())
+}
+
+/// In a store and its folder of segments no file has a name that the doctor gives none: nothing
+/// from the network becomes one.
+pub fn only_our_names(data: &Path) -> Result<()> {
+    const OURS: [&str; 6] = ["followers", "health", "lock", "pstore", "pulse", "segments"];
+    for entry in fs::read_dir(data)?.chain(fs::read_dir(data.join("segments"))?) {
+        let name = entry?.file_name().into_string().ok().context("a name in UTF-8")?;
+        let digit = |c: char| c.is_ascii_digit();
+        let ours = OURS.contains(&&*name)
+            || name.starts_with("catalogue.sqlite")
+            || name.starts_with("incidents.sqlite")
+            || name.strip_suffix(".zst").is_some_and(|number| number.starts_with(digit));
+        ensure!(ours, "a file named {name}");
     }
     Ok(())
 }

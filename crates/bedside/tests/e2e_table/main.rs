@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -15,7 +14,7 @@ use std::thread;
 use anyhow::{Context, Result, ensure};
 use bedside_lab::doctor::{Bedside, Doctor};
 use bedside_lab::patient::{Patient, drained};
-use bedside_lab::wait;
+use bedside_lab::{check, wait};
 
 use incidents::{IN_INCIDENTS, death, hear_posts, of_incidents, rules};
 
@@ -166,7 +165,7 @@ fn the_table_of_hostile_texts_is_what_the_outputs_show() -> Result<()> {
     ward.doctor.terminate()?;
     let live = fs::read_to_string(live)?;
     harmless("the live view of `serve`", &live)?;
-    only_our_names(ward.bedside.data())?;
+    check::only_our_names(ward.bedside.data())?;
 
     for (command, args) in [
         ("log", &["-o", "full"][..]),
@@ -244,22 +243,6 @@ fn on_a_terminal(bedside: &Bedside) -> Result<()> {
         let goes_by = |char: &char| char.is_ascii_digit() || char.is_whitespace();
         let steady = |text: &str| text.chars().filter(|char| !goes_by(char)).collect::<String>();
         ensure!(steady(&coloured) == steady(&plain), "{command}: {coloured} {plain}");
-    }
-    Ok(())
-}
-
-fn only_our_names(data: &Path) -> Result<()> {
-    for dir in [data.to_owned(), data.join("segments")] {
-        for entry in fs::read_dir(dir)? {
-            let name = entry?.file_name().into_string().ok().context("a name in UTF-8")?;
-            let ours = ["health", "lock", "pstore", "pulse", "segments"].contains(&&*name)
-                || name.starts_with("catalogue.sqlite")
-                || name.starts_with("incidents.sqlite")
-                || name
-                    .strip_suffix(".zst")
-                    .is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()));
-            ensure!(ours, "a file named {name}");
-        }
     }
     Ok(())
 }
