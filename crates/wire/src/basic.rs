@@ -1,7 +1,7 @@
 //! The basic format: the text that a serial console would get.
 
 use crate::notice::{self, Notice};
-use crate::scan::{find, fixed_number, number, whole_number, without_newline};
+use crate::scan::{find, fixed_number, line_end, number, whole_number, without_newline};
 use crate::{Fields, Format, MAX_PRINT_CHUNK, Prefix, PrintkTime, Record, Text};
 
 /// A datagram of headerless text, 1 to 1000 bytes long.
@@ -61,12 +61,12 @@ pub fn lines(text: &[u8]) -> Lines<'_> {
 impl<'a> Iterator for Lines<'a> {
     type Item = BasicLine<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<BasicLine<'a>> {
         if self.rest.is_empty() {
             return None;
         }
-        let end = find(self.rest, b'\n').unwrap_or(self.rest.len());
-        let (line, rest) = self.rest.split_at_checked(end)?;
+        let (line, rest) = self.rest.split_at_checked(line_end(self.rest))?;
         if let Some((notice, rest)) = notice::glued(self.rest) {
             self.rest = rest;
             return Some(BasicLine::notice(notice));
@@ -80,6 +80,7 @@ impl<'a> Iterator for Lines<'a> {
 ///
 /// Each part counts only where it stands as the kernel prints it (`kernel/printk/printk.c`,
 /// `info_print_prefix`): `<%u>`, `[%5lu.%06lu]`, `[%6s]`, and one space after the last two.
+#[inline]
 pub fn basic_line(bytes: &[u8]) -> BasicLine<'_> {
     let line = without_newline(bytes);
     if let Some(notice) = notice::line(line) {
@@ -99,8 +100,7 @@ pub fn basic_line(bytes: &[u8]) -> BasicLine<'_> {
 /// Whether bytes begin with what the kernel puts before each line, or are a notice: so they are
 /// not the rest of a line that was cut.
 pub fn starts_like_a_line(bytes: &[u8]) -> bool {
-    let end = find(bytes, b'\n').unwrap_or(bytes.len());
-    let line = basic_line(bytes.get(..end).unwrap_or(bytes));
+    let line = basic_line(bytes.get(..line_end(bytes)).unwrap_or(bytes));
     line.notice.is_some() || line.prefix.is_some() || line.time.is_some() || line.caller.is_some()
 }
 
@@ -110,6 +110,7 @@ impl<'a> BasicLine<'a> {
     }
 
     /// The record of this line.
+    #[inline]
     pub fn record(&self, incomplete: bool) -> Record<'a> {
         Record {
             format: Format::Basic,

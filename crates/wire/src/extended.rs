@@ -1,7 +1,7 @@
 //! The extended format: `[release,]prefix,seq,time,flags[,key=value…];text\n` and a dictionary.
 
 use crate::notice::{self, Notices};
-use crate::scan::{find, number, split_once, whole_number};
+use crate::scan::{find, number, split_once, whole_number, word_end};
 use crate::tag::{self, Tag};
 use crate::{Fields, Format, Prefix, PrintkTime, Record, Sequence, Text};
 
@@ -251,10 +251,7 @@ pub(crate) fn caller(value: &[u8]) -> Option<&[u8]> {
 /// A release is at most 64 bytes (`__NEW_UTS_LEN`) and free of blanks; so a basic line with a
 /// time in front is never taken for one.
 fn release(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes
-        .iter()
-        .take(MAX_RELEASE + 1)
-        .position(|byte| *byte <= b' ' || *byte == 0x7f || *byte == b',')?;
+    let end = word_end(bytes.get(..=MAX_RELEASE).unwrap_or(bytes))?;
     match bytes.split_at_checked(end)? {
         ([], _) => None,
         (release, [b',', rest @ ..]) => Some((release, rest)),

@@ -9,25 +9,51 @@ pub(crate) fn find(haystack: &[u8], needle: u8) -> Option<usize> {
     let (blocks, _) = haystack.as_chunks::<32>();
     let has_it =
         |block: &&[u8; 32]| block.iter().fold(0, |has, byte| has | u8::from(*byte == needle)) != 0;
-    let passed = blocks.iter().take_while(|block| !has_it(block)).count() * 32;
-    let rest = haystack.get(passed..)?;
-    find_in_words(rest, needle).map(|at| passed + at)
+    let passed = blocks.iter().take_while(|block| !has_it(block)).count();
+    // What is no whole block is looked through once more with the end of the last one.
+    if passed == blocks.len() && haystack.last_chunk().is_some_and(|last| !has_it(&last)) {
+        return None;
+    }
+    let rest = haystack.get(passed * 32..)?;
+    find_in_words(rest, |word| below(word ^ repeated(needle), 1)).map(|at| passed * 32 + at)
 }
 
-/// Likewise, eight bytes at a time.
-fn find_in_words(haystack: &[u8], needle: u8) -> Option<usize> {
+/// Where a line ends: at its newline, or with the text. Most texts are one line, and their newline
+/// is the last byte.
+pub(crate) fn line_end(text: &[u8]) -> usize {
+    let (last, before) = text.split_last().map_or((None, text), |(last, rest)| (Some(last), rest));
+    let end = text.len() - usize::from(last == Some(&b'\n'));
+    find(before, b'\n').unwrap_or(end)
+}
+
+/// How long the word is that bytes begin with: up to a blank, a control character or a comma.
+pub(crate) fn word_end(bytes: &[u8]) -> Option<usize> {
+    find_in_words(bytes, |word| {
+        below(word, b' ' + 1) | below(word ^ repeated(0x7f), 1) | below(word ^ repeated(b','), 1)
+    })
+}
+
+/// The first position that is marked, eight bytes at a time.
+fn find_in_words(haystack: &[u8], marks: impl Fn(u64) -> u64) -> Option<usize> {
     let (words, rest) = haystack.as_chunks::<8>();
-    let pattern = u64::from_le_bytes([needle; 8]);
     for (index, word) in words.iter().enumerate() {
-        let differing = u64::from_le_bytes(*word) ^ pattern;
-        // The lowest marked byte is one that does not differ; what stands above it may not be.
-        let same = differing.wrapping_sub(LOW_BITS) & !differing & HIGH_BITS;
-        if same != 0 {
-            return Some(index * 8 + same.trailing_zeros() as usize / 8);
+        let marked = marks(u64::from_le_bytes(*word));
+        if marked != 0 {
+            return Some(index * 8 + marked.trailing_zeros() as usize / 8);
         }
     }
-    let within = rest.iter().position(|byte| *byte == needle)?;
+    let within = rest.iter().position(|byte| marks(repeated(*byte)) != 0)?;
     Some(words.len() * 8 + within)
+}
+
+/// Marks, in their highest bits, the bytes that are below a limit of at most 128. The lowest mark
+/// is right; what stands above it may not be.
+fn below(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(repeated(limit)) & !word & HIGH_BITS
+}
+
+fn repeated(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
 }
 
 /// What stands before and after the first `needle`, which is left out.
@@ -101,7 +127,6 @@ const ZEROS: u64 = 0x3030_3030_3030_3030;
 const SIXES: u64 = 0x0606_0606_0606_0606;
 const UPPER_HALVES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
 const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
-const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 #[cfg(test)]
@@ -118,6 +143,20 @@ mod tests {
             needle in prop::sample::select(vec![0, b'\n', 0x0b, 0xff]),
         ) {
             prop_assert_eq!(find(&bytes, needle), bytes.iter().position(|byte| *byte == needle));
+        }
+
+        #[test]
+        fn a_line_ends_at_its_newline(text in "[a\n]{0,80}") {
+            let end = text.find('\n').unwrap_or(text.len());
+            prop_assert_eq!(line_end(text.as_bytes()), end);
+        }
+
+        #[test]
+        fn a_word_ends_before_a_blank_a_control_character_or_a_comma(
+            bytes in prop::collection::vec(prop::sample::select(b"\0\x1f !+,-a\x7e\x7f\x80\xac\xff".to_vec()), 0..40),
+        ) {
+            let ends = |byte: &u8| *byte <= b' ' || *byte == b',' || *byte == 0x7f;
+            prop_assert_eq!(word_end(&bytes), bytes.iter().position(ends));
         }
 
         #[test]

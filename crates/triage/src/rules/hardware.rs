@@ -22,10 +22,10 @@ pub(super) const RULES: &[Rule] = &[
     hardware("{%d}[Hardware Error]: event severity: corrected", "Hardware error: corrected")
         .severity(Severity::Warning),
     // drivers/edac/edac_mc.c: `edac_ue_error`, `edac_ce_error`.
-    hardware("EDAC %s: %d UE %s", "EDAC: uncorrected memory error").severity(Severity::Critical),
-    hardware("EDAC %s: %d CE %s", "EDAC: corrected memory error").severity(Severity::Warning),
-    hardware("EDAC %s: UE %s", "EDAC: uncorrected memory error").severity(Severity::Critical),
-    hardware("EDAC %s: CE %s", "EDAC: corrected memory error").severity(Severity::Warning),
+    hardware("EDAC %w: %d UE %s", "EDAC: uncorrected memory error").severity(Severity::Critical),
+    hardware("EDAC %w: %d CE %s", "EDAC: corrected memory error").severity(Severity::Warning),
+    hardware("EDAC %w: UE %s", "EDAC: uncorrected memory error").severity(Severity::Critical),
+    hardware("EDAC %w: CE %s", "EDAC: corrected memory error").severity(Severity::Warning),
     // drivers/pci/pcie/aer.c: `aer_print_error`, before 3.x `AER:` in front.
     hardware(
         "%s: PCIe Bus Error: severity=Uncorrected (%s), type=%s, (%s)",
