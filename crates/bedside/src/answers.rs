@@ -78,7 +78,7 @@ impl Answers {
                 About::Port(_) | About::Dump => known(&question, key),
             };
             let answer = Answer { nonce: question.nonce, reply };
-            self.answer(now, Due { socket, to: key.source, from: question.asked, answer });
+            self.answer(now, Due { socket, to: key.source(), from: question.asked, answer });
             return true;
         }
         if !self.waiting.is_empty() {
@@ -133,8 +133,8 @@ impl Answers {
         self.forget(now);
         let waiting = self.waiting.iter_mut().find(|waiting| waiting.nonce == nonce);
         if let Some(waiting) = waiting.filter(|waiting| waiting.heard.is_none()) {
-            let (source, source_port) = (key.source.ip(), key.source.port());
-            let heard = Heard { format: format(payload), source, source_port, port: key.port };
+            let (source, source_port) = (key.ip(), key.source().port());
+            let heard = Heard { format: format(payload), source, source_port, port: key.port() };
             waiting.heard = Some(heard);
         }
     }
@@ -220,10 +220,10 @@ const PATIENCE_US: u64 = 30_000_000;
 
 /// When that port of the asker's was heard last.
 pub(crate) fn last(core: &Core, from: &StreamKey, port: u16, now: WallTime) -> Reply {
-    let source = SocketAddr::new(from.source.ip(), port);
-    let heard = core.last_heard(&StreamKey { source, ..*from });
+    let source = SocketAddr::new(from.ip(), port);
+    let heard = core.last_heard(&StreamKey::new(source, from.port()).with_voice(from.voice()));
     heard.map_or(Reply::Never, |(key, heard)| Reply::Last {
-        source_port: key.source.port(),
+        source_port: key.source().port(),
         seconds: now.0.saturating_sub(heard.0) / 1_000_000,
     })
 }
@@ -260,10 +260,10 @@ mod tests {
         assert!(!answers.take(at(3), 0, &kernel, &line(1), never));
         assert!(answers.take(at(4), 0, &asker, &question(1), never));
         let said: Vec<Reply> = answers.due.iter().map(|due| due.answer.reply).collect();
-        let (source, source_port) = (kernel.source.ip(), 6665);
+        let (source, source_port) = (kernel.ip(), 6665);
         let by = Heard { format: Format::Extended, source, source_port, port: 6666 };
         assert_eq!(said, [Reply::Waiting, Reply::Heard(by)]);
-        assert!(answers.due.iter().all(|due| due.to == asker.source));
+        assert!(answers.due.iter().all(|due| due.to == asker.source()));
         // Long after, it is a new question.
         answers.take(at(5 + PATIENCE_US), 0, &asker, &question(1), never);
         assert_eq!(answers.due[2].answer.reply, Reply::Waiting);
@@ -282,7 +282,7 @@ mod tests {
             };
             answers.take(Monotonic(0), 0, &whoever, &question.emit(), known);
         }
-        assert!(answers.due.iter().all(|due| due.to == whoever.source));
+        assert!(answers.due.iter().all(|due| due.to == whoever.source()));
         assert!(answers.due.iter().all(|due| due.answer.reply == Reply::Kept));
         assert!(answers.waiting.is_empty());
     }

@@ -108,22 +108,22 @@ impl Keys {
         Counters { nonces_made_room: self.nonces.made_room(), ..self.counters }
     }
 
-    /// Says in `key` what a datagram's tag says of its stream. Without keys nobody looks.
-    pub(crate) fn tell_voice(&mut self, key: &mut StreamKey, payload: &[u8]) {
-        let keys = self.of(key.source.ip());
+    /// The stream of a datagram, with what its tag says of it. Without keys nobody looks.
+    pub(crate) fn with_voice(&mut self, key: StreamKey, payload: &[u8]) -> StreamKey {
+        let keys = self.of(key.ip());
         if keys.is_empty() {
-            return;
+            return key;
         }
-        let Some(tagged) = Tagged::open(payload) else { return };
-        key.voice = if !keys.iter().any(|key| tagged.is_by(&key.tag)) {
+        let Some(tagged) = Tagged::open(payload) else { return key };
+        key.with_voice(if !keys.iter().any(|key| tagged.is_by(&key.tag)) {
             self.counters.forged += 1;
             Voice::Forged
-        } else if self.nonces.take(tagged.tag.nonce, *key) {
+        } else if self.nonces.take(tagged.tag.nonce, key) {
             Voice::Signed
         } else {
             self.counters.copied += 1;
             Voice::Copied
-        };
+        })
     }
 
     /// Writes down what is to be known after a restart.
@@ -286,9 +286,7 @@ mod tests {
 
     /// The stream of a datagram.
     fn stream(keys: &mut Keys, source: IpAddr, payload: &[u8]) -> StreamKey {
-        let mut key = StreamKey::new((source, 6665).into(), 6666);
-        keys.tell_voice(&mut key, payload);
-        key
+        keys.with_voice(StreamKey::new((source, 6665).into(), 6666), payload)
     }
 
     /// The voice of a datagram that the holder of this key has signed.
@@ -296,7 +294,7 @@ mod tests {
         let key = Key::new(text).unwrap().tag;
         let mut room = [0; 100];
         let said = tag::Signer::new(key, nonce).sign(b"6,1,2,-;hello\n", &mut room).unwrap();
-        stream(keys, source, said).voice
+        stream(keys, source, said).voice()
     }
 
     fn remembering(text: &str) -> Keys {
@@ -312,7 +310,7 @@ mod tests {
         assert_eq!(voice(&mut keys, KEY, 1, HOST), Voice::Signed);
         assert_eq!(voice(&mut keys, &KEY.to_uppercase(), 2, HOST), Voice::Forged);
         assert_eq!(voice(&mut keys, KEY, 1, OTHER), Voice::Copied);
-        assert_eq!(stream(&mut keys, HOST, b"6,1,2,-;hello\n").voice, Voice::Plain);
+        assert_eq!(stream(&mut keys, HOST, b"6,1,2,-;hello\n").voice(), Voice::Plain);
         let counters = keys.counters();
         assert_eq!((counters.forged, counters.copied, counters.refused), (1, 1, 0));
         let mut none = Keys::read(None).unwrap();

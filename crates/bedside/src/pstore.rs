@@ -87,7 +87,7 @@ impl Dumps {
         if lock(&self.filed).knows(line.dump.id) {
             return true;
         }
-        let is_it = |dump: &Gathered| dump.is(line.dump.id, key.source.ip());
+        let is_it = |dump: &Gathered| dump.is(line.dump.id, key.ip());
         let known = self.open.iter().position(is_it);
         let taken = known.or_else(|| self.admit(&line.dump, *key, received));
         let dump = taken.and_then(|at| self.open.get_mut(at));
@@ -164,7 +164,7 @@ impl Filed {
 
 impl Gathered {
     fn is(&self, id: Nonce, from: IpAddr) -> bool {
-        self.id == id && self.key.source.ip() == from
+        self.id == id && self.key.ip() == from
     }
 
     /// False, if it has grown too large, or is not the one that it was.

@@ -35,7 +35,7 @@ pub(crate) fn open_for(
         reader = Reader::open(&dir)?;
         reader.take_strangers_in(|stored| {
             let name = String::from_utf8_lossy(&stored.host_label()).into_owned();
-            hosts.contain(&name, [stored.run.key.source.ip()])
+            hosts.contain(&name, [stored.run.key.ip()])
         })?;
     }
     Ok(reader)

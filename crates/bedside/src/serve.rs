@@ -287,19 +287,19 @@ impl Ward {
             Heard::Datagram(datagram) => {
                 if self.allow.admits(datagram.source.ip()) {
                     let port = self.ports.get(at).copied().unwrap_or_default();
-                    let mut key = StreamKey::new(datagram.source, port);
+                    let key = StreamKey::new(datagram.source, port);
                     let received = WallTime(datagram.received_us);
                     let now = *self.look_began.get_or_insert_with(|| since(self.began));
                     let (core, dumps) = (self.doctor.core(), &self.dumps);
                     let known = |of: &Question, from: &StreamKey| match of.about {
                         About::Port(port) => answers::last(core, from, port, received),
-                        _ => dumps.reply(of.nonce, from.source.ip()),
+                        _ => dumps.reply(of.nonce, from.ip()),
                     };
                     let taken = self.answers.take(now, at, &key, datagram.payload, known)
                         || may_be_an_agents(datagram.payload)
                             && self.take_agents(&key, received, datagram.payload);
                     if !taken {
-                        self.keys.tell_voice(&mut key, datagram.payload);
+                        let key = self.keys.with_voice(key, datagram.payload);
                         self.doctor.hear(now, &key, received, datagram.payload);
                     }
                 }
@@ -309,8 +309,8 @@ impl Ward {
 
     /// Takes what an agent says itself; also what only pretends to be, where there are keys.
     fn take_agents(&mut self, key: &StreamKey, received: WallTime, payload: &[u8]) -> bool {
-        let Some(said) = self.keys.open(key.source.ip(), payload) else { return true };
-        match self.pulses.take(key.source.ip(), received, &said) {
+        let Some(said) = self.keys.open(key.ip(), payload) else { return true };
+        match self.pulses.take(key.ip(), received, &said) {
             Felt::Beat => true,
             Felt::Again => {
                 self.keys.refuse();

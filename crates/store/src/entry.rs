@@ -140,7 +140,7 @@ impl StoredRun {
 pub fn host_label(run: &Run) -> Vec<u8> {
     match &run.host {
         Some(host) => host.clone(),
-        None => run.key.source.ip().to_string().into_bytes(),
+        None => run.key.ip().to_string().into_bytes(),
     }
 }
 

@@ -67,7 +67,7 @@ impl Core {
         if self.table.len() < MANY {
             return;
         }
-        self.expected.extend(keys.map(|key| self.table.guess(&key).unwrap_or(NONE)));
+        self.expected.extend(keys.map(|key| self.table.guess(key).unwrap_or(NONE)));
         // Three times over all of them: each time it is known where to look, and nothing is decided
         // by what is seen, so that the processor does not wait for one stream before the next.
         self.look_at_expected(Stream::touch);
@@ -164,9 +164,9 @@ impl Core {
     /// When that stream was heard last, to the second; if it is not known, the one of its address
     /// and our port that began last. With the stream's own key.
     pub fn last_heard(&self, key: &StreamKey) -> Option<(StreamKey, WallTime)> {
-        let slot = self.table.find(key).or_else(|| {
+        let slot = self.table.find(*key).or_else(|| {
             let mut siblings = self.table.siblings(key).take(self.limits.siblings);
-            let speaks = |k: &StreamKey| k.port == key.port && k.voice.is_genuine();
+            let speaks = |k: StreamKey| k.port() == key.port() && k.voice().is_genuine();
             siblings.find(|slot| self.table.key_of(*slot).is_some_and(speaks))
         })?;
         self.table.get(slot).map(|stream| (stream.key, stream.last_received()))

@@ -298,6 +298,7 @@ fn place_of(record: &Record<'_>) -> Line {
     place(record.seq, record.time, record.text, record.incomplete)
 }
 
+#[inline]
 fn place(
     seq: Option<Sequence>,
     time: Option<PrintkTime>,

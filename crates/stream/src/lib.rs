@@ -12,6 +12,7 @@ mod boots;
 mod core;
 mod desk;
 mod history;
+mod key;
 mod limits;
 mod memory;
 mod mind;
@@ -27,6 +28,7 @@ mod types;
 mod words;
 
 pub use core::{Core, World};
+pub use key::StreamKey;
 pub use limits::{Counters, Limits};
 pub use memory::Memory;
 pub use replay::Kept;

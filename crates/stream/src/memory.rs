@@ -135,8 +135,8 @@ impl Head {
 }
 
 fn write_key(to: &mut Vec<u8>, key: &StreamKey) {
-    let voice = (key.voice as u8) << 4;
-    match key.source.ip() {
+    let voice = (key.voice() as u8) << 4;
+    match key.ip() {
         IpAddr::V4(address) => {
             to.push(4 | voice);
             to.extend_from_slice(&address.octets());
@@ -144,30 +144,30 @@ fn write_key(to: &mut Vec<u8>, key: &StreamKey) {
         IpAddr::V6(address) => {
             to.push(6 | voice);
             to.extend_from_slice(&address.octets());
+            // Flow label and scope, which a key had once.
+            number(to, 0);
+            number(to, 0);
         }
     }
-    if let SocketAddr::V6(source) = key.source {
-        number(to, u64::from(source.flowinfo()));
-        number(to, u64::from(source.scope_id()));
-    }
-    to.extend_from_slice(&key.source.port().to_le_bytes());
-    to.extend_from_slice(&key.port.to_le_bytes());
+    to.extend_from_slice(&key.source().port().to_le_bytes());
+    to.extend_from_slice(&key.port().to_le_bytes());
 }
 
 fn read_key(from: &mut Reader<'_>) -> Option<StreamKey> {
     let kind = from.byte()?;
     let voice = *Voice::ALL.get(usize::from(kind >> 4))?;
-    let mut source = match kind & 15 {
-        4 => SocketAddr::from((from.array::<4>()?, 0)),
-        6 => SocketAddr::from((from.array::<16>()?, 0)),
+    let address = match kind & 15 {
+        4 => IpAddr::from(from.array::<4>()?),
+        6 => {
+            let address = from.array::<16>()?;
+            from.number::<u64>()?;
+            from.number::<u64>()?;
+            IpAddr::from(address)
+        }
         _ => return None,
     };
-    if let SocketAddr::V6(source) = &mut source {
-        source.set_flowinfo(u32::try_from(from.number::<u64>()?).ok()?);
-        source.set_scope_id(u32::try_from(from.number::<u64>()?).ok()?);
-    }
-    source.set_port(u16::from_le_bytes(from.array()?));
-    Some(StreamKey { source, port: u16::from_le_bytes(from.array()?), voice })
+    let source = SocketAddr::new(address, u16::from_le_bytes(from.array()?));
+    Some(StreamKey::new(source, u16::from_le_bytes(from.array()?)).with_voice(voice))
 }
 
 fn write_run(to: &mut Vec<u8>, run: &Run) {

@@ -35,7 +35,7 @@ impl Core {
             return;
         }
         let begun = || Mind::new(run.first_received, Track::new(run.clone()));
-        let Some(slot) = self.table.find(&run.key) else {
+        let Some(slot) = self.table.find(run.key) else {
             return self.restore(begun().pack(0, false));
         };
         self.table.wake(slot, &self.limits);
@@ -50,7 +50,7 @@ impl Core {
 
     /// A record of a run that was told of before.
     pub fn replay_record(&mut self, kept: &Kept<'_>, of: &Run) {
-        let Some(slot) = self.table.find(&of.key) else {
+        let Some(slot) = self.table.find(of.key) else {
             return;
         };
         let ripe = self.table.hear(slot, kept.received, &self.limits);

@@ -29,7 +29,8 @@ impl Core {
         received: WallTime,
         world: &mut impl World,
     ) -> u32 {
-        let found = self.take_expected(key).or_else(|| self.table.find(key));
+        let packed = *key;
+        let found = self.take_expected(packed).or_else(|| self.table.find(packed));
         let slot = found.unwrap_or_else(|| self.welcome(*key, received, world));
         if self.table.hear(slot, received, &self.limits) {
             self.prove(slot, received, world);
@@ -39,10 +40,10 @@ impl Core {
 
     /// The slot of a stream that was looked up with others of its batch. Those in front of it were
     /// expected in vain, as somebody else took their datagrams; more than a few are not passed over.
-    fn take_expected(&mut self, key: &StreamKey) -> Option<u32> {
+    fn take_expected(&mut self, key: StreamKey) -> Option<u32> {
         const LOOKS: usize = 4;
         let mut looks = self.expected.iter().take(LOOKS);
-        let at = looks.position(|slot| self.table.key_of(*slot) == Some(key))?;
+        let at = looks.position(|slot| self.table.is_of(*slot, key))?;
         self.expected.drain(..=at).next_back()
     }
 
@@ -55,7 +56,7 @@ impl Core {
             return self.table.restore(memory);
         }
         let crowded = self.is_crowded(received);
-        let returns = crowded && self.returns.knows(self.table.hash(&key));
+        let returns = crowded && self.returns.knows(self.table.hash(key));
         if returns && self.has_room(received, world) {
             self.counters.returned += 1;
             self.make_room_for_newcomer(true, received, world);
@@ -77,7 +78,7 @@ impl Core {
         } else {
             (self.table.unproven(), self.limits.unproven_streams)
         };
-        if held < room && self.table.find(&memory.key).is_none() {
+        if held < room && self.table.find(memory.key).is_none() {
             self.table.restore(memory);
         }
     }
@@ -143,7 +144,7 @@ impl Core {
             self.counters.evicted_unproven += 1;
             let crowd = self.limits.crowd_us / 1_000_000;
             if u64::from(stream.silence(now).0) < crowd {
-                return self.returns.note(self.table.hash(&stream.key), now);
+                return self.returns.note(self.table.hash(stream.key), now);
             }
         }
         if let Some(memory) = stream.remember() {

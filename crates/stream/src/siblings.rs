@@ -22,8 +22,9 @@ impl Core {
         }
         let slots = self.table.siblings(key).take(self.limits().siblings);
         let candidates = slots.filter_map(|slot| {
-            let of_kind = |other: &StreamKey| (other.port, other.voice) == (key.port, key.voice);
-            self.table.get(slot).filter(|other| of_kind(&other.key))?;
+            let of_kind =
+                |other: &StreamKey| (other.port(), other.voice()) == (key.port(), key.voice());
+            self.table.key_of(slot).filter(of_kind)?;
             let memory = self.table.memory(slot)?;
             // No machine's clock runs faster than ours: that one is another machine, or boot.
             let passed = received.0.saturating_sub(memory.last_received.0);
@@ -57,7 +58,7 @@ impl Core {
         };
         let alone = stream.memory.as_ref().is_none_or(|memory| memory.linked);
         if alone
-            || !key.voice.is_genuine()
+            || !key.voice().is_genuine()
             || !line.timed
             || !is_precise(line.mark.time)
             || line.incomplete
@@ -75,7 +76,7 @@ impl Core {
 
     /// Two machines behind one address: the successor's run was a boot of its own after all.
     fn part(&mut self, successor: &StreamKey, old: &StreamKey, world: &mut impl World) {
-        let slot = self.table.find(successor);
+        let slot = self.table.find(*successor);
         if let Some(memory) = slot.and_then(|slot| self.memory_mut(slot))
             && memory.continues.as_deref() == Some(old)
         {
@@ -95,7 +96,7 @@ impl Core {
             joined.then_some((other, memory.current.run.id))
         };
         let slots = self.table.siblings(key).take(self.limits().siblings);
-        let genuine = |slot: &u32| self.table.key_of(*slot).is_some_and(|k| k.voice.is_genuine());
+        let genuine = |slot: &u32| self.table.key_of(*slot).is_some_and(|k| k.voice().is_genuine());
         let found = slots.filter(|other| *other != slot).filter(genuine).find_map(holds);
         let Some((other, other_run)) = found else {
             return;

@@ -82,9 +82,10 @@ impl Stream {
         }
     }
 
-    /// Looks at what a datagram will need; of what it sees comes a number that means nothing.
+    /// Looks at all of it, at each line of the cache; of what it sees comes a number that means
+    /// nothing.
     pub(crate) fn touch(&self) -> u64 {
-        u64::from(self.heard ^ self.newer)
+        self.key.first_word() ^ u64::from(self.last_heard ^ self.newer)
     }
 
     /// Counts a datagram.

@@ -59,26 +59,25 @@ impl Table {
     }
 
     /// The keyed hash of a stream.
-    pub(crate) fn hash(&self, key: &StreamKey) -> u64 {
-        let ports = u32::from(key.source.port()) << 16 | u32::from(key.port);
-        // As quick as without it, and nearly as good.
-        let ports = ports ^ key.voice as u32;
-        match key.source.ip() {
-            IpAddr::V4(ip) => self.hasher.hash_one((ip.to_bits(), ports)),
-            IpAddr::V6(ip) => self.hasher.hash_one((ip.to_bits(), ports)),
-        }
+    pub(crate) fn hash(&self, key: StreamKey) -> u64 {
+        key.hash(&self.hasher)
     }
 
-    pub(crate) fn find(&self, key: &StreamKey) -> Option<u32> {
+    pub(crate) fn find(&self, key: StreamKey) -> Option<u32> {
         let hash = self.hash(key) as u32;
-        let is_it = |entry: &Entry| entry.0 == hash && self.key_of(entry.1) == Some(key);
+        let is_it = |entry: &Entry| entry.0 == hash && self.is_of(entry.1, key);
         self.by_key.find(spread(hash), is_it).map(|entry| entry.1)
     }
 
     /// Most likely the slot of that stream, by its hash alone: no stream is looked at.
-    pub(crate) fn guess(&self, key: &StreamKey) -> Option<u32> {
+    pub(crate) fn guess(&self, key: StreamKey) -> Option<u32> {
         let hash = self.hash(key) as u32;
         self.by_key.find(spread(hash), |entry| entry.0 == hash).map(|entry| entry.1)
+    }
+
+    /// Whether the stream in a slot is the one of this key.
+    pub(crate) fn is_of(&self, slot: u32, key: StreamKey) -> bool {
+        self.get(slot).is_some_and(|stream| stream.key == key)
     }
 
     pub(crate) fn get(&self, slot: u32) -> Option<&Stream> {
@@ -116,7 +115,7 @@ impl Table {
 
     /// The streams of the same address, the newest first.
     pub(crate) fn siblings(&self, key: &StreamKey) -> impl Iterator<Item = u32> {
-        let newest = self.find_address(key).map(|entry| entry.1);
+        let newest = self.find_address(key.ip()).map(|entry| entry.1);
         core::iter::successors(newest, |slot| {
             self.get(*slot).map(|stream| stream.older).filter(|older| *older != NONE)
         })
@@ -148,16 +147,16 @@ impl Table {
     fn place(&mut self, stream: Stream) -> u32 {
         self.generation = self.generation.wrapping_add(1);
         let (key, proven, generation) = (stream.key, stream.is_proven(), self.generation);
-        let older = self.find_address(&key).map_or(NONE, |entry| entry.1);
+        let older = self.find_address(key.ip()).map_or(NONE, |entry| entry.1);
         let stream = Some(Stream { generation, older, ..stream });
         let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
         match self.slots.get_mut(slot as usize) {
             Some(place) => *place = stream,
             None => self.slots.push(stream),
         }
-        let hash = self.hash(&key) as u32;
+        let hash = self.hash(key) as u32;
         self.by_key.insert_unique(spread(hash), (hash, slot), |entry| spread(entry.0));
-        self.set_newest(&key, older, slot);
+        self.set_newest(key.ip(), older, slot);
         if !proven {
             self.unproven += 1;
             self.bound_newcomers();
@@ -327,7 +326,7 @@ impl Table {
 
     pub(crate) fn remove(&mut self, slot: u32) -> Option<Stream> {
         let stream = self.slots.get_mut(slot as usize)?.take()?;
-        let hash = self.hash(&stream.key) as u32;
+        let hash = self.hash(stream.key) as u32;
         if let Ok(found) = self.by_key.find_entry(spread(hash), |entry| entry.1 == slot) {
             found.remove();
         }
@@ -336,7 +335,7 @@ impl Table {
         }
         match self.get_mut(stream.newer) {
             Some(newer) => newer.older = stream.older,
-            None => self.unset_newest(&stream.key, slot, stream.older),
+            None => self.unset_newest(stream.key.ip(), slot, stream.older),
         }
         if !stream.is_proven() {
             self.unproven -= 1;
@@ -345,24 +344,24 @@ impl Table {
         Some(stream)
     }
 
-    pub(crate) fn key_of(&self, slot: u32) -> Option<&StreamKey> {
-        self.get(slot).map(|stream| &stream.key)
+    pub(crate) fn key_of(&self, slot: u32) -> Option<StreamKey> {
+        self.get(slot).map(|stream| stream.key)
     }
 
-    fn address_hash(&self, key: &StreamKey) -> u32 {
-        self.hasher.hash_one(key.source.ip()) as u32
+    fn address_hash(&self, address: IpAddr) -> u32 {
+        self.hasher.hash_one(address) as u32
     }
 
-    fn find_address(&self, key: &StreamKey) -> Option<Entry> {
-        let (hash, address) = (self.address_hash(key), key.source.ip());
+    fn find_address(&self, address: IpAddr) -> Option<Entry> {
+        let hash = self.address_hash(address);
         let has_it = |entry: &Entry| {
-            entry.0 == hash && self.key_of(entry.1).is_some_and(|k| k.source.ip() == address)
+            entry.0 == hash && self.get(entry.1).is_some_and(|s| s.key.ip() == address)
         };
         self.by_address.find(spread(hash), has_it).copied()
     }
 
-    fn set_newest(&mut self, key: &StreamKey, older: u32, slot: u32) {
-        let hash = self.address_hash(key);
+    fn set_newest(&mut self, address: IpAddr, older: u32, slot: u32) {
+        let hash = self.address_hash(address);
         if let Some(stream) = self.get_mut(older) {
             stream.newer = slot;
         }
@@ -374,8 +373,8 @@ impl Table {
         }
     }
 
-    fn unset_newest(&mut self, key: &StreamKey, slot: u32, older: u32) {
-        let hash = self.address_hash(key);
+    fn unset_newest(&mut self, address: IpAddr, slot: u32, older: u32) {
+        let hash = self.address_hash(address);
         let Ok(mut found) = self.by_address.find_entry(spread(hash), |entry| entry.1 == slot)
         else {
             return;

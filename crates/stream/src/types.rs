@@ -1,8 +1,8 @@
 //! The words that the floors above share with this one.
 
-use core::net::SocketAddr;
-
 use netconsole_wire::Record;
+
+use crate::StreamKey;
 
 /// Time that drives: microseconds of a clock that never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -12,18 +12,6 @@ pub struct Monotonic(pub u64);
 /// the datagram from the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WallTime(pub u64);
-
-/// What makes a stream: who sent, from which port, to which of our ports, and whether that is
-/// proven. IPv4-mapped IPv6 addresses are given as IPv4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamKey {
-    /// The sender's address and port.
-    pub source: SocketAddr,
-    /// Our port.
-    pub port: u16,
-    /// What its tag says: what is proven and what anybody may have said never mix.
-    pub voice: Voice,
-}
 
 /// What is known of who sent a datagram, by its tag (`netconsole_wire::tag`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,19 +25,6 @@ pub enum Voice {
     Forged,
     /// Made with a key of ours, but it belongs to another source or an earlier boot.
     Copied,
-}
-
-impl StreamKey {
-    /// The stream of datagrams without tags.
-    pub const fn new(source: SocketAddr, port: u16) -> StreamKey {
-        StreamKey { source, port, voice: Voice::Plain }
-    }
-
-    /// Of the same source and port, with this voice.
-    #[must_use]
-    pub const fn with_voice(self, voice: Voice) -> StreamKey {
-        StreamKey { voice, ..self }
-    }
 }
 
 impl Voice {

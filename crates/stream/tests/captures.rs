@@ -23,7 +23,7 @@ fn wanted(stream: &oracle::Stream) -> Vec<Vec<Told>> {
 /// What the doctor holds of one of its ports in one format, boot by boot.
 fn held(doctor: &Doctor, boots: &[Vec<Heard>], port: u16, extended: bool) -> Vec<Vec<Told>> {
     let of_stream = |record: &Heard| {
-        doctor.book.runs[&record.run].key.port == port && record.seq.is_some() == extended
+        doctor.book.runs[&record.run].key.port() == port && record.seq.is_some() == extended
     };
     let records = |boot: &Vec<Heard>| -> Vec<_> {
         let records = boot.iter().filter(|record| of_stream(record));

@@ -5,11 +5,15 @@ mod world;
 use bedside_stream::{Run, RunId, StreamKey, Verdict, Voice};
 use world::{Doctor, stream};
 
+/// The same sender, whose source port is another now.
+fn from_another_port(key: StreamKey) -> StreamKey {
+    StreamKey::new((key.ip(), 40_000).into(), key.port()).with_voice(key.voice())
+}
+
 #[test]
 fn a_new_source_port_that_goes_on_with_the_numbers_goes_on_with_the_boot() {
     let mut doctor = Doctor::new();
-    let mut other = stream(1);
-    other.source.set_port(40_000);
+    let other = from_another_port(stream(1));
     for seq in 0..100 {
         let time = seq * 1_000 + 7;
         doctor.ext(stream(1), seq, time, &format!("line {seq}"));
@@ -24,8 +28,7 @@ fn a_new_source_port_that_goes_on_with_the_numbers_goes_on_with_the_boot() {
 #[test]
 fn a_clock_that_is_too_far_ahead_is_another_machines() {
     let mut doctor = Doctor::new();
-    let mut other = stream(1);
-    other.source.set_port(40_000);
+    let other = from_another_port(stream(1));
     doctor.ext(stream(1), 381, 4_439_453, "network logging started");
     doctor.ext(other, 383, 9_221_512, "another, armed later in its life");
     assert_eq!(doctor.book.boots().len(), 2);
@@ -34,8 +37,7 @@ fn a_clock_that_is_too_far_ahead_is_another_machines() {
 #[test]
 fn two_machines_behind_one_address_are_two_boots() {
     let mut doctor = Doctor::new();
-    let mut other = stream(1);
-    other.source.set_port(40_000);
+    let other = from_another_port(stream(1));
     for n in 0..10 {
         doctor.ext(stream(1), 100 + n, 1_000_000 + n, "left");
         doctor.ext(other, 500 + n, 2_000_000 + n, "right");
@@ -47,7 +49,7 @@ fn two_machines_behind_one_address_are_two_boots() {
 #[test]
 fn a_basic_and_an_extended_target_share_a_boot_and_keep_both() {
     let mut doctor = Doctor::new();
-    let extended = StreamKey { port: 6667, ..stream(1) };
+    let extended = stream(1).with_port(6667);
     for n in 1..10 {
         doctor.hear(stream(1), format!("[    1.{n:06}] line {n}\n"));
         doctor.ext(extended, n, 1_000_000 + n, &format!("line {n}"));
@@ -67,8 +69,7 @@ fn what_is_signed_shares_a_boot_with_what_is_not_and_with_nothing_that_is_forged
         }
         assert_eq!(doctor.book.boots().len(), boots, "{voice:?}");
         // Nor does it go on where another voice has stopped.
-        let mut other = tagged;
-        other.source.set_port(40_000);
+        let other = from_another_port(tagged);
         doctor.ext(other, 10, 1_500_000, "from another port");
         let last = doctor.book.runs.values().last().expect("a run");
         assert!(matches!(last.verdict, Verdict::SameAs(root) if root != RunId(1)), "{last:?}");
@@ -96,8 +97,7 @@ fn unsigned_lines_do_not_move_signed_ones() {
 #[test]
 fn two_boots_whose_early_clock_agrees_in_jiffies_are_two_boots() {
     let mut doctor = Doctor::new();
-    let mut second = stream(1);
-    second.source.set_port(40_000);
+    let second = from_another_port(stream(1));
     for (stream, tick) in [(stream(1), 8_000), (second, 12_000)] {
         doctor.ext(stream, 95, 4_000, "APIC: Switch to symmetric I/O mode setup");
         doctor.ext(stream, 96, tick, "..TIMER: vector=0x30 apic1=0 pin1=2 apic2=-1 pin2=-1");

@@ -186,7 +186,7 @@ fn run(seed: u64, sky: Weather) -> Outcome {
 fn judge(doctor: &Doctor, whole: &HashMap<u8, BTreeMap<Printed, usize>>, outcome: &mut Outcome) {
     let machine = |run: RunId| {
         let key: StreamKey = doctor.book.runs[&run].key;
-        let IpAddr::V4(address) = key.source.ip() else { panic!("an IPv4 machine") };
+        let IpAddr::V4(address) = key.ip() else { panic!("an IPv4 machine") };
         address.octets()[3]
     };
     // Which boot a time and text above 0 is of; equal ones of two boots are as good as either.

@@ -53,7 +53,7 @@ fn assert_unharmed(doctor: &Doctor, lines: usize) {
 }
 
 fn is_real(key: &StreamKey) -> bool {
-    key.source.to_string().starts_with("10.0.0.")
+    key.source().to_string().starts_with("10.0.0.")
 }
 
 /// How many lines were given out of those.

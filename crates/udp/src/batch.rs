@@ -32,6 +32,9 @@ pub struct Datagram<'a> {
 pub struct Batch {
     payloads: Vec<u8>,
     beside: Box<[Beside]>,
+    /// Who sent each, read before any is handed on: put together in small pieces, an address that
+    /// is copied at once makes the processor wait for the pieces.
+    sources: Box<[SocketAddr]>,
     headers: Headers,
     received: usize,
     /// Stands in for the kernel's time where there is none.
@@ -45,6 +48,7 @@ impl Batch {
         Self {
             payloads: vec![0; slots * STRIDE],
             beside: vec![Beside::EMPTY; slots].into_boxed_slice(),
+            sources: vec![NOBODY; slots].into_boxed_slice(),
             headers: Headers::new(slots),
             received: 0,
             clock_us: 0,
@@ -64,6 +68,9 @@ impl Batch {
         if self.received > 0 {
             self.clock_us = clock_us();
         }
+        for (source, beside) in self.sources.iter_mut().zip(&self.beside[..self.received]) {
+            *source = parse_address(&beside.address).unwrap_or(NOBODY);
+        }
         Ok(self.received)
     }
 
@@ -74,7 +81,7 @@ impl Batch {
 
     /// Who sent them, in the same order.
     pub fn sources(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
-        self.beside[..self.received].iter().map(Beside::source)
+        self.sources[..self.received].iter().copied()
     }
 
     /// When the last of them was received.
@@ -89,19 +96,13 @@ impl Batch {
 
     fn datagram(&self, at: usize) -> Datagram<'_> {
         let (length, control_length) = self.headers.lengths(at);
-        let beside = &self.beside[at];
-        let stamp = parse_stamp(&beside.control[..control_length.min(CONTROL_BYTES)]);
+        let control = &self.beside[at].control;
+        let stamp = parse_stamp(&control[..control_length.min(CONTROL_BYTES)]);
         Datagram {
-            source: beside.source(),
+            source: self.sources[at],
             received_us: stamp.unwrap_or(self.clock_us),
             payload: &self.payloads[at * STRIDE..][..length.min(STRIDE)],
         }
-    }
-}
-
-impl Beside {
-    fn source(&self) -> SocketAddr {
-        parse_address(&self.address).unwrap_or(NOBODY)
     }
 }
 

@@ -278,9 +278,9 @@ impl Patient {
             },
             host: text(&stored.host_label()),
             boot: stored.boot.unwrap_or(0),
-            source: run.key.source,
+            source: run.key.source(),
             release: run.release.as_deref().map(text),
-            voice: run.key.voice,
+            voice: run.key.voice(),
         }
     }
 }

@@ -57,7 +57,7 @@ impl Nonces {
         }
         match self.of_stream.get(&stream) {
             Some(own) => *own == nonce,
-            None => self.of_address.get(&stream.source.ip()) == Some(&nonce),
+            None => self.of_address.get(&stream.ip()) == Some(&nonce),
         }
     }
 
@@ -78,13 +78,13 @@ impl Nonces {
         self.heard.push_back((nonce, stream));
         self.owners.insert(nonce, stream);
         self.of_stream.insert(stream, nonce);
-        self.of_address.insert(stream.source.ip(), nonce);
+        self.of_address.insert(stream.ip(), nonce);
         if self.heard.len() > self.most
             && let Some((oldest, owner)) = self.heard.pop_front()
         {
             self.owners.remove(&oldest);
             forget(&mut self.of_stream, &owner, oldest);
-            forget(&mut self.of_address, &owner.source.ip(), oldest);
+            forget(&mut self.of_address, &owner.ip(), oldest);
             self.made_room += 1;
         }
     }
@@ -121,7 +121,7 @@ fn forget<K: Eq + std::hash::Hash>(last: &mut HashMap<K, u64>, of: &K, nonce: u6
 }
 
 fn line(nonce: u64, stream: &StreamKey) -> String {
-    format!("{nonce:016x} {} {}\n", stream.source, stream.port)
+    format!("{nonce:016x} {} {}\n", stream.source(), stream.port())
 }
 
 fn read(line: &str) -> Option<(u64, StreamKey)> {
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn two_targets_have_a_nonce_each_and_a_nat_may_change_the_port() {
         let mut nonces = nonces(100);
-        let (one, other) = (stream(7, 6665), StreamKey { port: 6667, ..stream(7, 6665) });
+        let (one, other) = (stream(7, 6665), stream(7, 6665).with_port(6667));
         assert!(nonces.take(1, one) && nonces.take(2, other));
         assert!(nonces.take(1, one) && nonces.take(2, other));
         assert!(nonces.take(2, stream(7, 40_000)), "its address's last");

@@ -37,7 +37,7 @@ type Said = (u64, Vec<u8>);
 /// the one; if none has said any, the one before the sender's, unless that was shut down.
 pub(super) fn place(data: &Path, dump: &Gathered) -> Result<Place, Error> {
     let said: Vec<Option<Said>> = dump.lines.iter().flatten().map(|line| said(line)).collect();
-    let address = dump.key.source.ip();
+    let address = dump.key.ip();
     let named = |name: &str| Some(name) == dump.host.as_deref();
     let reader = Reader::open_of(data, |name, other| named(name) || other == address)?;
     let mut boots = reader.boots(time::now());

@@ -143,8 +143,8 @@ fn summary(stored: &StoredRun) -> BootSummary {
         host: String::from_utf8_lossy(&stored.host_label()).into(),
         number: stored.boot.unwrap_or(0),
         runs: vec![run.id],
-        sources: vec![run.key.source],
-        ports: vec![run.key.port],
+        sources: vec![run.key.source()],
+        ports: vec![run.key.port()],
         boot_id: run.boot_id.clone(),
         release: run.release.clone(),
         first_received: run.first_received,
@@ -155,9 +155,9 @@ fn summary(stored: &StoredRun) -> BootSummary {
         }),
         superseded: false,
         provisional: run.verdict == Verdict::Provisional,
-        voice: run.key.voice,
+        voice: run.key.voice(),
         signed_records: 0,
-        signs: run.key.voice == Voice::Signed,
+        signs: run.key.voice() == Voice::Signed,
     }
 }
 

@@ -208,7 +208,7 @@ fn put_run(put: &mut Statement<'_>, state: &RunState) -> rusqlite::Result<()> {
     let last_word = last_word(run.last_word);
     put.execute(params![
         run.id.0.cast_signed(),
-        source_bytes(run.key.source),
+        source_bytes(run.key.source()),
         port_and_voice(&run.key),
         run.first_received.0.cast_signed(),
         verdict,
@@ -254,7 +254,7 @@ fn put_memories(to: &Transaction<'_>, rows: &[MemoryRow]) -> rusqlite::Result<()
     let mut rows: Vec<&MemoryRow> = rows.iter().collect();
     rows.sort_by_cached_key(|row| {
         let key = row.memory.key();
-        (source_bytes(key.source), port_and_voice(&key))
+        (source_bytes(key.source()), port_and_voice(&key))
     });
     let sql = "INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     let mut put = to.prepare_cached(sql)?;
@@ -264,7 +264,7 @@ fn put_memories(to: &Transaction<'_>, rows: &[MemoryRow]) -> rusqlite::Result<()
 fn put_memory(put: &mut Statement<'_>, row: &MemoryRow) -> rusqlite::Result<()> {
     let memory = row.memory.as_ref();
     put.execute(params![
-        source_bytes(memory.key().source),
+        source_bytes(memory.key().source()),
         port_and_voice(&memory.key()),
         memory.run().0.cast_signed(),
         memory.last_received().0.cast_signed(),

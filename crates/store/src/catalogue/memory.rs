@@ -34,7 +34,7 @@ impl Catalogue {
         let sql = "SELECT segment, entries, state FROM memory WHERE source = ? AND port = ?";
         let mut statement = self.connection.prepare_cached(sql).map_err(failed("read"))?;
         let found = statement
-            .query_row(params![source_bytes(key.source), port_and_voice(key)], memory_row)
+            .query_row(params![source_bytes(key.source()), port_and_voice(key)], memory_row)
             .optional()
             .map_err(failed("read"))?;
         Ok(found.flatten().map(|(memory, _)| memory))

@@ -91,7 +91,7 @@ impl<'a> Asked<'a> {
                 Verdict::SameAs(root) => Some(root),
                 Verdict::Boot | Verdict::Provisional => None,
             };
-            let is_meant = (self.are_meant)(&label, run.key.source.ip());
+            let is_meant = (self.are_meant)(&label, run.key.ip());
             self.runs.extend(is_meant.then_some(run.id));
             briefs.push(run.id, same_as, &label);
         }

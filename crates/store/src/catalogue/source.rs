@@ -22,7 +22,7 @@ pub(super) fn source_bytes(source: SocketAddr) -> Vec<u8> {
 
 /// The second column.
 pub(super) fn port_and_voice(key: &StreamKey) -> u32 {
-    u32::from(key.port) | (key.voice as u32) << 16
+    u32::from(key.port()) | (key.voice() as u32) << 16
 }
 
 /// Both columns.

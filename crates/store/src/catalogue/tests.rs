@@ -34,7 +34,7 @@ fn next_boots(catalogue: &Catalogue) -> Vec<(Vec<u8>, u32)> {
 
 fn remembered(catalogue: &Catalogue) -> BTreeSet<u16> {
     let mut ports = BTreeSet::new();
-    let mut add = |memory: Memory, _| assert!(ports.insert(memory.key().source.port()));
+    let mut add = |memory: Memory, _| assert!(ports.insert(memory.key().source().port()));
     catalogue.memories(&mut add).unwrap();
     ports
 }

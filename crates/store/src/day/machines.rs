@@ -25,7 +25,7 @@ pub(super) struct Sent {
 
 impl Sent {
     pub(super) fn host(&self) -> String {
-        self.key.source.ip().to_string()
+        self.key.ip().to_string()
     }
 
     /// What its boot is sorted by.

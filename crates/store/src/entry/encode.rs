@@ -70,8 +70,8 @@ pub fn write_run(line: &mut Vec<u8>, stored: &StoredRun) {
     line.extend_from_slice(b"R ");
     number(line, run.id.0);
     line.extend_from_slice(b"\tsource=");
-    line.extend_from_slice(run.key.source.to_string().as_bytes());
-    numbered(line, b"port", u64::from(run.key.port));
+    line.extend_from_slice(run.key.source().to_string().as_bytes());
+    numbered(line, b"port", u64::from(run.key.port()));
     numbered(line, b"first", run.first_received.0);
     match run.verdict {
         Verdict::Provisional => line.extend_from_slice(b"\tverdict=provisional"),
@@ -88,8 +88,8 @@ pub fn write_run(line: &mut Vec<u8>, stored: &StoredRun) {
     named(line, b"boot_id", run.boot_id.as_deref());
     named(line, b"release", run.release.as_deref());
     named(line, b"end", run.last_word.map(|word| last_word(word).as_bytes()));
-    if run.key.voice != Voice::Plain {
-        named(line, b"voice", Some(run.key.voice.as_str().as_bytes()));
+    if run.key.voice() != Voice::Plain {
+        named(line, b"voice", Some(run.key.voice().as_str().as_bytes()));
     }
     if run.stranger {
         line.extend_from_slice(b"\tstranger=1");

@@ -133,7 +133,7 @@ impl News {
     fn hole(&mut self, root: RunId, record: &StoredRecord<'_>, out: &mut VecDeque<FollowItem>) {
         let (Some(seq), Some(names)) = (record.seq, self.names.get(&record.run)) else { return };
         let Some(key) = names.keys.get(&record.run) else { return };
-        let port = key.port;
+        let port = key.port();
         let here = Edge { seq: seq.0, msgid: record.msgid().filter(|_| !record.incomplete) };
         let edge = self.edge(root, port);
         let before = edge.replace(here);
@@ -200,7 +200,7 @@ impl News {
     /// A run that is no boot of its own after all says again what its boot had said; one that is
     /// a boot after all does not.
     fn note_repeat(&mut self, run: RunId, root: RunId) {
-        let port = self.runs.get(run).map(|known| known.run().key.port);
+        let port = self.runs.get(run).map(|known| known.run().key.port());
         let held = port.filter(|_| run != root).and_then(|port| *self.edge(root, port));
         match held {
             Some(edge) => self.repeats.insert(run, edge.seq),
@@ -231,7 +231,7 @@ impl News {
             return;
         }
         for run in moved {
-            let port = self.runs.get(run).map(|known| known.run().key.port);
+            let port = self.runs.get(run).map(|known| known.run().key.port());
             let Some(port) = port else { continue };
             let Some(Some(edge)) = self.edges.remove(&(from, port)) else { continue };
             let held = self.edge(to, port);
@@ -263,7 +263,7 @@ impl News {
         for root in gone {
             self.begun.remove(&root);
             for run in self.boots.remove(&root).unwrap_or_default() {
-                if let Some(port) = self.runs.get(run).map(|known| known.run().key.port) {
+                if let Some(port) = self.runs.get(run).map(|known| known.run().key.port()) {
                     self.edges.remove(&(root, port));
                 }
                 self.repeats.remove(&run);

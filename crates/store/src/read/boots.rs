@@ -51,13 +51,13 @@ pub(crate) fn summary(
     let root = runs.get(root).or_else(|| members.first().copied())?;
     let label = root.state.stored.host_label();
     let end = last_word(&members);
-    let signed = members.iter().filter(|known| known.run().key.voice == Voice::Signed);
+    let signed = members.iter().filter(|known| known.run().key.voice() == Voice::Signed);
     let boot = BootSummary {
         host: shown(&label),
         number: root.state.stored.boot.unwrap_or(0),
         runs: members.iter().map(|known| known.run().id).collect(),
-        sources: distinct(members.iter().map(|known| known.run().key.source)),
-        ports: distinct(members.iter().map(|known| known.run().key.port)),
+        sources: distinct(members.iter().map(|known| known.run().key.source())),
+        ports: distinct(members.iter().map(|known| known.run().key.port())),
         boot_id: members.iter().find_map(|known| known.run().boot_id.clone()),
         release: members.iter().find_map(|known| known.run().release.clone()),
         first_received: members.first()?.run().first_received,
@@ -83,20 +83,20 @@ fn last_word(members: &[Known<'_>]) -> Option<(End, Voice)> {
     let mut last: HashMap<(u16, Voice), Known<'_>> = HashMap::new();
     for &known in members {
         let key = known.run().key;
-        let of_port = last.entry((key.port, key.voice)).or_insert(known);
+        let of_port = last.entry((key.port(), key.voice())).or_insert(known);
         if known.last() >= of_port.last() {
             *of_port = known;
         }
     }
     let words = last
         .values()
-        .filter_map(|known| Some((End::from(known.run().last_word?), known.run().key.voice)));
+        .filter_map(|known| Some((End::from(known.run().last_word?), known.run().key.voice())));
     words.max_by_key(|(end, voice)| (*voice == Voice::Signed, *end == End::Panic))
 }
 
 /// Of a boot without a last word.
 fn loudest(members: &[Known<'_>]) -> Voice {
-    members.iter().map(|known| known.run().key.voice).max().unwrap_or_default()
+    members.iter().map(|known| known.run().key.voice()).max().unwrap_or_default()
 }
 
 impl From<LastWord> for End {

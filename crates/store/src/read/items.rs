@@ -142,8 +142,8 @@ impl Names {
         Gap {
             host: Some(Arc::clone(&self.host)),
             boot: Some(self.boot),
-            source: key.map(|key| key.source),
-            port: key.map(|key| key.port),
+            source: key.map(StreamKey::source),
+            port: key.map(StreamKey::port),
             ..Gap::loose(gap)
         }
     }

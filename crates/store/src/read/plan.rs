@@ -72,7 +72,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn seen(&mut self, place: &Place, seen: &Seen) {
         let Some(known) = self.runs.get(seen.run) else { return };
-        let port = known.run().key.port;
+        let port = known.run().key.port();
         let reached = self.reached.get(&seen.run).copied();
         if let Some(held) = seen.numbered {
             let group = self.group((port, true), place.entry(held.first));

@@ -99,7 +99,7 @@ fn items(lines: &[Line], runs: &BTreeMap<u64, &StoredRun>, members: &[u64]) -> V
             Line::Run(_) => continue,
         };
         if members.contains(&run) {
-            groups.entry((runs[&run].run.key.port, numbered)).or_default().push((place, line));
+            groups.entry((runs[&run].run.key.port(), numbered)).or_default().push((place, line));
         }
     }
     let mut groups: Vec<_> = groups.into_iter().collect();

@@ -77,10 +77,13 @@ pub(crate) trait With: Sized {
         self.with(|run| run.host = Some(host.as_bytes().to_vec()))
     }
     fn source(self, source: &str) -> Self {
-        self.with(|run| run.key.source = source.parse().unwrap())
+        let source = source.parse().unwrap();
+        self.with(|run| {
+            run.key = StreamKey::new(source, run.key.port()).with_voice(run.key.voice());
+        })
     }
     fn port(self, port: u16) -> Self {
-        self.with(|run| run.key.port = port)
+        self.with(|run| run.key = run.key.with_port(port))
     }
     fn same_as(self, other: u64) -> Self {
         self.with(|run| run.verdict = Verdict::SameAs(RunId(other)))

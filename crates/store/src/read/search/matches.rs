@@ -133,7 +133,7 @@ impl<'a> Matches<'a> {
             };
             let key = Key { seq, at: hit.at };
             let line = Line::new(key, hit.kind == Kind::Gap, &self.text, hit.start..hit.end);
-            groups.entry((known.run().key.port, numbered)).or_default().push(line);
+            groups.entry((known.run().key.port(), numbered)).or_default().push(line);
         }
         groups
     }
