@@ -25,16 +25,14 @@ impl Gram {
 ///
 /// Grams without a digit are few and come again and again: each block has a row of its own for
 /// them. Those with one are numbers, nearly all different: a chapter has one row for them.
-///
-/// In the making each bit is a byte, which is quicker to set.
 pub(crate) struct Filter {
     /// The chapter's row, then the block's, then nothing: an index of 19 bits is always within.
-    marks: Box<[u8; 1 << 19]>,
+    marks: Box<[u64; 1 << 13]>,
 }
 
 impl Filter {
     pub(crate) fn new() -> Filter {
-        let marks = vec![0; 1 << 19].into_boxed_slice();
+        let marks = vec![0; 1 << 13].into_boxed_slice();
         Filter { marks: marks.try_into().unwrap_or_else(|_| unreachable!("it is as long")) }
     }
 
@@ -77,25 +75,23 @@ impl Filter {
         let of_chapter = hash >> (32 - CHAPTER_LOG2);
         let of_block = (hash >> (32 - BLOCK_LOG2)) + (1 << CHAPTER_LOG2);
         let place = if has_digit { of_chapter } else { of_block };
-        self.marks[place as usize & 0x7ffff] = 1;
+        self.marks[place as usize >> 6 & 0x1fff] |= 1 << (place & 63);
     }
 
     /// Appends the block's row, and begins the next block's.
     pub(crate) fn emit_block(&mut self, out: &mut Vec<u8>) {
-        emit(&mut self.marks[1 << CHAPTER_LOG2..][..1 << BLOCK_LOG2], out);
+        emit(&mut self.marks[1 << (CHAPTER_LOG2 - 6)..][..1 << (BLOCK_LOG2 - 6)], out);
     }
 
     /// Appends the chapter's row, and begins the next chapter's.
     pub(crate) fn emit_chapter(&mut self, out: &mut Vec<u8>) {
-        emit(&mut self.marks[..1 << CHAPTER_LOG2], out);
+        emit(&mut self.marks[..1 << (CHAPTER_LOG2 - 6)], out);
     }
 }
 
-/// Appends the bytes of a row of marks, as few as tell enough: halves are laid on each other while
+/// Appends the bytes of a row, as few as tell enough: halves are laid on each other while
 /// at most half of the bits are set. Nothing is left in it.
-fn emit(marks: &mut [u8], out: &mut Vec<u8>) {
-    let mut row: Vec<u64> = marks.as_chunks().0.iter().map(bits).collect();
-    marks.fill(0);
+fn emit(row: &mut [u64], out: &mut Vec<u8>) {
     let mut length = row.len();
     while length > 1 {
         let (low, high) = row[..length].split_at(length / 2);
@@ -108,15 +104,7 @@ fn emit(marks: &mut [u8], out: &mut Vec<u8>) {
         low.iter_mut().zip(high).for_each(|(low, high)| *low |= *high);
     }
     out.extend(row[..length].iter().flat_map(|word| word.to_le_bytes()));
-}
-
-/// A bit for each mark, that of the first lowest.
-fn bits(marks: &[u8; 64]) -> u64 {
-    let (eights, _) = marks.as_chunks::<8>();
-    // A product that gathers the lowest bits of eight bytes in its highest byte.
-    let byte =
-        |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-    eights.iter().rev().fold(0, |bits, eight| bits << 8 | byte(eight))
+    row.fill(0);
 }
 
 /// A row of the grams with a digit, or of those without.
