@@ -16,9 +16,9 @@ pub(crate) fn frame(text: &str) -> Option<Frame> {
         }
         None => text,
     };
-    let text = callee_of_arm(text).unwrap_or(text);
-    let symbol = text.split_ascii_whitespace().next()?;
-    let rest = text[symbol.len()..].trim();
+    let text = callee_of_arm(text).unwrap_or(text).trim_ascii_start();
+    let (symbol, rest) = text.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((text, ""));
+    let rest = rest.trim();
     let mut frame = symbolized(symbol).or_else(|| inlined(symbol, rest))?;
     frame.reliable = reliable;
     attributes(rest, &mut frame);
@@ -163,6 +163,8 @@ mod tests {
                 "rcu_check+7a0/7a8",
             ),
             (" dump_backtrace from show_stack+0x18/0x1c", "show_stack+18/1c"),
+            (" dump_backtrace from  show_stack+0x18/0x1c", "show_stack+18/1c"),
+            ("a from \tab\u{fffd}", ""),
             ("[c00000001] [c000000002] warn+0x12/0x34 (unreliable)", "? warn+12/34"),
             (" vfs_read+0x10/0x20 [nfs 0123abcd]", "vfs_read+10/20 [nfs]"),
             (" __dump_stack lib/dump_stack.c:15 [inline]", "__dump_stack+0/0"),
