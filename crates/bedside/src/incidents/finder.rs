@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bedside_store::entry::unescape_into;
 use bedside_store::{Entry, StoredRecord, StoredRun};
@@ -38,6 +39,8 @@ pub(crate) struct Counters {
     pub(crate) nameless: u64,
     /// Runs that were looked at no further because too many others were.
     pub(crate) without_bed: u64,
+    /// Lines in which looking failed, by a fault of ours: what was open in their runs is lost.
+    pub(crate) failed: u64,
 }
 
 /// A run that is looked at.
@@ -100,10 +103,11 @@ impl Finder {
     pub(crate) fn settle(&mut self, now: WallTime, give: &mut dyn FnMut(News)) {
         self.beds.retain(|_, bed| {
             let waits = now.0.saturating_sub(bed.last.0) < QUIET_US;
-            if !waits {
-                bed.finish(give);
+            waits || {
+                let ended = survives(&mut || bed.finish(give));
+                self.counters.failed += u64::from(!ended);
+                false
             }
-            waits
         });
     }
 
@@ -128,8 +132,10 @@ impl Finder {
         };
         self.text.clear();
         unescape_into(record.text, &mut self.text);
-        bed.hear(&record, &self.text, give);
-        if bed.idle > IDLE_LINES {
+        let text = &self.text;
+        let heard = survives(&mut || bed.hear(&record, text, give));
+        self.counters.failed += u64::from(!heard);
+        if !heard || bed.idle > IDLE_LINES {
             self.beds.remove(&record.run);
         }
         if self.beds.len() > BEDS {
@@ -150,7 +156,8 @@ impl Finder {
             let oldest = self.beds.iter().min_by_key(|(_, bed)| bed.last).map(|(run, _)| *run);
             let Some(mut bed) = oldest.and_then(|run| self.beds.remove(&run)) else { return };
             self.counters.without_bed += 1;
-            bed.finish(give);
+            let ended = survives(&mut || bed.finish(give));
+            self.counters.failed += u64::from(!ended);
         }
     }
 
@@ -310,3 +317,40 @@ const QUIET_US: u64 = 10_000_000;
 /// printk's own facility, `LOG_KERN`; what programs write to /dev/kmsg has another
 /// (kernel/printk/printk.c: `devkmsg_write`).
 const KERNEL: u8 = 0;
+
+/// Whether looking at a run's lines came to its end. It always should; but what somebody sends
+/// must not end the search for everybody, now and after each restart.
+fn survives(look: &mut dyn FnMut()) -> bool {
+    let failed = catch_unwind(AssertUnwindSafe(look)).is_err();
+    if failed {
+        tracing::error!(
+            "looking for incidents failed in what was heard last; that machine's is given up. \
+             This is a bug of bedside: please report it with the message above"
+        );
+    }
+    !failed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_in_one_machines_lines_does_not_end_the_search_in_others() {
+        let mut finder = Finder::new();
+        let mut found = 0;
+        let mut give = |_| {
+            found += 1;
+            assert!(found > 1, "as if there were a fault");
+        };
+        for run in 1..=2 {
+            let of = format!("R {run}\tsource=10.0.0.{run}:6665\tport=6666\tfirst=1\tverdict=boot");
+            finder.line(format!("{of}\tboot=1\n").as_bytes(), &mut give);
+            let bug = "BUG: kernel NULL pointer dereference, address: 0000000000000008";
+            finder.line(format!("{run} 5 e ,1,7,1000,,;{bug}\n").as_bytes(), &mut give);
+        }
+        assert!(!finder.is_idle());
+        finder.settle(WallTime(10 * QUIET_US), &mut give);
+        assert_eq!((found, finder.counters().failed), (2, 1));
+    }
+}

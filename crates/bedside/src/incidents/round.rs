@@ -142,8 +142,8 @@ impl Round {
 
     /// Says what was left out.
     pub(super) fn sum_up(&self) {
-        let Counters { nameless, without_bed } = self.finder.counters();
-        tracing::info!(nameless, without_bed, "looked for incidents");
+        let Counters { nameless, without_bed, failed } = self.finder.counters();
+        tracing::info!(nameless, without_bed, failed, "looked for incidents");
     }
 
     /// Takes in what is there, or as much of it as may be entered together; whether there was
