@@ -22,10 +22,30 @@ impl Patience {
     /// Who follows wants to see a line at once; if nobody does, waking up seldom is worth more.
     pub(crate) fn now(&self, config: &Config, writer: &Writer) -> Duration {
         let Config { patience, patience_unfollowed, .. } = config;
-        if self.roomy && !writer.is_followed() { patience_unfollowed.0 } else { patience.0 }
+        let long = self.roomy && !writer.is_followed();
+        if long { patience.0.max(patience_unfollowed.0) } else { patience.0 }
     }
 }
 
 /// Bytes of receive buffer, as the kernel counts them. In 20 ms 400,000 datagrams/s of the largest
 /// lines, with what the kernel counts beside them, take up half of it.
 const ROOMY: usize = 32 << 20;
+
+#[cfg(test)]
+mod tests {
+    use bedside_store::Options;
+    use bedside_store::read::Reader;
+
+    use super::*;
+
+    #[test]
+    fn it_is_long_where_nobody_follows_and_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let (writer, _) = Writer::open(dir.path(), Options::default()).unwrap();
+        let config = Config::default();
+        let millis = |roomy| Patience { roomy }.now(&config, &writer).as_millis();
+        assert_eq!((millis(true), millis(false)), (20, 3));
+        let _follower = Reader::open(dir.path()).unwrap().follow().unwrap();
+        assert_eq!((millis(true), millis(false)), (3, 3));
+    }
+}

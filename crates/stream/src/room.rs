@@ -29,8 +29,7 @@ impl Core {
         received: WallTime,
         world: &mut impl World,
     ) -> u32 {
-        let packed = *key;
-        let found = self.take_expected(packed).or_else(|| self.table.find(packed));
+        let found = self.take_expected(*key).or_else(|| self.table.find(*key));
         let slot = found.unwrap_or_else(|| self.welcome(*key, received, world));
         if self.table.hear(slot, received, &self.limits) {
             self.prove(slot, received, world);
