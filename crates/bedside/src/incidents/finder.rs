@@ -39,7 +39,7 @@ pub(crate) struct Counters {
     pub(crate) nameless: u64,
     /// Runs that were looked at no further because too many others were.
     pub(crate) without_bed: u64,
-    /// Lines in which looking failed, by a fault of ours: what was open in their runs is lost.
+    /// How often looking failed, by a fault of ours: what was open in that run is lost.
     pub(crate) failed: u64,
 }
 
@@ -94,20 +94,18 @@ impl Finder {
 
     /// Gives out what has changed of those that are open, each once.
     pub(crate) fn flush(&mut self, give: &mut dyn FnMut(News)) {
-        for bed in self.beds.values_mut().filter(|bed| bed.changed) {
-            bed.flush(give);
-        }
+        let counters = &mut self.counters;
+        self.beds.retain(|_, bed| !bed.changed || counters.survives(&mut || bed.flush(give)));
     }
 
     /// Ends what has waited too long for more lines.
     pub(crate) fn settle(&mut self, now: WallTime, give: &mut dyn FnMut(News)) {
         self.beds.retain(|_, bed| {
             let waits = now.0.saturating_sub(bed.last.0) < QUIET_US;
-            waits || {
-                let ended = survives(&mut || bed.finish(give));
-                self.counters.failed += u64::from(!ended);
-                false
+            if !waits {
+                self.counters.survives(&mut || bed.finish(give));
             }
+            waits
         });
     }
 
@@ -133,8 +131,7 @@ impl Finder {
         self.text.clear();
         unescape_into(record.text, &mut self.text);
         let text = &self.text;
-        let heard = survives(&mut || bed.hear(&record, text, give));
-        self.counters.failed += u64::from(!heard);
+        let heard = self.counters.survives(&mut || bed.hear(&record, text, give));
         if !heard || bed.idle > IDLE_LINES {
             self.beds.remove(&record.run);
         }
@@ -156,8 +153,7 @@ impl Finder {
             let oldest = self.beds.iter().min_by_key(|(_, bed)| bed.last).map(|(run, _)| *run);
             let Some(mut bed) = oldest.and_then(|run| self.beds.remove(&run)) else { return };
             self.counters.without_bed += 1;
-            let ended = survives(&mut || bed.finish(give));
-            self.counters.failed += u64::from(!ended);
+            self.counters.survives(&mut || bed.finish(give));
         }
     }
 
@@ -318,17 +314,20 @@ const QUIET_US: u64 = 10_000_000;
 /// (kernel/printk/printk.c: `devkmsg_write`).
 const KERNEL: u8 = 0;
 
-/// Whether looking at a run's lines came to its end. It always should; but what somebody sends
-/// must not end the search for everybody, now and after each restart.
-fn survives(look: &mut dyn FnMut()) -> bool {
-    let failed = catch_unwind(AssertUnwindSafe(look)).is_err();
-    if failed {
-        tracing::error!(
-            "looking for incidents failed in what was heard last; that machine's is given up. \
-             This is a bug of bedside: please report it with the message above"
-        );
+impl Counters {
+    /// Whether looking at a run's lines came to its end, and counts if not. It always should; but
+    /// what somebody sends must not end the search for everybody, now and after each restart.
+    fn survives(&mut self, look: &mut dyn FnMut()) -> bool {
+        let failed = catch_unwind(AssertUnwindSafe(look)).is_err();
+        if failed {
+            self.failed += 1;
+            tracing::error!(
+                "looking for incidents failed in what was heard last; that machine's is given up. \
+                 This is a bug of bedside: please report it with the message above"
+            );
+        }
+        !failed
     }
-    !failed
 }
 
 #[cfg(test)]
@@ -350,7 +349,8 @@ mod tests {
             finder.line(format!("{run} 5 e ,1,7,1000,,;{bug}\n").as_bytes(), &mut give);
         }
         assert!(!finder.is_idle());
+        finder.flush(&mut give);
         finder.settle(WallTime(10 * QUIET_US), &mut give);
-        assert_eq!((found, finder.counters().failed), (2, 1));
+        assert_eq!((found, finder.counters().failed), (3, 1), "one is told of, then ends");
     }
 }
