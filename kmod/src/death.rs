@@ -1,9 +1,9 @@
 //! The death: the tail of the kernel's log, delivered while it dies.
 //!
 //! 1. The device's locks are looked at; a port whose device can't be used is left out.
-//! 2. Records from the first of the tail, or the first that no earlier death has sent, go out to
-//!    each target: twice to those of the extended format, as networks drop datagrams and repeats
-//!    fall away by their number; once to those of the basic format, which has none.
+//! 2. Records from the first of the tail, or the first that it was not sent in an earlier death, go
+//!    out to each target: twice to those of the extended format, as networks drop datagrams and
+//!    repeats fall away by their number; once to those of the basic format, which has none.
 //!    Where the time is short the newest go out rather than what is before them.
 //! 3. A closing record tells the first and the last number and the count; a tenth of the time is
 //!    kept for it.
@@ -11,21 +11,24 @@
 //!
 //! So an oops, the panic after it and the restart after that send what is new since the last.
 
+mod delivery;
+
 use core::fmt::Write as _;
 
 use netconsole_wire::closing::{Closing, Reason};
-use netconsole_wire::{MAX_PRINT_CHUNK, Message, Sequence, SliceSink};
+use netconsole_wire::{MAX_PRINT_CHUNK, Sequence, SliceSink};
 
+use self::delivery::Delivery;
 use crate::live::armed;
 use crate::port::Signed;
-use crate::{Failure, MAX_PORTS, Machine, Port, Ports, Readiness, Release, Urgency, line};
+use crate::{MAX_PORTS, Machine, Ports, Release, line};
 
 /// What is known of earlier deaths of this boot, and what one is put together in. Too large for a
 /// kernel's stack.
 #[derive(Debug)]
 pub struct Death {
-    /// The number after the last that was sent.
-    next: u64,
+    /// For each port, the number after the last that was sent.
+    next: [u64; MAX_PORTS],
     /// The first record that was sent since no other CPU runs.
     first_alone: Option<u64>,
     /// How long all deaths together have taken since no other CPU runs, in microseconds.
@@ -54,19 +57,16 @@ pub struct Limits {
     pub tail: usize,
     /// Microseconds in all.
     pub whole_us: u64,
-    /// Microseconds for which one frame waits for its device; then the target is given up.
-    pub stall_us: u64,
 }
 
 impl Limits {
     /// Two passes of 64 KiB take 27 to 68 ms on virtio and e1000e, and 1.2 s on a card that
     /// empties its queue every 50 ms only; a virtual machine whose host is overloaded takes longer.
     /// All deaths together keep a restart back no longer.
-    pub const DEFAULT: Limits = Limits { tail: 64 * 1024, whole_us: 5_000_000, stall_us: 500_000 };
+    pub const DEFAULT: Limits = Limits { tail: 64 * 1024, whole_us: 5_000_000 };
 
     /// A kernel that may go on after an oops is kept from its interrupts for less.
-    pub const WHILE_OTHERS_RUN: Limits =
-        Limits { whole_us: 500_000, stall_us: 100_000, ..Limits::DEFAULT };
+    pub const WHILE_OTHERS_RUN: Limits = Limits { whole_us: 500_000, ..Limits::DEFAULT };
 }
 
 /// What a death is made of.
@@ -79,31 +79,24 @@ struct Extent {
     count: u64,
 }
 
-/// One death on its way out.
-struct Delivery<'d, M> {
-    machine: &'d mut M,
-    ports: &'d Ports<'d>,
-    release: Release<'d>,
-    occasion: Occasion,
-    deadline_us: u64,
-    /// The time for this record is up.
-    late: bool,
-    /// It was up for none when they were sent first.
-    in_time: bool,
-    /// Targets that nothing more is sent to, and why.
-    given_up: [Option<Failure>; MAX_PORTS],
-}
-
 impl Death {
     /// Nothing was sent yet.
     pub const fn new() -> Death {
         let (text, body, datagram) = ([0; RECORD], [0; RECORD], [0; MAX_PRINT_CHUNK]);
         let signed = [0; MAX_PRINT_CHUNK];
-        Death { next: 0, first_alone: None, spent_alone_us: 0, text, body, datagram, signed }
+        Death {
+            next: [0; MAX_PORTS],
+            first_alone: None,
+            spent_alone_us: 0,
+            text,
+            body,
+            datagram,
+            signed,
+        }
     }
 
-    /// Sends what is new, if anything is. Where no target could be told to the end, it is new the
-    /// next time as well.
+    /// Sends what is new, if anything is. For a target that could not be told to the end, it is new
+    /// the next time as well.
     pub fn deliver<M: Machine>(
         &mut self,
         machine: &mut M,
@@ -117,8 +110,8 @@ impl Death {
         }
         let begun_us = machine.now_us();
         let deadline_us = begun_us.saturating_add(limits.whole_us);
-        let Some(extent) = self.extent(machine, limits.tail) else { return };
-        let mut out = Delivery::begin(machine, ports, release, occasion, deadline_us);
+        let Some(extent) = self.extent(machine, ports, limits.tail) else { return };
+        let mut out = Delivery::begin(machine, ports, release, occasion, deadline_us, self.next);
         for pass in 0..PASSES {
             self.pass(&mut out, extent, pass);
         }
@@ -126,24 +119,23 @@ impl Death {
         out.late = false;
         self.close(&mut out, whole, occasion.reason);
         out.end();
-        if out.in_time && out.has_told_someone() {
-            self.next = extent.last.saturating_add(1);
-        }
+        self.next = out.next(extent.last);
         if alone {
             self.spent_alone_us += machine.now_us().saturating_sub(begun_us);
         }
     }
 
-    /// The newest records that fit into `tail` bytes and were not sent yet; nothing, if there is
-    /// none.
-    fn extent(&self, machine: &mut impl Machine, tail: usize) -> Option<Extent> {
-        let (mut bytes, mut from, mut last) = (0usize, self.next, None);
+    /// The newest records that fit into `tail` bytes and some target was not sent yet; nothing, if
+    /// there is none.
+    fn extent(&self, machine: &mut impl Machine, ports: &Ports<'_>, tail: usize) -> Option<Extent> {
+        let next = armed(ports).filter_map(|(index, _)| self.next.get(index).copied()).min()?;
+        let (mut bytes, mut from, mut last) = (0usize, next, None);
         while let Some(record) = machine.measure(from) {
             bytes = bytes.saturating_add(record.length);
             last = Some(record.seq);
             from = record.seq.checked_add(1)?;
         }
-        let (last, mut from) = (last?, self.next);
+        let (last, mut from) = (last?, next);
         let mut extent: Option<Extent> = None;
         while let Some(record) = machine.measure(from).filter(|record| record.seq <= last) {
             from = record.seq.checked_add(1)?;
@@ -182,12 +174,12 @@ impl Death {
             out.in_time &= pass > 0 || !out.late;
             let text = self.text.get(..record.length).unwrap_or(&self.text);
             let message = line::message(record.seq, text, &mut self.body);
-            for (index, port) in armed(out.ports).filter(|(_, port)| port.extended) {
+            for (index, port) in out.those_without(record.seq, true) {
                 out.message(index, port, message, &mut self.datagram, &mut self.signed);
             }
             if pass == 0 {
                 let text = line::plain(text, &mut self.body);
-                for (index, port) in armed(out.ports).filter(|(_, port)| !port.extended) {
+                for (index, port) in out.those_without(record.seq, false) {
                     let mut send = |piece| out.send(index, port, piece, &mut self.signed);
                     text.chunks(MAX_PRINT_CHUNK).for_each(&mut send);
                 }
@@ -203,7 +195,7 @@ impl Death {
         // 1000 bytes hold it.
         write!(said, "{closing}").ok();
         for _ in 0..PASSES {
-            for (index, port) in armed(out.ports).filter(|(_, port)| port.extended) {
+            for (index, port) in out.those_without(last, true) {
                 out.send(index, port, said.as_bytes(), &mut self.signed);
             }
         }
@@ -215,159 +207,6 @@ impl Default for Death {
         Death::new()
     }
 }
-
-impl<'d, M: Machine> Delivery<'d, M> {
-    /// To those targets whose devices can be used.
-    fn begin(
-        machine: &'d mut M,
-        ports: &'d Ports<'d>,
-        release: Release<'d>,
-        occasion: Occasion,
-        deadline_us: u64,
-    ) -> Self {
-        let (late, in_time, given_up) = (false, true, [None; MAX_PORTS]);
-        let mut out =
-            Delivery { machine, ports, release, occasion, deadline_us, late, in_time, given_up };
-        for (index, _) in armed(ports) {
-            match out.machine.begin(index, occasion.alone) {
-                Readiness::Ready => {}
-                Readiness::Stopped => out.give_up(index, Failure::Stopped),
-                Readiness::Down => out.give_up(index, Failure::Down),
-            }
-        }
-        out
-    }
-
-    fn message(
-        &mut self,
-        index: usize,
-        port: &Port,
-        message: Message<'_>,
-        room: &mut [u8; MAX_PRINT_CHUNK],
-        signed: &mut Signed,
-    ) {
-        let release = port.release.then_some(self.release);
-        let message = Message { release, ..message };
-        let (room, _) = room.split_at_mut(port.longest());
-        let send = |datagram: &[u8]| self.send(index, port, datagram, signed);
-        // A release, a caller and a tag leave room in 1000 bytes.
-        message.emit_within(room, send).ok();
-    }
-
-    /// Waits until the device takes the datagram, for as long as the limits allow.
-    fn send(&mut self, index: usize, port: &Port, payload: &[u8], signed: &mut Signed) {
-        let handed_over = match self.why_given_up(index) {
-            Some(failure) => Err(failure),
-            None if self.late => Err(Failure::Stopped),
-            None => self.hand_over(index, port, payload, signed),
-        };
-        port.counters.count(handed_over);
-        if let Err(failure) = handed_over
-            && !self.late
-        {
-            self.give_up(index, failure);
-        }
-    }
-
-    fn hand_over(
-        &mut self,
-        index: usize,
-        port: &Port,
-        payload: &[u8],
-        signed: &mut Signed,
-    ) -> Result<(), Failure> {
-        let mut patience = self.patience();
-        let forced = patience.until_us.saturating_sub(self.occasion.limits.stall_us / 2);
-        loop {
-            let failure = match self.machine.readiness(index) {
-                Readiness::Ready => {
-                    match port.hand_over(self.machine, index, payload, signed, Urgency::Death) {
-                        Ok(()) => return Ok(()),
-                        Err(failure) => failure,
-                    }
-                }
-                Readiness::Stopped => Failure::Stopped,
-                Readiness::Down => Failure::Down,
-            };
-            if failure == Failure::Down || patience.is_over(self.machine.now_us()) {
-                return Err(failure);
-            }
-            if self.occasion.alone && self.machine.now_us() >= forced {
-                self.machine.force(index);
-            }
-            self.machine.poll(index);
-            self.machine.pause();
-        }
-    }
-
-    /// How long a device is waited for.
-    fn patience(&mut self) -> Patience {
-        let until_us = self.machine.now_us().saturating_add(self.occasion.limits.stall_us);
-        Patience { until_us: until_us.min(self.deadline_us), looks: 0 }
-    }
-
-    fn give_up(&mut self, index: usize, failure: Failure) {
-        if let Some(given_up) = self.given_up.get_mut(index) {
-            *given_up = Some(failure);
-        }
-    }
-
-    fn why_given_up(&self, index: usize) -> Option<Failure> {
-        self.given_up.get(index).copied().flatten()
-    }
-
-    /// Whether a target has taken all, the last datagram too.
-    fn has_told_someone(&self) -> bool {
-        armed(self.ports).any(|(index, _)| self.why_given_up(index).is_none())
-    }
-
-    /// When the time for a record is up it is counted only.
-    fn look_at_the_clock(&mut self, newest: bool) {
-        let kept_for = if newest { FOR_CLOSING } else { FOR_CLOSING + FOR_NEWEST };
-        let kept_us = self.occasion.limits.whole_us / 10 * kept_for;
-        self.late = self.machine.now_us() >= self.deadline_us.saturating_sub(kept_us);
-    }
-
-    /// What is on its way goes out before a restart can cut it off.
-    fn end(&mut self) {
-        for (index, _) in armed(self.ports) {
-            let mut patience = self.patience();
-            while self.why_given_up(index).is_none()
-                && !self.machine.is_at_rest(index)
-                && !patience.is_over(self.machine.now_us())
-            {
-                self.machine.poll(index);
-                self.machine.pause();
-            }
-            self.machine.end(index, self.occasion.alone);
-        }
-    }
-}
-
-/// How long a device is waited for: until the time is up, but a machine that its host did not let
-/// run meanwhile has not waited.
-struct Patience {
-    until_us: u64,
-    /// How often it was looked at.
-    looks: u32,
-}
-
-impl Patience {
-    fn is_over(&mut self, now_us: u64) -> bool {
-        self.looks += 1;
-        now_us >= self.until_us && self.looks > FEWEST_LOOKS
-    }
-}
-
-/// At some 20 µs each they take a fifth of the shortest time that a device is waited for.
-const FEWEST_LOOKS: u32 = 1000;
-
-/// So many tenths of the whole time are the closing record's: it tells how much of a death is
-/// missing.
-const FOR_CLOSING: u64 = 1;
-
-/// And so many are for the newest records, which tell what it died of.
-const FOR_NEWEST: u64 = 2;
 
 /// So many bytes of the log are the newest: an oops with a long trace, and the panic after it.
 const NEWEST: usize = 8192;

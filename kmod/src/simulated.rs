@@ -34,6 +34,8 @@ pub(crate) struct Simulated {
     pub(crate) locked: bool,
     /// Nothing is sent until it is forced.
     pub(crate) stuck: bool,
+    /// The port whose device takes no frame.
+    pub(crate) takes_nothing: Option<usize>,
     /// What came out on the wire: the datagrams.
     pub(crate) wire: Vec<Vec<u8>>,
     /// Printed when that many datagrams have come out.
@@ -55,6 +57,7 @@ impl Simulated {
             down: false,
             locked: false,
             stuck: false,
+            takes_nothing: None,
             wire: Vec::new(),
             prints_at: BTreeMap::new(),
         }
@@ -127,10 +130,11 @@ impl Machine for Simulated {
         }
     }
 
-    fn readiness(&mut self, _port: usize) -> Readiness {
+    fn readiness(&mut self, port: usize) -> Readiness {
         assert!(!self.locked, "a locked device was touched");
         match self {
             Simulated { down: true, .. } => Readiness::Down,
+            _ if self.takes_nothing == Some(port) => Readiness::Stopped,
             _ if self.queue.len() >= self.queue_length => {
                 self.clock_us += self.sleeps_us;
                 Readiness::Stopped
@@ -148,8 +152,8 @@ impl Machine for Simulated {
         self.stuck = false;
     }
 
-    fn send(&mut self, _: usize, frame: &Frame<'_>, urgency: Urgency) -> Result<(), Failure> {
-        match self.readiness(0) {
+    fn send(&mut self, port: usize, frame: &Frame<'_>, urgency: Urgency) -> Result<(), Failure> {
+        match self.readiness(port) {
             Readiness::Down => Err(Failure::Down),
             Readiness::Stopped => Err(Failure::Stopped),
             Readiness::Ready if urgency == Urgency::Death && self.queue.len() >= self.buffers => {

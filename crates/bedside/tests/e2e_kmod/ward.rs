@@ -172,6 +172,16 @@ impl Ward {
         })
     }
 
+    /// Waits until the doctor says of so many streams that it holds the whole of their deaths.
+    pub(crate) fn hears_whole_deaths(&self, streams: usize) -> Result<()> {
+        let whole = wait::until_within(LIFETIME, &format!("{streams} whole deaths"), || {
+            let deaths = deaths(&self.bedside.log(&[])?);
+            let whole = deaths.len() == streams && deaths.iter().all(|it| it.missing == 0);
+            Ok(whole.then_some(()))
+        });
+        whole.with_context(|| self.what_there_is())
+    }
+
     /// Whether the doctor says that it holds the whole of a death.
     pub(crate) fn says_whole(&self) -> Result<bool> {
         let boots: Value = serde_json::from_slice(&self.bedside.run("boots", &["--json"])?.stdout)?;
@@ -189,10 +199,18 @@ impl Ward {
     /// The same, for so long.
     pub(crate) fn heard_within(&self, time: Duration, words: &str) -> Result<Vec<Item>> {
         let told = |item: &Item| matches!(item, Item::Record(r) if r.text.contains(words));
-        wait::until_within(time, &format!("{words:?} to be told"), || {
+        let heard = wait::until_within(time, &format!("{words:?} to be told"), || {
             let items = self.bedside.log(&[])?;
             Ok(items.iter().any(told).then_some(items))
-        })
+        });
+        heard.with_context(|| self.what_there_is())
+    }
+
+    /// For who waits in vain.
+    fn what_there_is(&self) -> String {
+        let boots = self.bedside.run("boots", &[]).map(|output| output.stdout);
+        let console = self.machine.last_lines();
+        format!("{}{console}", String::from_utf8_lossy(&boots.unwrap_or_default()))
     }
 }
 

@@ -219,7 +219,7 @@ impl Machine {
     }
 
     /// The end of its console, for who waited in vain.
-    fn last_lines(&self) -> String {
+    pub fn last_lines(&self) -> String {
         const LINES: usize = 40;
         let console = self.console().unwrap_or_default();
         let lines: Vec<&[u8]> = console.split(|byte| *byte == b'\n').collect();
