@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bedside_stream::{Cause, Monotonic, StreamKey, WallTime};
+use bedside_stream::{Cause, Monotonic, StreamKey, Voice, WallTime};
 use bedside_udp::{Heard, Receiver, ReceiverOptions, Socket, Waker};
 use netconsole_wire::question::{About, Question};
 
@@ -287,7 +287,7 @@ impl Ward {
             Heard::Datagram(datagram) => {
                 if self.allow.admits(datagram.source.ip()) {
                     let port = self.ports.get(at).copied().unwrap_or_default();
-                    let key = StreamKey::new(datagram.source, port);
+                    let mut key = StreamKey::new(datagram.source, port);
                     let received = WallTime(datagram.received_us);
                     let now = *self.look_began.get_or_insert_with(|| since(self.began));
                     let (core, dumps) = (self.doctor.core(), &self.dumps);
@@ -299,7 +299,12 @@ impl Ward {
                         || may_be_an_agents(datagram.payload)
                             && self.take_agents(&key, received, datagram.payload);
                     if !taken {
-                        let key = self.keys.with_voice(key, datagram.payload);
+                        // Where all are plain the key is not touched: read in larger pieces than it
+                        // was just written in, the processor would wait.
+                        let voice = self.keys.voice(&key, datagram.payload);
+                        if voice != Voice::Plain {
+                            key = key.with_voice(voice);
+                        }
                         self.doctor.hear(now, &key, received, datagram.payload);
                     }
                 }

@@ -67,9 +67,14 @@ impl Core {
         if self.table.len() < MANY {
             return;
         }
-        self.expected.extend(keys.map(|key| self.table.guess(key).unwrap_or(NONE)));
+        // Hashes first, then slots: what is done between two looks at memory is to be short, so that
+        // the processor does not wait for one stream before the next.
+        self.expected.extend(keys.map(|key| self.table.hash(key) as u32));
+        for place in &mut self.expected {
+            *place = self.table.guess(*place).unwrap_or(NONE);
+        }
         // Three times over all of them: each time it is known where to look, and nothing is decided
-        // by what is seen, so that the processor does not wait for one stream before the next.
+        // by what is seen.
         self.look_at_expected(Stream::touch);
         self.look_at_expected(|stream| stream.memory.as_deref().map_or(0, Mind::touch));
         self.look_at_expected(|stream| stream.memory.as_deref().map_or(0, Mind::touch_behind));

@@ -183,7 +183,7 @@ impl<W: World> Desk<'_, W> {
         };
         self.core.counters.records += 1;
         self.core.counters.incomplete += u64::from(record.incomplete);
-        self.world.event(Event::Record { run, received: self.received, record: *record });
+        self.world.event(Event::Record { run, received: self.received, record });
         if let Some(word) = words::last_word(record) {
             self.last_word(word, &line);
         }

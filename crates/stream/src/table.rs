@@ -69,9 +69,8 @@ impl Table {
         self.by_key.find(spread(hash), is_it).map(|entry| entry.1)
     }
 
-    /// Most likely the slot of that stream, by its hash alone: no stream is looked at.
-    pub(crate) fn guess(&self, key: StreamKey) -> Option<u32> {
-        let hash = self.hash(key) as u32;
+    /// Most likely the slot of the stream whose hash ends so: no stream is looked at.
+    pub(crate) fn guess(&self, hash: u32) -> Option<u32> {
         self.by_key.find(spread(hash), |entry| entry.0 == hash).map(|entry| entry.1)
     }
 

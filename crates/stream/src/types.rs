@@ -142,7 +142,7 @@ pub enum Event<'a> {
         /// When it (its last datagram) was received.
         received: WallTime,
         /// The record.
-        record: Record<'a>,
+        record: &'a Record<'a>,
     },
     /// Something is missing that no number in the store can show: the sender's own word of
     /// what it dropped, or a limit of ours.
