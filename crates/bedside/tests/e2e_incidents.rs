@@ -100,16 +100,17 @@ fn a_death_is_told_while_it_comes_and_not_again() -> Result<()> {
     let panic = capture.datagrams.iter().position(|it| is_panic(&it.payload)).context("a panic")?;
     let mut patient = Patient::new([(target, doctor.addresses()[0])]);
     patient.send(&capture.datagrams[..panic])?;
+    let title = "BUG: unable to handle kernel NULL pointer dereference in cm_do_null";
     let severity = |severity: &str| {
-        wait::until(severity, || {
+        wait::until(&format!("{severity}: {title}"), || {
             let list: Value =
                 serde_json::from_slice(&bedside.run("incidents", &["--json"])?.stdout)?;
-            Ok((list["incidents"][0]["severity"] == severity).then_some(list))
+            let incident = &list["incidents"][0];
+            let is_known = incident["severity"] == severity && incident["title"] == title;
+            Ok(is_known.then_some(list))
         })
     };
-    let list = severity("critical")?;
-    let title = "BUG: unable to handle kernel NULL pointer dereference in cm_do_null";
-    ensure!(list["incidents"][0]["title"] == title, "{list}");
+    severity("critical")?;
     patient.send(&capture.datagrams[panic..])?;
     let dead = severity("fatal")?;
     ensure!(dead["incidents"].as_array().is_some_and(|all| all.len() == 1), "{dead}");
