@@ -18,6 +18,8 @@ pub struct Doctor {
     checkpoint: Checkpoint,
     /// When the batch is handed over although more comes.
     hand_over: Option<Monotonic>,
+    /// When a record was heard last that may begin an incident.
+    alarmed: Option<Monotonic>,
 }
 
 /// Where the core's events are written down.
@@ -72,7 +74,7 @@ impl Doctor {
         let core = take_up(Limits::from(&config.limits), recovered);
         let desk = Desk { batch: Batch::new(), writer, patient, begins: false };
         let checkpoint = Checkpoint::default();
-        Ok((Doctor { core, desk, checkpoint, hand_over: None }, found))
+        Ok((Doctor { core, desk, checkpoint, hand_over: None, alarmed: None }, found))
     }
 
     /// Gets ready for datagrams of these streams.
@@ -83,6 +85,9 @@ impl Doctor {
     /// Takes one datagram.
     pub fn hear(&mut self, now: Monotonic, key: &StreamKey, received: WallTime, payload: &[u8]) {
         self.core.handle_datagram(now, key, received, payload, &mut self.desk);
+        if self.desk.begins {
+            self.alarmed = Some(now);
+        }
         if self.desk.batch.is_full() {
             self.desk.hand_over();
         }
@@ -125,6 +130,11 @@ impl Doctor {
     pub fn due(&self) -> Option<Monotonic> {
         let checkpoint = self.checkpoint.at.map(|_| self.checkpoint.due);
         self.core.poll_timeout().into_iter().chain(checkpoint).min()
+    }
+
+    /// When a record was heard last that may begin an incident, or came right after one.
+    pub fn alarmed(&self) -> Option<Monotonic> {
+        self.alarmed
     }
 
     /// The core, for what it has counted.

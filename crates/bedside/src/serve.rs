@@ -210,7 +210,7 @@ impl Ward {
         self.answers.send(receiver.sockets());
         self.doctor.settle(self.now(), round.more);
         if !round.more {
-            receiver.set_patience(self.patience.now(&self.config, self.doctor.writer()));
+            receiver.set_patience(self.patience.at(self.now(), &self.config, &self.doctor));
         }
         if self.checked.elapsed() >= HOUSEKEEPING {
             self.checked = Instant::now();
