@@ -36,9 +36,10 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// Bytes of receive buffer to ask for per socket, as the kernel counts them.
     pub receive_buffer: Size,
-    /// How long to let datagrams gather once the sockets are empty, while somebody follows.
+    /// How long to let datagrams gather once the sockets are empty, while somebody follows or a
+    /// machine may be dying.
     pub patience: Length,
-    /// The same while nobody does.
+    /// The same otherwise, if it is longer.
     pub patience_unfollowed: Length,
     /// Whether a machine that asks if its test line was heard is answered.
     pub answer: bool,

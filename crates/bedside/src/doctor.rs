@@ -18,7 +18,7 @@ pub struct Doctor {
     checkpoint: Checkpoint,
     /// When the batch is handed over although more comes.
     hand_over: Option<Monotonic>,
-    /// When a record was heard last that may begin an incident.
+    /// When a record was heard last that may begin an incident, or was handed over with one.
     alarmed: Option<Monotonic>,
 }
 
@@ -132,7 +132,7 @@ impl Doctor {
         self.core.poll_timeout().into_iter().chain(checkpoint).min()
     }
 
-    /// When a record was heard last that may begin an incident, or came right after one.
+    /// When a record was heard last that may begin an incident, or was handed over with one.
     pub fn alarmed(&self) -> Option<Monotonic> {
         self.alarmed
     }

@@ -19,6 +19,13 @@ fn extended() -> Port {
     port("+@/eth0,6666@10.0.2.2/")
 }
 
+/// Targets with a gap between them, as one that was taken away leaves it.
+fn two<'p>(one: &'p Port, other: &'p Port) -> Ports<'p> {
+    let mut ports = only(one);
+    ports[3] = Some(other);
+    ports
+}
+
 fn die(machine: &mut Simulated, port: &Port, occasion: Occasion) {
     Death::new().deliver(machine, &only(port), b"6.1.0", occasion);
 }
@@ -144,8 +151,7 @@ fn a_device_is_waited_for_that_its_host_lets_sleep() {
 #[test]
 fn a_target_that_was_given_up_is_told_all_the_next_time_and_others_what_is_new() {
     let (mut machine, one, other) = (Simulated::new(10), extended(), extended());
-    let mut ports = only(&one);
-    ports[3] = Some(&other);
+    let ports = two(&one, &other);
     machine.takes_nothing = Some(0);
     let mut death = Death::new();
     death.deliver(&mut machine, &ports, b"", PANIC);
@@ -165,8 +171,7 @@ fn a_target_that_was_given_up_is_told_all_the_next_time_and_others_what_is_new()
 #[test]
 fn a_target_whose_device_never_sends_leaves_time_for_others() {
     let (mut machine, dead, well) = (Simulated::new(10), extended(), extended());
-    let mut ports = only(&dead);
-    ports[1] = Some(&well);
+    let ports = two(&dead, &well);
     machine.takes_nothing = Some(0);
     let mut death = Death::new();
     for more in 10..15 {

@@ -43,7 +43,9 @@ fn targets_change_while_it_runs_and_tell_the_truth() -> Result<()> {
             ensure!(said.contains(words), "{kernel}: no {words:?} in:\n{said}");
         }
         ensure_counted(kernel, &said).context(said)?;
-        let items = ward.heard("end Kernel panic")?;
+        ward.heard("end Kernel panic")?;
+        ward.hears_whole_deaths(2).context(kernel)?;
+        let items = ward.bedside.log(&[])?;
         for port in &ward.ports {
             let texts = texts(&items, *port);
             for words in ["Linux version", "to all three", "redirected", "up again", "sysrq: "] {
@@ -51,7 +53,6 @@ fn targets_change_while_it_runs_and_tell_the_truth() -> Result<()> {
                 ensure!(heard, "{kernel}: port {port} has not heard {words:?}");
             }
         }
-        ward.hears_whole_deaths(2).context(kernel)?;
     }
     Ok(())
 }
