@@ -138,7 +138,7 @@ fn record(record: &Record<'_>, payload: &[u8]) {
     let taken: usize =
         record.fields.iter().map(|field| field.key.len().min(1) + field.value.bytes().len()).sum();
     assert!(text.len() + taken <= payload.len());
-    let userdata = record.fields.userdata(b"host");
+    let [userdata] = record.fields.userdata([b"host"]);
     assert!(userdata.is_none_or(|host| host.len() + 5 <= payload.len()));
     let _: Option<u32> = record.fields.msgid();
     assert_eq!(record.fields.is_empty(), record.fields.iter().next().is_none());

@@ -12,7 +12,7 @@ use netconsole_wire::{Format, Prefix, PrintkTime, Sequence, Text};
 
 pub use decode::{Head, decode_head};
 pub(crate) use decode::{canonical_number, decode_said};
-pub(crate) use encode::Short;
+pub(crate) use encode::{ROOM, Short};
 pub use encode::{write_gap, write_record, write_run};
 pub use escape::{Place, escape_into, is_canonical, unescape, unescape_into};
 

@@ -173,9 +173,10 @@ impl<W: World> Desk<'_, W> {
     pub(crate) fn record(&mut self, record: &Record<'_>) {
         let banner = words::banner_release(record);
         let line = Line { banner: banner.is_some(), ..place_of(record) };
+        let [host, boot_id] = record.fields.userdata([b"host", b"boot_id"]);
         let evidence = Evidence {
-            host: record.fields.userdata(b"host").filter(|host| is_name(host)),
-            boot_id: record.fields.userdata(b"boot_id").filter(|id| is_name(id)),
+            host: host.filter(|host| is_name(host)),
+            boot_id: boot_id.filter(|id| is_name(id)),
             release: record.release.or(banner),
         };
         let Some(run) = self.admit(&line, &evidence) else {

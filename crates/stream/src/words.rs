@@ -17,13 +17,28 @@ pub(crate) fn hash(text: Text<'_>) -> u32 {
             let mut mix = Mix::default();
             let (blocks, rest) = bytes.as_chunks::<{ Mix::BLOCK }>();
             for block in blocks {
-                mix.block(block);
+                mix.block(words_of(block));
             }
-            mix.held = rest.len();
-            mix.partial[..rest.len()].copy_from_slice(rest);
-            mix.finish()
+            mix.end(words_of(rest), rest.len())
         }
     }
+}
+
+/// The words of at most 32 bytes, with zeros behind the last byte.
+#[inline]
+fn words_of(bytes: &[u8]) -> [u64; 4] {
+    let (whole, rest) = bytes.as_chunks::<8>();
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(whole) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    if let (Some(word), false) = (words.get_mut(whole.len()), rest.is_empty()) {
+        *word = match bytes.last_chunk::<8>() {
+            Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
+            None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        };
+    }
+    words
 }
 
 /// Takes bytes singly or by blocks with the same result: in four lanes, whose multiplications
@@ -39,10 +54,9 @@ impl Mix {
     const BLOCK: usize = 32;
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / golden ratio
 
-    fn block(&mut self, block: &[u8; Self::BLOCK]) {
-        let (words, _) = block.as_chunks::<8>();
+    fn block(&mut self, words: [u64; 4]) {
         for (lane, word) in self.lanes.iter_mut().zip(words) {
-            *lane = (*lane ^ u64::from_le_bytes(*word)).wrapping_mul(Self::ODD);
+            *lane = (*lane ^ word).wrapping_mul(Self::ODD);
             *lane ^= *lane >> 29;
         }
     }
@@ -52,17 +66,23 @@ impl Mix {
         self.held += 1;
         if self.held == self.partial.len() {
             let block = std::mem::take(&mut self.partial);
-            self.block(&block);
+            self.block(words_of(&block));
             self.held = 0;
         }
     }
 
-    fn finish(mut self) -> u32 {
-        let partial = self.partial;
-        self.block(&partial);
+    fn finish(self) -> u32 {
+        let partial = words_of(&self.partial);
+        let held = self.held;
+        self.end(partial, held)
+    }
+
+    /// Takes the last words, of so many bytes, less than a block.
+    fn end(mut self, words: [u64; 4], held: usize) -> u32 {
+        self.block(words);
         let [a, b, c, d] = self.lanes;
         let ends = a ^ b.rotate_left(16) ^ c.rotate_left(32) ^ d.rotate_left(48);
-        ((ends ^ self.held as u64).wrapping_mul(Self::ODD) >> 32) as u32
+        ((ends ^ held as u64).wrapping_mul(Self::ODD) >> 32) as u32
     }
 }
 

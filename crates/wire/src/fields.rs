@@ -1,7 +1,7 @@
 //! What a record carries beside its text: unknown header keys, then the dictionary.
 
 use crate::extended::{Fragment, caller, keys, split_tag};
-use crate::scan::{find, split_once, whole_number};
+use crate::scan::{find, find_near, whole_number};
 use crate::{Syslog, Text};
 
 /// The fields of a record, read when asked for: a pair of slices, nothing is copied.
@@ -78,23 +78,34 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether there is none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        let nothing = Source::Extended { keys: &[], dictionary: &[] };
-        self.0 == nothing || self.iter().next().is_none()
+        // So it is with most records.
+        matches!(self.0, Source::Extended { keys: [], dictionary: [] })
+            || self.iter().next().is_none()
     }
 
-    /// The value of the first userdata entry of that name.
+    /// The values of the first userdata entries of these names, each if there is one.
     ///
     /// Only what stands in front of the first sysdata key counts: what follows can be forged by
     /// any task that the sender's administrator lets run.
-    pub fn userdata(&self, key: &[u8]) -> Option<&'a [u8]> {
-        if self.dictionary().rest.is_empty() {
-            return None;
+    ///
+    /// ```
+    /// use netconsole_wire::Fields;
+    /// let fields = Fields::new(b"", b" host=web7\n cpu=0\n rack=4\n");
+    /// assert_eq!(fields.userdata([b"host", b"rack"]), [Some(&b"web7"[..]), None]);
+    /// ```
+    pub fn userdata<const N: usize>(&self, names: [&[u8]; N]) -> [Option<&'a [u8]>; N] {
+        let mut values = [None; N];
+        for field in self.dictionary().take_while(|field| field.origin < Origin::Sysdata) {
+            let at = names.iter().position(|name| *name == field.key);
+            if let (Origin::Userdata, Some(at)) = (field.origin, at)
+                && let Some(value) = values.get_mut(at)
+            {
+                value.get_or_insert(field.value.bytes());
+            }
         }
-        self.dictionary()
-            .take_while(|field| field.origin < Origin::Sysdata)
-            .find(|field| field.origin == Origin::Userdata && field.key == key)
-            .map(|field| field.value.bytes())
+        values
     }
 
     /// The number of the last `msgid` line of the sysdata: a u32 per target, one more with each
@@ -181,14 +192,14 @@ impl<'a> Iterator for Dictionary<'a> {
     type Item = Field<'a>;
 
     fn next(&mut self) -> Option<Field<'a>> {
-        let entry = loop {
-            let (entry, rest) = entry(self.rest)?;
+        let (entry, first_line) = loop {
+            let (entry, first_line, rest) = entry(self.rest)?;
             self.rest = rest;
             if !entry.is_empty() {
-                break entry;
+                break (entry, first_line);
             }
         };
-        let (key, value) = key_and_value(entry);
+        let (key, value) = key_and_value(entry, first_line);
         let origin = self.origin(key);
         let value = match origin {
             Origin::Kernel => Text::Escaped(value),
@@ -198,32 +209,32 @@ impl<'a> Iterator for Dictionary<'a> {
     }
 }
 
-/// The first entry, without its leading space and its final newline, and what follows it. A line
-/// that doesn't begin with a space goes on with the value before it.
-fn entry(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The first entry, without its leading space and its final newline, how long its first line is, and
+/// what follows it. A line that doesn't begin with a space goes on with the value before it.
+fn entry(bytes: &[u8]) -> Option<(&[u8], usize, &[u8])> {
     if bytes.is_empty() {
         return None;
     }
     let bytes = bytes.strip_prefix(b" ").unwrap_or(bytes);
-    let mut searched = 0;
-    while let Some(at) = find(bytes.get(searched..)?, b'\n') {
-        let (entry, rest) = bytes.split_at_checked(searched + at)?;
-        let rest = rest.get(1..)?;
+    let first_line = find(bytes, b'\n').unwrap_or(bytes.len());
+    let mut end = first_line;
+    while let Some((entry, [_, rest @ ..])) = bytes.split_at_checked(end) {
         if matches!(rest, [] | [b' ', ..]) {
-            return Some((entry, rest));
+            return Some((entry, first_line, rest));
         }
-        searched += at + 1;
+        end += 1 + find(rest, b'\n').unwrap_or(rest.len());
     }
-    Some((bytes, &[]))
+    Some((bytes, first_line, &[]))
 }
 
 /// An entry's name and value, parted by the first `=` of its first line. Without one the value is
 /// empty, or all that follows the first line.
-fn key_and_value(entry: &[u8]) -> (&[u8], &[u8]) {
-    let first = find(entry, b'\n').unwrap_or(entry.len());
-    let (first_line, more) = entry.split_at_checked(first).unwrap_or((entry, &[]));
-    match split_once(first_line, b'=') {
-        Some((key, _)) => (key, entry.get(key.len() + 1..).unwrap_or_default()),
+fn key_and_value(entry: &[u8], first_line: usize) -> (&[u8], &[u8]) {
+    let (first_line, more) = entry.split_at_checked(first_line).unwrap_or((entry, &[]));
+    match find_near(first_line, b'=') {
+        Some(end) => {
+            (first_line.get(..end).unwrap_or_default(), entry.get(end + 1..).unwrap_or_default())
+        }
         None => (first_line, more),
     }
 }

@@ -15,7 +15,12 @@ pub(crate) fn find(haystack: &[u8], needle: u8) -> Option<usize> {
         return None;
     }
     let rest = haystack.get(passed * 32..)?;
-    find_in_words(rest, |word| below(word ^ repeated(needle), 1)).map(|at| passed * 32 + at)
+    find_near(rest, needle).map(|at| passed * 32 + at)
+}
+
+/// The first position of `needle`, where that is not far.
+pub(crate) fn find_near(haystack: &[u8], needle: u8) -> Option<usize> {
+    find_in_words(haystack, |word| below(word ^ repeated(needle), 1))
 }
 
 /// Where a line ends: at its newline, or with the text. Most texts are one line, and their newline

@@ -70,16 +70,16 @@ fn lines_of_nothing_are_no_entries() {
 #[test]
 fn a_task_that_forges_a_host_is_not_believed() {
     let fields = Fields::new(b"", b" host=true\n cpu=1\n taskname=z\n host=victim\n msgid=3\n");
-    assert_eq!(fields.userdata(b"host"), Some(&b"true"[..]));
+    assert_eq!(fields.userdata([b"host"]), [Some(&b"true"[..])]);
     let fields = Fields::new(b"", b" cpu=1\n taskname=z\n host=victim\n msgid=3\n");
-    assert_eq!(fields.userdata(b"host"), None);
+    assert_eq!(fields.userdata([b"host"]), [None]);
 }
 
 #[test]
 fn the_first_of_several_userdata_entries_counts() {
     let fields = Fields::new(b",host=header", b" SUBSYSTEM=pci\n host=a\n host=b\n");
-    assert_eq!(fields.userdata(b"host"), Some(&b"a"[..]));
-    assert_eq!(fields.userdata(b"SUBSYSTEM"), None);
+    assert_eq!(fields.userdata([b"host"]), [Some(&b"a"[..])]);
+    assert_eq!(fields.userdata([b"SUBSYSTEM"]), [None]);
 }
 
 #[test]

@@ -8,7 +8,8 @@ use super::escape::{Place, escape_into, is_canonical, unescape};
 
 /// Appends the line of a record.
 pub fn write_record(line: &mut Vec<u8>, run: RunId, received: WallTime, record: &Record<'_>) {
-    let mut short = Short::new();
+    let mut room = [0; ROOM];
+    let mut short = Short::new(&mut room);
     short.number(run.0);
     short.byte(b' ');
     short.number(received.0);
@@ -152,70 +153,80 @@ fn named(line: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
 }
 
 fn number(line: &mut Vec<u8>, value: u64) {
-    let mut short = Short::new();
+    let mut room = [0; ROOM];
+    let mut short = Short::new(&mut room);
     short.number(value);
     short.flush(line);
 }
 
 /// A few numbers and separators on their way into a line. Several stand in each record: put
-/// together here, they are copied once, and without the machinery of `fmt`.
-pub(crate) struct Short {
-    bytes: [u8; Short::ROOM],
+/// together in a room of their own, they are copied once, and without the machinery of `fmt`.
+pub(crate) struct Short<'r> {
+    /// Apart from the length, which so stays in a register between two of them.
+    room: &'r mut [u8; ROOM],
     len: usize,
 }
 
-impl Short {
-    /// A record's longest: five numbers of twenty digits, less than twenty other bytes, and room
-    /// for eight digits of which one counts.
-    const ROOM: usize = 128;
+/// A record's longest: five numbers of twenty digits, less than twenty other bytes, and room for
+/// eight digits of which one counts.
+pub(crate) const ROOM: usize = 128;
 
-    pub(crate) fn new() -> Short {
-        Short { bytes: [0; Short::ROOM], len: 0 }
+impl<'r> Short<'r> {
+    pub(crate) fn new(room: &'r mut [u8; ROOM]) -> Short<'r> {
+        Short { room, len: 0 }
     }
 
+    #[inline]
     pub(crate) fn byte(&mut self, byte: u8) {
-        self.bytes[self.len] = byte;
+        self.room[self.len] = byte;
         self.len += 1;
     }
 
+    #[inline]
     pub(crate) fn optional(&mut self, value: Option<u64>) {
         if let Some(value) = value {
             self.number(value);
         }
     }
 
-    /// Decimal, eight digits at a time.
+    /// Decimal.
+    #[inline]
     pub(crate) fn number(&mut self, value: u64) {
-        const EIGHT: u64 = 100_000_000;
-        let (high, low) = (value / EIGHT, value % EIGHT);
-        match high {
-            0 => return self.leading(low),
-            1..EIGHT => self.leading(high),
-            _ => {
-                self.leading(high / EIGHT);
-                self.digits(eight_digits(high % EIGHT), 8);
-            }
-        }
-        self.digits(eight_digits(low), 8);
-    }
-
-    /// A number of eight digits at most, without zeros in front.
-    fn leading(&mut self, value: u64) {
-        let digits = eight_digits(value);
-        let zeros = ((digits ^ ZEROS).trailing_zeros() as usize / 8).min(7);
-        self.digits(digits >> (8 * zeros), 8 - zeros);
-    }
-
-    /// The first `count` of eight digits.
-    fn digits(&mut self, digits: u64, count: usize) {
-        self.bytes[self.len..self.len + 8].copy_from_slice(&digits.to_le_bytes());
-        self.len += count;
+        self.len = put_number(self.room, self.len, value);
     }
 
     pub(crate) fn flush(&mut self, line: &mut Vec<u8>) {
-        line.extend_from_slice(&self.bytes[..self.len]);
+        line.extend_from_slice(&self.room[..self.len]);
         self.len = 0;
     }
+}
+
+/// Puts a number, eight digits at a time; says where it ends.
+fn put_number(room: &mut [u8; ROOM], at: usize, value: u64) -> usize {
+    const EIGHT: u64 = 100_000_000;
+    let (high, low) = (value / EIGHT, value % EIGHT);
+    let at = match high {
+        0 => return put_leading(room, at, low),
+        1..EIGHT => put_leading(room, at, high),
+        _ => {
+            let at = put_leading(room, at, high / EIGHT);
+            put_digits(room, at, eight_digits(high % EIGHT), 8)
+        }
+    };
+    put_digits(room, at, eight_digits(low), 8)
+}
+
+/// Puts a number of eight digits at most, without zeros in front.
+fn put_leading(room: &mut [u8; ROOM], at: usize, value: u64) -> usize {
+    let digits = eight_digits(value);
+    let zeros = ((digits ^ ZEROS).trailing_zeros() as usize / 8).min(7);
+    put_digits(room, at, digits >> (8 * zeros), 8 - zeros)
+}
+
+/// Puts the first `count` of eight digits.
+fn put_digits(room: &mut [u8; ROOM], at: usize, digits: u64, count: usize) -> usize {
+    room[at..at + 8].copy_from_slice(&digits.to_le_bytes());
+    at + count
 }
 
 /// The eight digits of a value below 10^8 as bytes, the highest first in memory: halves of four,

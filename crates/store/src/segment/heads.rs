@@ -9,7 +9,7 @@ use zstd::bulk::Compressor;
 
 use super::BlockHeader;
 use super::header::{Bytes, checked, emit_checked, push_small_varint, skippable};
-use crate::entry::{Head, Short, canonical_number};
+use crate::entry::{Head, ROOM, Short, canonical_number};
 use bedside_stream::{RunId, WallTime};
 
 const MAGIC: u32 = 0x184D_2A59;
@@ -317,7 +317,8 @@ impl Joiner<'_> {
         }
         let common = self.common.as_ref()?;
         out.extend_from_slice(&common.line[common.id.clone()]);
-        let mut short = Short::new();
+        let mut room = [0; ROOM];
+        let mut short = Short::new(&mut room);
         short.number(received);
         short.flush(out);
         out.extend_from_slice(&common.line[common.kind.clone()]);

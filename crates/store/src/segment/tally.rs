@@ -58,7 +58,7 @@ impl BlockHeader {
 
     /// Puts the spans into the order of their runs.
     pub(crate) fn sort(&mut self) {
-        self.runs.sort_unstable_by_key(|span| span.run);
+        self.runs.sort_by_cached_key(|span| span.run);
     }
 
     /// Counts a line that is no record; a gap has a receive time.

@@ -177,7 +177,7 @@ fn take_some(inbox: &mut Inbox) -> VecDeque<Batch> {
 /// Bytes of text at once that leave something warm behind them.
 const MUCH: usize = 4 << 10;
 /// So much has not come for so long.
-const AT_REST: Duration = Duration::from_secs(1);
+const AT_REST: Duration = Duration::from_secs(5);
 /// Batches that are kept warm while many are on their way.
 const SPARES_MAX: usize = 8;
 /// A wait without a due time; ends early with any news.
