@@ -8,6 +8,7 @@ use bedside_stream::WallTime;
 
 use super::book::{Book, Error, Row};
 use super::group::short;
+use crate::render::escape::Escaped;
 
 /// The incidents of each boot, by their short names.
 #[derive(Debug, Default)]
@@ -70,8 +71,15 @@ impl OfRecords {
         let book = self.book.as_ref()?;
         let known = self.boots.get(&*record.host).is_some_and(|it| it.contains_key(&record.boot));
         if !known {
-            // What can't be read marks nothing.
-            let cases = cases(book, record).unwrap_or_default();
+            let cases = cases(book, record).unwrap_or_else(|error| {
+                let host = Escaped(record.host.as_bytes());
+                tracing::warn!(
+                    %host,
+                    boot = record.boot,
+                    "lines are not marked with their incidents: {error}"
+                );
+                Vec::new()
+            });
             self.boots.entry(record.host.to_string()).or_default().insert(record.boot, cases);
         }
         let cases = self.boots.get(&*record.host)?.get(&record.boot)?;
