@@ -121,8 +121,8 @@ complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_s
 complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from stats" -l json -d 'Print one JSON object; the man page names its keys'
 complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from prune" -l data -d 'The store\'s directory' -r -f -a "(__fish_complete_directories)"
-complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from prune" -l max-size -d 'Keep at most this many bytes of segments: 500M, 20G' -r
-complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from prune" -l max-age -d 'Keep nothing that was heard longer ago: 30d, 12h' -r
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from prune" -l max-size -d 'Delete the oldest sealed segments until all take up at most this: 500M, 20G' -r
+complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from prune" -l max-age -d 'Delete sealed segments in which nothing was heard since: 30d, 12h' -r
 complete -c bedside -n "__fish_bedside_using_subcommand store; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bedside -n "__fish_bedside_using_subcommand config" -l print-default -d 'Print a configuration file that says what is done without one'
 complete -c bedside -n "__fish_bedside_using_subcommand config" -s h -l help -d 'Print help'

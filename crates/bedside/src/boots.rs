@@ -21,7 +21,7 @@ use crate::{Exit, exit, time};
 
 /// Lists boots.
 pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
-    let asked = Hosts::new(&args.hosts)?;
+    let asked = Hosts::new(&args.hosts);
     let reader = reading::open_for(&args.data, &asked, args.strangers.all, false)?;
     let now = time::now();
     let mut boots = reader.boots(now);

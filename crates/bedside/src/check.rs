@@ -40,15 +40,16 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
 /// Looks at everything that can be seen from outside a doctor, and at what a running one says.
 pub fn all(config: &Config, data: &Path) -> Vec<Verdict> {
     let doctor = store::doctor(data);
-    let mut verdicts = ports::ports(config, doctor);
+    let running = doctor.as_ref().ok().copied().flatten();
+    let mut verdicts = ports::ports(config, running);
     verdicts.push(ports::receive_buffer(config.receive_buffer.0));
     verdicts.extend(firewall::firewall(&ports::numbers(config)));
     verdicts.push(disk::disk(data, config.retention.size.0));
     verdicts.push(clock::clock());
     verdicts.extend(key(config));
-    verdicts.push(store::running(doctor));
+    verdicts.push(store::running(&doctor));
     verdicts.push(store::store(data));
-    verdicts.extend(health::verdicts(data, doctor.is_some()));
+    verdicts.extend(health::verdicts(data, running.is_some()));
     verdicts
 }
 

@@ -76,10 +76,12 @@ pub struct Store {
     /// What was heard is on the disk, synced, within this time.
     pub sync_within: Length,
     /// A segment is closed when its file has this size.
+    #[serde(deserialize_with = "values::above_zero")]
     pub segment_size: Size,
     /// A segment is closed when its first entry has this age.
     pub segment_age: Length,
     /// What may wait in memory for a slow or failing disk.
+    #[serde(deserialize_with = "values::above_zero")]
     pub queue: Size,
     /// The most that dumps of dead kernels take up.
     pub pstore: Size,
@@ -91,7 +93,8 @@ pub struct Store {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
-    /// The most that all segments take up.
+    /// The most that all segments take up, but for the one that is written and is the last to go.
+    #[serde(deserialize_with = "values::above_zero")]
     pub size: Size,
     /// The greatest age; kept for ever, within the size, where it is absent.
     pub age: Option<Length>,
@@ -325,6 +328,9 @@ mod tests {
         starts("patience = \"soon\"", "b.toml:1:12: \"soon\": give a length of time");
         starts("receive_buffer = \"much\"", "b.toml:1:18: \"much\": give a size");
         starts("receive_buffer = -1", "b.toml:1:18: ");
+        starts("[retention]\nsize = 0", "b.toml:2:8: nothing fits into 0 bytes");
+        starts("[store]\nqueue = \"0\"", "b.toml:2:9: nothing fits into 0 bytes");
+        starts("[limits]\nproven_streams = 0", "b.toml:2:18: give at least 1");
         starts("[retention]\nhost_share = 1.5", "b.toml:2:14: a share is");
         starts("live = \"ä\"; x", "b.toml:1:11: ");
         starts("live = \"loud\"", "b.toml:1:8: unknown variant `loud`");

@@ -19,11 +19,12 @@ use crate::{Exit, boots, hosts};
 
 /// Shows a recorded death.
 pub fn run() -> anyhow::Result<Exit> {
+    // Caught from the beginning, so that the directory goes in any case.
+    let orders = Orders::from_signals()?;
     let store = TemporaryStore::make()?;
     say("A kernel's last words, recorded in a virtual machine, are sent over UDP to a doctor:\n")?;
-    let result = hear(&store);
+    hear(&store, &orders)?;
     let data = DataArg { data: Some(store.data()) };
-    result?;
     say("\nThe machine is dead; its disk never knew why. What the doctor knows:\n")?;
     let everyone = ListArgs { data, ..ListArgs::default() };
     hosts::run(&everyone)?;
@@ -37,24 +38,27 @@ pub fn run() -> anyhow::Result<Exit> {
 }
 
 /// Runs a doctor while the recording is sent to it.
-fn hear(store: &TemporaryStore) -> anyhow::Result<()> {
+fn hear(store: &TemporaryStore, orders: &Orders) -> anyhow::Result<()> {
     let config = Config {
         listen: vec![Listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))],
         data: Some(store.data()),
         live: Live::Always,
         ..Config::default()
     };
-    let orders = Orders::default();
     let (tell, told) = mpsc::channel();
     thread::scope(|scope| {
-        let doctor = scope.spawn(|| {
+        // With `tell` in it: who has ended tells nothing any more, and is not waited for.
+        let doctor = scope.spawn(move || {
             let read = &|| anyhow::bail!("a demo is not reloaded");
             let again = Again { read, file: None };
-            serve(config, &orders, &again, |at, waker| Ok(tell.send((at, waker))?))
+            serve(config, orders, &again, move |at, waker| {
+                Orders::wake_on_signals(&waker)?;
+                Ok(tell.send((at, waker))?)
+            })
         });
         // Without an address the doctor has ended, and says why.
         if let Ok((addresses, waker)) = told.recv() {
-            let sent = addresses.first().map_or(Ok(()), |address| send(store, *address));
+            let sent = addresses.first().map_or(Ok(()), |address| send(store, *address, orders));
             orders.give_stop();
             waker.wake();
             sent?;
@@ -64,10 +68,13 @@ fn hear(store: &TemporaryStore) -> anyhow::Result<()> {
 }
 
 /// Sends the recording as a kernel would, at a pace that can be watched.
-fn send(store: &TemporaryStore, doctor: SocketAddr) -> anyhow::Result<()> {
+fn send(store: &TemporaryStore, doctor: SocketAddr, orders: &Orders) -> anyhow::Result<()> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot open a UDP socket")?;
     let mut before = None;
     for captured in Capture::open(&store.recording()?)? {
+        if orders.stop() {
+            break;
+        }
         let captured = captured?;
         let pause = captured.received_us.saturating_sub(before.unwrap_or(captured.received_us));
         thread::sleep(Duration::from_micros(pause).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));

@@ -30,8 +30,19 @@ pub fn conclude(result: anyhow::Result<Exit>) -> Exit {
     match result {
         Ok(exit) => exit,
         Err(error) if is_broken_pipe(&error) => Exit::Well,
-        Err(error) => tell(Exit::CouldNotCheck, &format!("{error:#}")),
+        Err(error) => tell(Exit::CouldNotCheck, &words(&error)),
     }
+}
+
+/// What failed and why, each cause once: many an error says its cause itself.
+pub(crate) fn words(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
 }
 
 /// What was being done when standard output failed.
@@ -54,6 +65,12 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow::anyhow!("no room").context("cannot write x: no room").context("failed");
+        assert_eq!(words(&error), "failed: cannot write x: no room");
+    }
 
     #[test]
     fn a_reader_that_left_is_no_error() {

@@ -40,7 +40,7 @@ pub fn run(args: &LogArgs) -> anyhow::Result<Exit> {
              a pipe, or give --force",
         ));
     }
-    let hosts = Hosts::new(&args.hosts)?;
+    let hosts = Hosts::new(&args.hosts);
     let filter = Filter::new(args.priority, args.grep.clone());
     let beside = Beside::read(&reading::dir(&args.data)?)?;
     let (reader, found) = open(args, &hosts, &filter, &beside)?;

@@ -1,10 +1,11 @@
 //! What the commands that read a store share: opening it, choosing machines, telling damage.
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use bedside_store::read::{BootSummary, Reader};
 use globset::{GlobBuilder, GlobMatcher};
 
@@ -62,14 +63,19 @@ pub(crate) fn dir(data: &DataArg) -> anyhow::Result<PathBuf> {
             .data_to_read()
             .context("no home directory is known, so there is no default store: give --data DIR")?,
     };
-    if !dir.join("segments").is_dir() {
-        bail!(
+    match fs::metadata(dir.join("segments")) {
+        Ok(segments) if segments.is_dir() => Ok(dir),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => bail!(
+            "cannot look into the store {}: {error}: be a member of the group that owns it \
+             (bedside, where the package made it), or root",
+            dir.display()
+        ),
+        _ => bail!(
             "there is no store in {}: start `bedside serve`, or name the right directory with \
              --data",
             dir.display()
-        );
+        ),
     }
-    Ok(dir)
 }
 
 /// Tells on standard error what of the store could not be read.
@@ -122,14 +128,15 @@ pub(crate) struct Hosts {
 #[derive(Clone, Debug)]
 enum Pattern {
     Address(IpAddr),
-    Glob(GlobMatcher),
+    /// A word, and what it matches besides itself, if it is a pattern.
+    Name(String, Option<GlobMatcher>),
 }
 
 impl Hosts {
     /// Reads names, addresses and globs; none at all stand for all machines.
-    pub(crate) fn new(words: &[String]) -> anyhow::Result<Hosts> {
-        let patterns = words.iter().map(|word| pattern(word)).collect::<anyhow::Result<_>>()?;
-        Ok(Hosts { patterns, words: words.to_vec() })
+    pub(crate) fn new(words: &[String]) -> Hosts {
+        let patterns = words.iter().map(|word| pattern(word)).collect();
+        Hosts { patterns, words: words.to_vec() }
     }
 
     /// Whether nothing was asked for in particular.
@@ -152,7 +159,9 @@ impl Hosts {
             let address = address.to_canonical();
             self.patterns.iter().any(|pattern| match pattern {
                 Pattern::Address(named) => *named == address,
-                Pattern::Glob(glob) => glob.is_match(address.to_string()),
+                Pattern::Name(_, glob) => {
+                    glob.as_ref().is_some_and(|glob| glob.is_match(address.to_string()))
+                }
             })
         })
     }
@@ -175,18 +184,29 @@ impl Pattern {
             Pattern::Address(address) => {
                 name.parse::<IpAddr>().is_ok_and(|named| named.to_canonical() == *address)
             }
-            Pattern::Glob(glob) => glob.is_match(name),
+            Pattern::Name(word, glob) => {
+                glob.as_ref().is_some_and(|glob| glob.is_match(name))
+                    || word == name
+                    || *word == Escaped(name.as_bytes()).to_string()
+            }
         }
     }
 }
 
-fn pattern(word: &str) -> anyhow::Result<Pattern> {
-    if let Ok(address) = word.parse::<IpAddr>() {
-        return Ok(Pattern::Address(address.to_canonical()));
+/// A name may hold whatever its machine liked: a word stands also for the name that is written so,
+/// plain or as it is shown, and for nothing else where it is no pattern.
+fn pattern(word: &str) -> Pattern {
+    match word.parse::<IpAddr>() {
+        Ok(address) => Pattern::Address(address.to_canonical()),
+        Err(_) => Pattern::Name(word.to_owned(), glob(word).ok()),
     }
+}
+
+/// Reads a word as a pattern; what is wrong with one that is none.
+pub(crate) fn glob(word: &str) -> Result<GlobMatcher, String> {
     let glob = GlobBuilder::new(word).backslash_escape(true).build();
-    let glob = glob.map_err(|error| anyhow!("{word:?} is no name or pattern: {}", error.kind()))?;
-    Ok(Pattern::Glob(glob.compile_matcher()))
+    glob.map(|glob| glob.compile_matcher())
+        .map_err(|error| format!("{word:?} is no name or pattern: {}", error.kind()))
 }
 
 #[cfg(test)]
@@ -195,7 +215,7 @@ mod tests {
 
     fn hosts(words: &[&str]) -> Hosts {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-        Hosts::new(&words).unwrap()
+        Hosts::new(&words)
     }
 
     fn contain(words: &[&str], name: &str, address: &str) -> bool {
@@ -235,8 +255,16 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_glob_is_named() {
-        let error = Hosts::new(&["web[".to_owned()]).unwrap_err().to_string();
-        assert!(error.starts_with("\"web[\" is no name or pattern: "), "{error}");
+    fn a_name_can_be_given_as_it_is_shown() {
+        for (word, name) in [
+            (r"w\x1b[2Jx", "w\u{1b}[2Jx"),
+            ("web[", "web["),
+            ("[fe80]", "[fe80]"),
+            ("{a,b}", "{a,b}"),
+            (r"a\b", r"a\b"),
+        ] {
+            assert!(contain(&[word], name, "10.0.0.7"), "{word}");
+            assert!(!contain(&[word], "web1", "10.0.0.7"), "{word}");
+        }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) use orders::Orders;
 pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
     let config = match configuration(args) {
         Ok(config) => config,
-        Err(error) => return Ok(exit::tell(Exit::Usage, &format!("{error:#}"))),
+        Err(error) => return Ok(exit::tell(Exit::Usage, &exit::words(&error))),
     };
     let orders = Orders::from_signals()?;
     let again = Again { read: &|| configuration(args), file: args.config.as_deref() };
@@ -70,12 +70,13 @@ pub(crate) fn serve(
     let screen = screen.transpose().context("cannot show lines")?;
     let tap = screen.as_ref().map(Screen::tap);
     let (doctor, found) = Doctor::open(&data, &config, tap, false)?;
-    listen::announce(&listening, config.receive_buffer.0, &mut io::stderr())?;
+    // Hearing does not end where nobody can be told of it.
+    drop(listen::announce(&listening, config.receive_buffer.0, &mut io::stderr()));
     report(&found, &data);
     let mut receiver = Receiver::new(listening.sockets, ReceiverOptions::default())?;
     let addresses: Vec<SocketAddr> = receiver.sockets().map(Socket::local).collect();
     if let Some(hint) = hint::first_steps(&addresses).filter(|_| screen.is_some() && found.is_new) {
-        writeln!(io::stderr(), "{hint}")?;
+        drop(writeln!(io::stderr(), "{hint}"));
     }
     let ports = addresses.iter().map(SocketAddr::port).collect();
     let allow = Allow::new(config.allow.iter().map(|network| network.0));
@@ -143,7 +144,7 @@ fn shows(config: &Config) -> bool {
 fn report(found: &Found, data: &Path) {
     tracing::info!(data = %data.display(), streams = found.streams, "keeping what is heard");
     for torn in &found.torn {
-        tracing::warn!("the last doctor was cut off: {torn}");
+        tracing::warn!("the last doctor was cut off, or its disk took no more: {torn}");
     }
 }
 
@@ -348,7 +349,9 @@ impl Ward {
                 self.answers.switch(self.config.answer);
                 tracing::info!("the configuration was read again");
             }
-            Err(error) => tracing::error!("the configuration stays as it was: {error:#}"),
+            Err(error) => {
+                tracing::error!("the configuration stays as it was: {}", exit::words(&error));
+            }
         }
         told(notify::tell(State::Ready));
     }

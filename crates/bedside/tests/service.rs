@@ -1,6 +1,7 @@
 //! `bedside serve` as a service manager sees it: sockets handed over, states told, a clean end.
 #![allow(clippy::unwrap_used, reason = "a failed test says where")]
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
@@ -37,6 +38,21 @@ fn told(manager: &UnixDatagram) -> String {
     String::from_utf8(room[..length].to_vec()).unwrap()
 }
 
+/// A doctor with that socket, told of at `notify`; its store is `data`.
+fn serve(socket: UdpSocket, dir: &Path, stderr: Stdio) -> Service {
+    // Inherited under its own number, which the variable names.
+    fcntl(&socket, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    let child = bedside(&["serve"], &dir.join("data"))
+        .env("LISTEN_FDS", "1")
+        .env("LISTEN_FDS_FIRST_FD", socket.as_raw_fd().to_string())
+        .env_remove("LISTEN_PID")
+        .env("NOTIFY_SOCKET", dir.join("notify"))
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .spawn();
+    Service(child.unwrap())
+}
+
 #[test]
 fn a_socket_handed_over_is_heard_from_before_the_start_to_the_end() {
     let dir = tempfile::tempdir().unwrap();
@@ -46,19 +62,8 @@ fn a_socket_handed_over_is_heard_from_before_the_start_to_the_end() {
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     sender.send_to(b"6,1,1000,-;before the start\n", address).unwrap();
 
-    // Inherited under its own number, which the variable names.
-    fcntl(&socket, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
     let data = dir.path().join("data");
-    let child = bedside(&["serve"], &data)
-        .env("LISTEN_FDS", "1")
-        .env("LISTEN_FDS_FIRST_FD", socket.as_raw_fd().to_string())
-        .env_remove("LISTEN_PID")
-        .env("NOTIFY_SOCKET", dir.path().join("notify"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn();
-    drop(socket);
-    let mut service = Service(child.unwrap());
+    let mut service = serve(socket, dir.path(), Stdio::piped());
     let mut said = BufReader::new(service.0.stderr.take().unwrap()).lines();
     assert_eq!(said.next().unwrap().unwrap(), format!("listening on {address}"));
     assert_eq!(told(&manager), "READY=1\n");
@@ -90,4 +95,55 @@ fn a_socket_of_another_kind_is_refused_with_a_word_on_the_cure() {
     assert_eq!(output.status.code(), Some(3));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("try: `ListenDatagram=` in the socket unit"), "{said}");
+}
+
+#[test]
+fn who_cannot_be_told_anything_is_heard_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let manager = UnixDatagram::bind(dir.path().join("notify")).unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    sender.send_to(b"6,1,1000,-;heard\n", socket.local_addr().unwrap()).unwrap();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut service = serve(socket, dir.path(), full.into());
+    assert_eq!(told(&manager), "READY=1\n");
+    kill(Pid::from_raw(service.0.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert!(service.0.wait().unwrap().success());
+    let log = bedside(&["log", "-o", "raw"], &dir.path().join("data")).output().unwrap();
+    assert_eq!(String::from_utf8(log.stdout).unwrap(), "heard\n");
+}
+
+#[test]
+fn a_demo_whose_doctor_cannot_start_ends_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = r#"ulimit -n 12; exec "$0" demo"#;
+    let output = Command::new("sh")
+        .args(["-c", demo, env!("CARGO_BIN_EXE_bedside")])
+        .env("TMPDIR", dir.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("Too many open files"), "{said}");
+    assert_eq!(dir.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn a_demo_that_is_interrupted_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_bedside"))
+        .arg("demo")
+        .env("TMPDIR", dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut demo = Service(child.unwrap());
+    // The recording is on its way once lines of it are shown.
+    let shown = BufReader::new(demo.0.stdout.take().unwrap()).lines();
+    let mut shown = shown.map_while(Result::ok);
+    assert!(shown.by_ref().any(|line| line.contains("Linux version")));
+    kill(Pid::from_raw(demo.0.id().cast_signed()), Signal::SIGINT).unwrap();
+    drop(shown.count());
+    demo.0.wait().unwrap();
+    assert_eq!(dir.path().read_dir().unwrap().count(), 0);
 }

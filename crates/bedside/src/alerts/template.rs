@@ -18,6 +18,9 @@ enum Piece {
     Gap {
         key: String,
         html: bool,
+        /// Outside of strings, where a number stands.
+        #[serde(default)]
+        alone: bool,
     },
     /// The whole object.
     Json,
@@ -53,28 +56,38 @@ impl Template {
     /// Reads it; with any values in its gaps it must be JSON.
     pub fn parse(text: &str) -> Result<Template, String> {
         let mut pieces = Vec::new();
-        let mut rest = text;
+        let (mut rest, mut alone) = (text, true);
         while let Some((before, behind)) = rest.split_once("{{") {
             let (gap, after) = behind.split_once("}}").ok_or("a `{{` without `}}`")?;
+            alone ^= quotes(before) % 2 == 1;
             pieces.push(Piece::Text(before.to_owned()));
-            pieces.push(piece(gap.trim())?);
+            pieces.push(piece(gap.trim(), alone)?);
             rest = after;
         }
         pieces.push(Piece::Text(rest.to_owned()));
         let template = Template(pieces);
-        // With quotes in it, an object that stands in a string ends that.
-        let filled = template.fill(&serde_json::json!({ "title": "\"" }));
+        // With quotes in them, an object that stands in a string ends that, and a value that is no
+        // number can't stand alone.
+        let value = |key: &str| match key {
+            "boot" | "count" => Value::from(1),
+            _ => Value::from("\""),
+        };
+        let filled =
+            template.fill(&KEYS.map(|key| (key.to_owned(), value(key))).into_iter().collect());
         serde_json::from_str::<Value>(&filled)
             .map_err(|error| format!("the template makes no JSON: {error}"))?;
         Ok(template)
     }
 
-    /// Fills the gaps from this object; what it lacks is empty.
+    /// Fills the gaps from this object; what it lacks is empty, or `null` where a number stands.
     pub fn fill(&self, object: &Value) -> String {
         let piece = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Json => harmless_json(object),
-            Piece::Gap { key, html } => {
+            Piece::Gap { key, alone: true, .. } if object.get(key).is_none_or(Value::is_null) => {
+                "null".to_owned()
+            }
+            Piece::Gap { key, html, .. } => {
                 let words = words(object.get(key));
                 escaped(&if *html { without_markup(&words) } else { words })
             }
@@ -83,7 +96,18 @@ impl Template {
     }
 }
 
-fn piece(gap: &str) -> Result<Piece, String> {
+/// How many quotes begin or end a string.
+fn quotes(text: &str) -> usize {
+    let mut escaped = false;
+    let ends = |byte: &u8| {
+        let counts = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        counts
+    };
+    text.as_bytes().iter().copied().filter(ends).count()
+}
+
+fn piece(gap: &str, alone: bool) -> Result<Piece, String> {
     let (key, html) = match gap.split_once('|') {
         Some((key, filter)) if filter.trim() == "html" => (key.trim(), true),
         Some(_) => return Err(format!("{{{{{gap}}}}}: the only word behind | is html")),
@@ -91,7 +115,7 @@ fn piece(gap: &str) -> Result<Piece, String> {
     };
     match key {
         "json" => Ok(Piece::Json),
-        key if KEYS.contains(&key) => Ok(Piece::Gap { key: key.to_owned(), html }),
+        key if KEYS.contains(&key) => Ok(Piece::Gap { key: key.to_owned(), html, alone }),
         _ => Err(format!("{{{{{gap}}}}}: give json or one of {}", KEYS.join(", "))),
     }
 }
@@ -152,6 +176,9 @@ mod tests {
             json!({"text": "BUG in f, 3 times: web1\nweb2"})
         );
         assert_eq!(fill(r#"["{{trace}}", {{json}}]"#, &object), json!(["f\ng", object]));
+        let numbers = r#"{"\"n": {{count}}, "boot": {{boot}}, "text": "\"{{count}}{{boot}}"}"#;
+        let filled = json!({"\"n": 3, "boot": null, "text": "\"3"});
+        assert_eq!(fill(numbers, &object), filled);
     }
 
     #[test]
@@ -172,6 +199,7 @@ mod tests {
             ("{\"a\": \"{{title\"}", "without"),
             ("{\"a\": \"{{title|raw}}\"}", "html"),
             ("{\"a\": {{title}}}", "makes no JSON"),
+            ("{\"a\": {{machines}}}", "makes no JSON"),
             ("{\"a\": \"{{json}}\"}", "makes no JSON"),
         ] {
             let error = Template::parse(template).unwrap_err();

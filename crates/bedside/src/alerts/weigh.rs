@@ -32,7 +32,7 @@ pub(crate) fn concerns(rule: &Alert, case: &Row) -> bool {
     let address = case.source.parse::<std::net::SocketAddr>().ok().map(|source| source.ip());
     (rule.kind.is_empty() || rule.kind.contains(&case.kind))
         && case.severity >= rule.severity
-        && Hosts::new(&rule.host).is_ok_and(|hosts| hosts.contain(&case.host, address))
+        && Hosts::new(&rule.host).contain(&case.host, address)
 }
 
 /// What a rule makes of a case that [`concerns`] it, and of which it has not told lately.

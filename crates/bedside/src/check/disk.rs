@@ -12,7 +12,8 @@ use crate::listen::bytes;
 /// Looks at the file system of the store, which may grow to `limit` bytes.
 pub(super) fn disk(data: &Path, limit: u64) -> Verdict {
     // The store may be yet to be made: then its place is what counts.
-    let Some(place) = data.ancestors().find(|place| place.exists()) else {
+    let here = |place| if place == Path::new("") { Path::new(".") } else { place };
+    let Some(place) = data.ancestors().map(here).find(|place| place.exists()) else {
         return Verdict::unknown("disk", format!("no part of {} exists", data.display()), CURE);
     };
     match free(place) {

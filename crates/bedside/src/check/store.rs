@@ -6,25 +6,32 @@ use bedside_store::read::{Error, Reader};
 
 use super::Verdict;
 
-/// The process that writes the store, if one does; 0 where its number is not known.
-pub(super) fn doctor(data: &Path) -> Option<u32> {
-    Reader::open(data).ok()?.doctor_running()
-}
-
-/// Whether a doctor runs. None is no problem: it may be about to be started.
-pub(super) fn running(doctor: Option<u32>) -> Verdict {
-    match doctor {
-        Some(0) => Verdict::ok("doctor", "one runs on this store"),
-        Some(pid) => Verdict::ok("doctor", format!("one runs on this store (pid {pid})")),
-        None => Verdict::ok("doctor", "none runs on this store; `bedside serve` starts one"),
+/// The process that writes the store, if one does; 0 where its number is not known. An error where
+/// that can't be seen.
+pub(super) fn doctor(data: &Path) -> Result<Option<u32>, Error> {
+    match Reader::open(data) {
+        Ok(reader) => Ok(reader.doctor_running()),
+        Err(Error::NoStore { .. }) if may_look(data) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
-/// Whether all of the store can be read.
+/// Whether a doctor runs. None is no problem: it may be about to be started.
+pub(super) fn running(doctor: &Result<Option<u32>, Error>) -> Verdict {
+    match doctor {
+        Ok(Some(0)) => Verdict::ok("doctor", "one runs on this store"),
+        Ok(Some(pid)) => Verdict::ok("doctor", format!("one runs on this store (pid {pid})")),
+        Ok(None) => Verdict::ok("doctor", "none runs on this store; `bedside serve` starts one"),
+        Err(_) => Verdict::unknown("doctor", "whether one runs on this store can't be seen", CURE),
+    }
+}
+
+/// Whether the store can be read, as far as its directory of segments tells: what lies in them is
+/// not read.
 pub(super) fn store(data: &Path) -> Verdict {
     let verdict = match Reader::open(data) {
         Ok(reader) => match reader.damage().as_slice() {
-            [] => Verdict::ok("store", "all of it can be read"),
+            [] => Verdict::ok("store", "it can be read; `bedside store verify` reads all of it"),
             damage => Verdict::problem(
                 "store",
                 format!("{} parts of it cannot be read and are passed over", damage.len()),
@@ -34,14 +41,13 @@ pub(super) fn store(data: &Path) -> Verdict {
         Err(Error::NoStore { .. }) if may_look(data) => {
             Verdict::ok("store", "there is none yet; `bedside serve` makes it")
         }
-        Err(error) => Verdict::unknown(
-            "store",
-            error.to_string(),
-            "be a member of the group that owns it (bedside, where the package made it), or root",
-        ),
+        Err(error) => Verdict::unknown("store", error.to_string(), CURE),
     };
     verdict.on(data.display())
 }
+
+const CURE: &str =
+    "be a member of the group that owns it (bedside, where the package made it), or root";
 
 /// Whether it could be seen if there were a store.
 fn may_look(data: &Path) -> bool {
@@ -59,12 +65,15 @@ mod tests {
         let verdict = store(dir.path());
         assert_eq!(verdict.state, State::Ok);
         assert_eq!(verdict.evidence, "there is none yet; `bedside serve` makes it");
-        assert_eq!(doctor(dir.path()), None);
+        assert_eq!(doctor(dir.path()).unwrap(), None);
     }
 
     #[test]
     fn what_is_no_directory_cannot_be_looked_into() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(store(&file.path().join("x")).state, State::Unknown);
+        for data in [file.path(), &file.path().join("x")] {
+            assert_eq!(store(data).state, State::Unknown);
+            assert_eq!(running(&doctor(data)).state, State::Unknown);
+        }
     }
 }

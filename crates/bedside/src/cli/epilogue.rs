@@ -174,7 +174,12 @@ static INCIDENTS: Epilogue = Epilogue {
          of what was called, and is the same on every machine. `bedside serve` finds incidents while \
          it hears, `bedside store rebuild` all over again.",
     ],
-    exit: &[(0, "listed"), (1, "nothing is as asked for"), USAGE, UNREADABLE],
+    exit: &[
+        (0, "listed, or there was none, in that time or at all"),
+        (1, "there were some, but none of that machine, kind or state"),
+        USAGE,
+        UNREADABLE,
+    ],
 };
 
 static INCIDENT: Epilogue = Epilogue {

@@ -98,13 +98,20 @@ pub struct IncidentArgs {
     #[command(flatten)]
     pub data: DataArg,
     /// Show the last time that it happened to this machine
-    #[arg(long, value_name = "HOST", value_hint = ValueHint::Hostname)]
+    #[arg(long, value_name = "HOST", value_hint = ValueHint::Hostname, conflicts_with = "word")]
     pub host: Option<String>,
     /// Print one JSON object; the man page names its keys
-    #[arg(long, conflicts_with = "output")]
+    #[arg(long, conflicts_with_all = ["output", "word"])]
     pub json: bool,
     /// How to show it
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        conflicts_with = "word"
+    )]
     pub output: Report,
 }
 

@@ -49,10 +49,10 @@ pub struct PruneArgs {
     /// Which store.
     #[command(flatten)]
     pub data: DataArg,
-    /// Keep at most this many bytes of segments: 500M, 20G
-    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    /// Delete the oldest sealed segments until all take up at most this: 500M, 20G
+    #[arg(long, value_name = "SIZE", value_parser = values::size_above_zero)]
     pub max_size: Option<u64>,
-    /// Keep nothing that was heard longer ago: 30d, 12h
+    /// Delete sealed segments in which nothing was heard since: 30d, 12h
     #[arg(long, value_name = "SPAN", value_parser = values::length)]
     pub max_age: Option<Duration>,
 }

@@ -37,6 +37,14 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "give a size like 500M or 20G".to_owned())
 }
 
+/// A size of which there must be some.
+pub(crate) fn size_above_zero(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        0 => Err("nothing fits into 0 bytes: give a size like 500M".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
 /// A length of time: `30d`, `12h`, `2 weeks`; a day has 24 hours.
 pub(crate) fn length(text: &str) -> Result<Duration, String> {
     let hint = || "give a length of time like 30d or 12h".to_owned();

@@ -94,7 +94,7 @@ impl TryFrom<Said> for Alert {
 
     fn try_from(said: Said) -> Result<Alert, String> {
         let way = said.way()?;
-        crate::reading::Hosts::new(&said.host).map_err(|error| error.to_string())?;
+        said.host.iter().try_for_each(|word| crate::reading::glob(word).map(drop))?;
         Ok(Alert {
             name: said.name,
             kind: said.kind,

@@ -13,7 +13,9 @@ use super::{Length, Size};
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "each is the field of `Limits` of that name")]
 pub struct StreamLimits {
+    #[serde(deserialize_with = "super::values::at_least_one")]
     pub proven_streams: usize,
+    #[serde(deserialize_with = "super::values::at_least_one")]
     pub unproven_streams: usize,
     pub proven_after: u32,
     pub awake_streams: usize,

@@ -59,6 +59,22 @@ pub(super) fn share<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error>
     }
 }
 
+/// A size of which there must be some.
+pub(super) fn above_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Size, D::Error> {
+    match Size::deserialize(from)? {
+        Size(0) => Err(D::Error::custom("nothing fits into 0 bytes: give a size like \"500M\"")),
+        size => Ok(size),
+    }
+}
+
+/// A count of which there must be at least one.
+pub(super) fn at_least_one<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    match usize::deserialize(from)? {
+        0 => Err(D::Error::custom("give at least 1")),
+        count => Ok(count),
+    }
+}
+
 /// A string that one of the command line's own parsers reads.
 fn written<'de, D: Deserializer<'de>, T>(
     from: D,

@@ -17,7 +17,7 @@ use crate::{Exit, exit, time};
 
 /// Lists incidents.
 pub fn run(args: &IncidentsArgs) -> anyhow::Result<Exit> {
-    let hosts = Hosts::new(&args.hosts)?;
+    let hosts = Hosts::new(&args.hosts);
     let data = reading::dir(&args.data)?;
     let Some(book) = Book::open_read_only(&data)? else {
         return Ok(exit::tell(Exit::Well, NO_BOOK));

@@ -81,7 +81,7 @@ fn say(data: &Path, group: &Group, word: Word, note: Option<&str>) -> anyhow::Re
 }
 
 fn show(args: &IncidentArgs, data: &Path, book: &Book, group: &Group) -> anyhow::Result<Exit> {
-    let hosts = Hosts::new(args.host.as_slice())?;
+    let hosts = Hosts::new(args.host.as_slice());
     let is_its = |row: &&Row| {
         let source = row.source.parse::<std::net::SocketAddr>();
         hosts.contain(&row.host, source.ok().map(|source| source.ip()))

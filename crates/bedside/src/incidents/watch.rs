@@ -79,7 +79,9 @@ fn watch(data: &Path, most: u64, alarm: Option<&Arc<Alarm>>, stop: &AtomicBool, 
         });
         match went {
             Ok(()) => return,
-            Err(error) if !failing => tracing::warn!("cannot look for incidents: {error:#}"),
+            Err(error) if !failing => {
+                tracing::warn!("cannot look for incidents: {}", crate::exit::words(&error));
+            }
             Err(_) => {}
         }
         failing = true;

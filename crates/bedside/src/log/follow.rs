@@ -124,6 +124,8 @@ fn is_wanted(item: &FollowItem, hosts: &Hosts, log: &Log<'_>) -> bool {
         FollowItem::Record(record) => {
             of_host(&record.host, Some(record.source.ip())) && log.filter.wants(record)
         }
+        // A pattern leaves out so much that gaps say nothing.
+        FollowItem::Gap(_) if log.filter.pattern.is_some() => false,
         FollowItem::Gap(gap) => {
             gap.host.as_ref().is_none_or(|host| of_host(host, gap.source.map(|source| source.ip())))
         }

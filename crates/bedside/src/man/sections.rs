@@ -171,7 +171,21 @@ const GAP: &[(&str, &str)] = &[
 
 const BOOT: &[(&str, &str)] = &[
     ("event", "\"begin\" before its records, \"end\" after them if it has ended."),
-    ("end", "How it ended: \"clean\", \"panic\" or \"silence\"; null in \"begin\"."),
+    (
+        "end",
+        "How it ended: \"clean\", \"panic\" or \"silence\"; null in \"begin\", and where it was no \
+         boot. With -f an end that was told too early is told again.",
+    ),
+    (
+        "provisional",
+        "True while these may be earlier lines again, and no boot of their own. With -f only: a \
+         boot is listed once that is known.",
+    ),
+    (
+        "same_as",
+        "In an \"end\" that takes a provisional boot back: the boot that goes on instead, which its \
+         new lines belong to. Else null.",
+    ),
     FATE,
     DEATH,
     VOICE,
@@ -190,7 +204,10 @@ const HOSTS_KEYS: &[(&str, &str)] = &[
     ("boots", "How many boots of it are held."),
     ("first_received, last_received", "When its first and its last record were received."),
     ("records", "How many records are held."),
-    ("records_last_minute, records_last_hour", "How many of them came in the last 60 and 3600 s."),
+    (
+        "records_last_minute, records_last_hour",
+        "How many came in the last 60 and 3600 s, also those that a kernel sent again.",
+    ),
     (
         "missing",
         "An object with a number for each cause: proven, dropped_by_sender, probable, socket, \

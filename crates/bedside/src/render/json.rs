@@ -153,6 +153,8 @@ struct BootObject<'a> {
     death: Option<Delivery>,
     voice: &'static str,
     signs: bool,
+    provisional: bool,
+    same_as: Option<u32>,
     release: Option<Cow<'a, str>>,
     first_received: Stamp,
     last_received: Stamp,
@@ -172,6 +174,7 @@ impl BootObject<'_> {
             }
             BootEvent::Joined(from) => ("end", from, None, boot.last_received, Some(0)),
         };
+        let same_as = matches!(mark.event, BootEvent::Joined(_)).then_some(boot.number);
         BootObject {
             head: Head {
                 v: VERSION,
@@ -188,6 +191,8 @@ impl BootObject<'_> {
             death: mark.delivery,
             voice: boot.voice.as_str(),
             signs: boot.signs,
+            provisional: boot.provisional,
+            same_as,
             release: boot.release.as_deref().map(String::from_utf8_lossy),
             first_received: Stamp(boot.first_received),
             last_received: Stamp(boot.last_received),

@@ -215,6 +215,7 @@ fn json_of_a_boot_says_its_end_at_its_end() {
         concat!(
             r#"{"v":1,"type":"boot","host":"web1","source":"10.0.0.7:6665","port":6666,"boot":3,"#,
             r#""received":"2026-11-20T13:43:37.545145Z","event":"begin","end":null,"fate":null,"death":null,"voice":"plain","signs":false,"#,
+            r#""provisional":false,"same_as":null,"#,
             r#""release":"6.12.94","first_received":"2026-11-20T13:43:37.545145Z","#,
             r#""last_received":"2026-11-20T13:44:35.545145Z","records":41}"#,
             "\n"
@@ -225,11 +226,16 @@ fn json_of_a_boot_says_its_end_at_its_end() {
         concat!(
             r#"{"v":1,"type":"boot","host":"web1","source":"10.0.0.7:6665","port":6666,"boot":3,"#,
             r#""received":"2026-11-20T13:44:35.545145Z","event":"end","end":"panic","fate":null,"death":null,"voice":"plain","signs":false,"#,
+            r#""provisional":false,"same_as":null,"#,
             r#""release":"6.12.94","first_received":"2026-11-20T13:43:37.545145Z","#,
             r#""last_received":"2026-11-20T13:44:35.545145Z","records":41}"#,
             "\n"
         )
     );
+    let taken_back = shown(Output::Json, &[Shown::Boot(&mark(BootEvent::Joined(4), &boot))]);
+    assert!(taken_back.contains(r#""boot":4,"#), "{taken_back}");
+    assert!(taken_back.contains(r#""event":"end","end":null,"#), "{taken_back}");
+    assert!(taken_back.contains(r#""same_as":3,"#), "{taken_back}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ impl Orders {
 
     /// SIGTERM and SIGINT say stop. SIGHUP says to read the configuration again; on a terminal it
     /// says that the terminal is gone, and so stop.
-    pub(super) fn from_signals() -> anyhow::Result<Orders> {
+    pub(crate) fn from_signals() -> anyhow::Result<Orders> {
         let orders = Orders::default();
         let hangup = if io::stdout().is_terminal() { &orders.stop } else { &orders.reload };
         for (signal, flag) in [(SIGTERM, &orders.stop), (SIGINT, &orders.stop), (SIGHUP, hangup)] {
@@ -33,7 +33,7 @@ impl Orders {
         Ok(orders)
     }
 
-    pub(super) fn wake_on_signals(waker: &Waker) -> anyhow::Result<()> {
+    pub(crate) fn wake_on_signals(waker: &Waker) -> anyhow::Result<()> {
         for signal in [SIGTERM, SIGINT, SIGHUP] {
             let fd = waker.to_fd().context("cannot catch signals")?;
             signal_hook::low_level::pipe::register(signal, fd).context("cannot catch signals")?;
@@ -43,7 +43,7 @@ impl Orders {
         Ok(())
     }
 
-    pub(super) fn stop(&self) -> bool {
+    pub(crate) fn stop(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 

@@ -59,18 +59,16 @@ impl StoreInbox {
 
     /// Whether another batch is taken.
     pub(crate) fn has_room(&self) -> bool {
-        let inbox = lock(&self.state);
-        inbox.bytes < self.max_bytes && !inbox.dead
+        lock(&self.state).has_room(self.max_bytes)
     }
 
     /// Waits until another batch would be taken, `most` at the longest; whether it would.
     pub(crate) fn wait_for_room(&self, most: Duration) -> bool {
         let inbox = lock(&self.state);
-        if inbox.bytes < self.max_bytes || inbox.dead {
+        if inbox.has_room(self.max_bytes) || inbox.dead {
             return !inbox.dead;
         }
-        let inbox = wait(&self.taken, inbox, most);
-        inbox.bytes < self.max_bytes && !inbox.dead
+        wait(&self.taken, inbox, most).has_room(self.max_bytes)
     }
 
     pub(crate) fn push(&self, batch: Batch) {
@@ -184,6 +182,11 @@ const SPARES_MAX: usize = 8;
 const IDLE: Duration = Duration::from_hours(1);
 
 impl Inbox {
+    /// One batch is always taken, however little may wait.
+    fn has_room(&self, max_bytes: usize) -> bool {
+        (self.bytes < max_bytes || self.batches.is_empty()) && !self.dead
+    }
+
     /// Gives back what is warm, if little has come for a while; whether it has.
     fn cools(&mut self) -> bool {
         let calm = self.busy.is_some_and(|busy| busy.elapsed() >= AT_REST);

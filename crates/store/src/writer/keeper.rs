@@ -56,6 +56,9 @@ const BLOCKS_AT_ONCE: usize = 1024;
 /// So many memories don't wait for the next commit, and no more are in one.
 const MEMORIES_AT_ONCE: usize = 2_048;
 
+/// How long after a failed commit it is tried again.
+const RETRY_US: u64 = 1_000_000;
+
 /// How long after a failed seal it is tried again, and how often segments' age is looked at.
 const PAUSE_US: u64 = 60_000_000;
 
@@ -137,7 +140,10 @@ impl Keeper {
     /// there is more to do.
     pub(crate) fn commit(&mut self, now: Now) -> bool {
         self.commit_due = Some(Monotonic(now.mono.0 + self.limits.commit_every));
-        let Some(whole) = self.commit_some(now, None) else { return false };
+        let Some(whole) = self.commit_some(now, None) else {
+            self.commit_due = Some(Monotonic(now.mono.0 + RETRY_US));
+            return false;
+        };
         let more = !self.memories.is_empty() || self.targets.values().any(|t| !t.reached.done);
         if whole {
             self.commit_due = more.then_some(now.mono);
