@@ -54,7 +54,7 @@ fn verify(data: &DataArg) -> anyhow::Result<Exit> {
         )?;
     }
     let Stats { sealed, live, blocks, records, .. } = verified.stats;
-    writeln!(out, "read {} segments, {blocks} blocks, {records} records", sealed + live)?;
+    writeln!(out, "looked at {} segments, {blocks} blocks, {records} records", sealed + live)?;
     Ok(if verified.faults.is_empty() { Exit::Well } else { Exit::Problem })
 }
 

@@ -39,9 +39,9 @@ fn told(manager: &UnixDatagram) -> String {
 }
 
 /// A doctor with that socket, told of at `notify`; its store is `data`.
-fn serve(socket: UdpSocket, dir: &Path, stderr: Stdio) -> Service {
+fn serve(socket: &UdpSocket, dir: &Path, stderr: Stdio) -> Service {
     // Inherited under its own number, which the variable names.
-    fcntl(&socket, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
     let child = bedside(&["serve"], &dir.join("data"))
         .env("LISTEN_FDS", "1")
         .env("LISTEN_FDS_FIRST_FD", socket.as_raw_fd().to_string())
@@ -63,7 +63,8 @@ fn a_socket_handed_over_is_heard_from_before_the_start_to_the_end() {
     sender.send_to(b"6,1,1000,-;before the start\n", address).unwrap();
 
     let data = dir.path().join("data");
-    let mut service = serve(socket, dir.path(), Stdio::piped());
+    let mut service = serve(&socket, dir.path(), Stdio::piped());
+    drop(socket);
     let mut said = BufReader::new(service.0.stderr.take().unwrap()).lines();
     assert_eq!(said.next().unwrap().unwrap(), format!("listening on {address}"));
     assert_eq!(told(&manager), "READY=1\n");
@@ -105,7 +106,8 @@ fn who_cannot_be_told_anything_is_heard_all_the_same() {
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     sender.send_to(b"6,1,1000,-;heard\n", socket.local_addr().unwrap()).unwrap();
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let mut service = serve(socket, dir.path(), full.into());
+    let mut service = serve(&socket, dir.path(), full.into());
+    drop(socket);
     assert_eq!(told(&manager), "READY=1\n");
     kill(Pid::from_raw(service.0.id().cast_signed()), Signal::SIGTERM).unwrap();
     assert!(service.0.wait().unwrap().success());
@@ -143,7 +145,7 @@ fn a_demo_that_is_interrupted_leaves_nothing_behind() {
     let mut shown = shown.map_while(Result::ok);
     assert!(shown.by_ref().any(|line| line.contains("Linux version")));
     kill(Pid::from_raw(demo.0.id().cast_signed()), Signal::SIGINT).unwrap();
-    drop(shown.count());
+    shown.for_each(drop);
     demo.0.wait().unwrap();
     assert_eq!(dir.path().read_dir().unwrap().count(), 0);
 }

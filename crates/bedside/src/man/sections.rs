@@ -162,8 +162,8 @@ const GAP: &[(&str, &str)] = &[
     (
         "cause",
         "\"proven\": a hole in the sender's count of messages. \"dropped_by_sender\": its own word. \
-         \"probable\": a hole in the record numbers, filtered or lost. \"socket\": our receive \
-         buffer was full. \"limit\": a limit of the doctor.",
+         \"probable\": a hole in the record numbers: filtered, lost, or deleted because its host had \
+         more than its share. \"socket\": our receive buffer was full. \"limit\": a limit of the doctor.",
     ),
     ("count", "How many records, or datagrams for a socket or a limit."),
     ("from_seq, to_seq", "The first and the last missing number, of a hole in the numbers."),
