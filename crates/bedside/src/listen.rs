@@ -153,11 +153,11 @@ pub fn announce(listening: &Listening, asked: u64, out: &mut impl Write) -> io::
 }
 
 /// What makes a receive buffer of `asked` bytes possible. The kernel doubles what a program
-/// asks for, after it has held it against `rmem_max`, and counts both in an `int` (`net/core/sock.c`,
-/// `__sock_set_rcvbuf`).
+/// asks for, after it has held it against `rmem_max`, and counts both in an `int`
+/// (`net/core/sock.c`, `__sock_set_rcvbuf`).
 pub(crate) fn buffer_cure(asked: u64) -> String {
     if asked > i32::MAX as u64 {
-        return "nothing, no kernel gives a socket more than 2 GiB".to_owned();
+        return "`receive_buffer = \"2GiB\"` is the most that a kernel gives".to_owned();
     }
     format!("`sysctl -w net.core.rmem_max={}`, or give bedside CAP_NET_ADMIN", asked / 2)
 }

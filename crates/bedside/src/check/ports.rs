@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(receive_buffer(65_536).state, State::Ok);
         let verdict = receive_buffer(1 << 40);
         assert_eq!(verdict.state, State::Problem);
-        assert!(verdict.cure.unwrap().contains("no kernel gives a socket more than 2 GiB"));
+        assert!(verdict.cure.unwrap().contains("the most that a kernel gives"));
         assert!(buffer_cure(64 << 20).contains("net.core.rmem_max=33554432"));
     }
 
