@@ -55,6 +55,10 @@ pub(crate) fn tell_strangers(reader: &Reader, hosts: &Hosts, all: bool) -> io::R
     Ok(())
 }
 
+/// What to do where a store can't be read.
+pub(crate) const WHO_MAY_READ: &str =
+    "be a member of the group that owns it (bedside, where the package made it), or root";
+
 /// The directory of the store that was named, or of the one that is read when none is.
 pub(crate) fn dir(data: &DataArg) -> anyhow::Result<PathBuf> {
     let dir = match &data.data {
@@ -65,11 +69,9 @@ pub(crate) fn dir(data: &DataArg) -> anyhow::Result<PathBuf> {
     };
     match fs::metadata(dir.join("segments")) {
         Ok(segments) if segments.is_dir() => Ok(dir),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => bail!(
-            "cannot look into the store {}: {error}: be a member of the group that owns it \
-             (bedside, where the package made it), or root",
-            dir.display()
-        ),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            bail!("cannot look into the store {}: {error}: {WHO_MAY_READ}", dir.display())
+        }
         _ => bail!(
             "there is no store in {}: start `bedside serve`, or name the right directory with \
              --data",
@@ -187,7 +189,8 @@ impl Pattern {
             Pattern::Name(word, glob) => {
                 glob.as_ref().is_some_and(|glob| glob.is_match(name))
                     || word == name
-                    || *word == Escaped(name.as_bytes()).to_string()
+                    // Without a backslash nothing in it is escaped.
+                    || word.contains('\\') && *word == Escaped(name.as_bytes()).to_string()
             }
         }
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use bedside_store::read::{Error, Reader};
 
 use super::Verdict;
+use crate::reading::WHO_MAY_READ;
 
 /// The process that writes the store, if one does; 0 where its number is not known. An error where
 /// that can't be seen.
@@ -22,7 +23,9 @@ pub(super) fn running(doctor: &Result<Option<u32>, Error>) -> Verdict {
         Ok(Some(0)) => Verdict::ok("doctor", "one runs on this store"),
         Ok(Some(pid)) => Verdict::ok("doctor", format!("one runs on this store (pid {pid})")),
         Ok(None) => Verdict::ok("doctor", "none runs on this store; `bedside serve` starts one"),
-        Err(_) => Verdict::unknown("doctor", "whether one runs on this store can't be seen", CURE),
+        Err(_) => {
+            Verdict::unknown("doctor", "whether one runs on this store can't be seen", WHO_MAY_READ)
+        }
     }
 }
 
@@ -41,13 +44,10 @@ pub(super) fn store(data: &Path) -> Verdict {
         Err(Error::NoStore { .. }) if may_look(data) => {
             Verdict::ok("store", "there is none yet; `bedside serve` makes it")
         }
-        Err(error) => Verdict::unknown("store", error.to_string(), CURE),
+        Err(error) => Verdict::unknown("store", error.to_string(), WHO_MAY_READ),
     };
     verdict.on(data.display())
 }
-
-const CURE: &str =
-    "be a member of the group that owns it (bedside, where the package made it), or root";
 
 /// Whether it could be seen if there were a store.
 fn may_look(data: &Path) -> bool {

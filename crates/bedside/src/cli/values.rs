@@ -39,7 +39,12 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 
 /// A size of which there must be some.
 pub(crate) fn size_above_zero(text: &str) -> Result<u64, String> {
-    match size(text)? {
+    above_zero(size(text)?)
+}
+
+/// Refuses a size of which there is nothing.
+pub(crate) fn above_zero(bytes: u64) -> Result<u64, String> {
+    match bytes {
         0 => Err("nothing fits into 0 bytes: give a size like 500M".to_owned()),
         bytes => Ok(bytes),
     }

@@ -61,10 +61,7 @@ pub(super) fn share<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error>
 
 /// A size of which there must be some.
 pub(super) fn above_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Size, D::Error> {
-    match Size::deserialize(from)? {
-        Size(0) => Err(D::Error::custom("nothing fits into 0 bytes: give a size like \"500M\"")),
-        size => Ok(size),
-    }
+    values::above_zero(Size::deserialize(from)?.0).map(Size).map_err(D::Error::custom)
 }
 
 /// A count of which there must be at least one.
