@@ -191,7 +191,8 @@ fn next_segment(disk: &dyn Disk, catalogue: &Catalogue) -> Result<u64, Error> {
     let number = |name: &String| name.split('.').next()?.parse::<u64>().ok();
     let files = names.iter().filter_map(number).max();
     let rows = catalogue.applied()?.keys().next_back().copied();
-    Ok(files.max(rows).unwrap_or_default().saturating_add(1))
+    let deleted = catalogue.deleted()?.last().copied();
+    Ok(files.max(rows).max(deleted).unwrap_or_default().saturating_add(1))
 }
 
 /// The start of the last but one segment: where to look when no checkpoint is known.

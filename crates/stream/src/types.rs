@@ -111,6 +111,9 @@ pub enum Cause {
     DroppedBySender,
     /// A hole in the sequence: filtered by the sender or lost.
     Probable,
+    /// A hole in the sequence where the store itself has one: a segment in between is gone, so it
+    /// was filtered, lost or deleted. Only readers tell of it.
+    Unknown,
     /// Our socket's buffer was full.
     Socket,
     /// One of our own limits.
@@ -124,6 +127,7 @@ impl Cause {
             Cause::Proven => "proven",
             Cause::DroppedBySender => "dropped_by_sender",
             Cause::Probable => "probable",
+            Cause::Unknown => "unknown",
             Cause::Socket => "socket",
             Cause::Limit => "limit",
         }

@@ -162,8 +162,9 @@ const GAP: &[(&str, &str)] = &[
     (
         "cause",
         "\"proven\": a hole in the sender's count of messages. \"dropped_by_sender\": its own word. \
-         \"probable\": a hole in the record numbers: filtered, lost, or deleted because its host had \
-         more than its share. \"socket\": our receive buffer was full. \"limit\": a limit of the doctor.",
+         \"probable\": a hole in the record numbers, filtered or lost. \"unknown\": the same where a \
+         segment of the store is gone, perhaps with them. \"socket\": our receive buffer was full. \
+         \"limit\": a limit of the doctor.",
     ),
     ("count", "How many records, or datagrams for a socket or a limit."),
     ("from_seq, to_seq", "The first and the last missing number, of a hole in the numbers."),
@@ -177,14 +178,9 @@ const BOOT: &[(&str, &str)] = &[
          boot. With -f an end that was told too early is told again.",
     ),
     (
-        "provisional",
-        "True while these may be earlier lines again, and no boot of their own. With -f only: a \
-         boot is listed once that is known.",
-    ),
-    (
-        "same_as",
-        "In an \"end\" that takes a provisional boot back: the boot that goes on instead, which its \
-         new lines belong to. Else null.",
+        "provisional, same_as",
+        "With -f: true while these may be earlier lines again; and in an \"end\" that takes such a \
+         boot back, the one that goes on instead, with its new lines.",
     ),
     FATE,
     DEATH,
@@ -210,8 +206,8 @@ const HOSTS_KEYS: &[(&str, &str)] = &[
     ),
     (
         "missing",
-        "An object with a number for each cause: proven, dropped_by_sender, probable, socket, \
-         limit; see bedside-log(1).",
+        "An object with a number for each cause: proven, dropped_by_sender, probable, \
+         unknown, socket, limit; see bedside-log(1).",
     ),
     HEARTBEAT,
     ("last_line", "The text of the record received last."),
@@ -383,8 +379,8 @@ const BOOTS_KEYS: &[(&str, &str)] = &[
     ("records", "How many records are held."),
     (
         "missing",
-        "An object with a number for each cause: proven, dropped_by_sender, probable, socket, \
-         limit; see bedside-log(1).",
+        "An object with a number for each cause: proven, dropped_by_sender, probable, unknown, \
+         socket, limit; see bedside-log(1).",
     ),
     ("sources", "An array of the senders, \"ip:port\"."),
     ("ports", "An array of our ports."),

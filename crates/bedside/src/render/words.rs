@@ -13,6 +13,7 @@ pub(super) fn missing(cause: Cause, count: u64, places: u64) -> String {
     let what = match cause {
         Cause::Proven => format!("{count} record{s} lost on the way (sent, never heard)"),
         Cause::Probable => format!("{count} record{s} not seen (filtered or lost)"),
+        Cause::Unknown => format!("{count} record{s} not held (deleted, filtered or lost)"),
         Cause::DroppedBySender => {
             format!("{count} record{s} dropped by the sender (its log buffer overran)")
         }
@@ -105,6 +106,7 @@ pub(crate) fn losses(losses: &Losses) -> String {
             Cause::Proven => format!("{count} lost"),
             Cause::DroppedBySender => format!("{count} dropped by sender"),
             Cause::Probable => format!("{count} not seen"),
+            Cause::Unknown => format!("{count} not held"),
             Cause::Socket => format!("{count} at socket"),
             Cause::Limit => format!("{count} over limit"),
         })

@@ -54,19 +54,21 @@ impl Catalogue {
         Ok(gone)
     }
 
-    /// Forgets segments that are gone, and the runs of which nothing is left. The numbers of
+    /// Forgets what it knows of segments, and the runs of which nothing is left. The numbers of
     /// their boots are not given again.
-    pub fn forget_segments(&mut self, gone: &BTreeSet<u64>) -> Result<(), Error> {
+    pub fn forget_segments(&mut self, numbers: &BTreeSet<u64>) -> Result<(), Error> {
+        self.write("forget segments in", |transaction| forget_segments(transaction, numbers))
+    }
+
+    /// The same of segments that were deleted, which it remembers as long as there are older ones.
+    pub fn forget_deleted(&mut self, numbers: &BTreeSet<u64>) -> Result<(), Error> {
         self.write("forget segments in", |transaction| {
-            for number in gone {
-                for table in ["spans", "gaps"] {
-                    let sql = format!("DELETE FROM {table} WHERE segment = ?");
-                    transaction.prepare_cached(&sql)?.execute([number.cast_signed()])?;
-                }
-                let sql = "DELETE FROM segments WHERE number = ?";
-                transaction.prepare_cached(sql)?.execute([number.cast_signed()])?;
-            }
-            transaction.execute_batch(FORGET_RUNS)
+            forget_segments(transaction, numbers)?;
+            note_deleted(transaction, numbers)?;
+            transaction.execute_batch(
+                "DELETE FROM deleted
+                    WHERE number < (SELECT ifnull(min(number), 1 << 62) FROM segments)",
+            )
         })
     }
 
@@ -77,6 +79,7 @@ impl Catalogue {
             memories.push(MemoryRow { memory: Arc::new(memory), place });
         })?;
         other.next_boots(usize::MAX >> 1, |label, next| next_boots.push((label.to_vec(), next)))?;
+        let deleted = other.deleted()?;
         let news = News {
             memories: &memories,
             memory_rows: memories.len(),
@@ -90,7 +93,7 @@ impl Catalogue {
                 let sql = "INSERT OR REPLACE INTO hosts VALUES (?, ?)";
                 transaction.prepare_cached(sql)?.execute(params![label, next])?;
             }
-            Ok(())
+            note_deleted(transaction, &deleted)
         })
     }
 
@@ -141,6 +144,23 @@ INSERT INTO hosts
 DELETE FROM runs WHERE id IN (SELECT id FROM gone);
 DELETE FROM gone;
 ";
+
+fn forget_segments(of: &Transaction<'_>, numbers: &BTreeSet<u64>) -> rusqlite::Result<()> {
+    for number in numbers {
+        for table in ["spans", "gaps"] {
+            let sql = format!("DELETE FROM {table} WHERE segment = ?");
+            of.prepare_cached(&sql)?.execute([number.cast_signed()])?;
+        }
+        let sql = "DELETE FROM segments WHERE number = ?";
+        of.prepare_cached(sql)?.execute([number.cast_signed()])?;
+    }
+    of.execute_batch(FORGET_RUNS)
+}
+
+fn note_deleted(to: &Transaction<'_>, numbers: &BTreeSet<u64>) -> rusqlite::Result<()> {
+    let mut note = to.prepare_cached("INSERT OR IGNORE INTO deleted VALUES (?)")?;
+    numbers.iter().try_for_each(|number| note.execute([number.cast_signed()]).map(drop))
+}
 
 fn add_segment(
     to: &Transaction<'_>,

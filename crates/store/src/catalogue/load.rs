@@ -1,6 +1,6 @@
 //! Rows to values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bedside_stream::{Cause, LastWord, Run, RunId, Verdict, WallTime};
 use rusqlite::{OptionalExtension, Row, params};
@@ -40,6 +40,15 @@ impl Catalogue {
         let sql = "SELECT number, entries FROM segments";
         let mut statement = self.connection.prepare_cached(sql).map_err(failed("read"))?;
         let rows = statement.query_map([], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)));
+        rows.and_then(Iterator::collect).map_err(failed("read"))
+    }
+
+    /// The segments of which it knows that they were deleted, and younger than another that was
+    /// not.
+    pub fn deleted(&self) -> Result<BTreeSet<u64>, Error> {
+        let sql = "SELECT number FROM deleted";
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed("read"))?;
+        let rows = statement.query_map([], |row| unsigned(row, 0));
         rows.and_then(Iterator::collect).map_err(failed("read"))
     }
 

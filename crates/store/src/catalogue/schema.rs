@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::failed;
 use crate::error::Error;
 
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS segments (
@@ -61,6 +61,9 @@ CREATE TABLE IF NOT EXISTS memory (
     state BLOB NOT NULL,
     PRIMARY KEY (source, port)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deleted (
+    number INTEGER PRIMARY KEY
+);
 CREATE TABLE IF NOT EXISTS meta (
     key TEXT PRIMARY KEY,
     value INTEGER NOT NULL
@@ -80,7 +83,8 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), Error> {
     // What one change changes stays in memory until its end, up to so many KiB: to write a page
     // of it before costs a sync.
     connection.pragma_update(None, "cache_spill", -8192).map_err(&failed)?;
-    if version(connection)? == 0 {
+    // The first version lacked a table, and was the same otherwise.
+    if version(connection)? < VERSION {
         let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
         connection.execute_batch(&make).map_err(&failed)?;
     }

@@ -96,6 +96,22 @@ fn numbers_of_deleted_boots_are_not_given_again() {
 }
 
 #[test]
+fn the_tables_of_the_first_version_are_completed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE_NAME);
+    let mut catalogue = Catalogue::open(&path).unwrap();
+    catalogue.commit(&news(1, 9, 1, &[state(run(1), 1, 1)])).unwrap();
+    catalogue.run_sql("DROP TABLE deleted; PRAGMA user_version = 1");
+    let before = catalogue.load().unwrap();
+    drop(catalogue);
+    assert!(Catalogue::open_read_only(&path).unwrap_err().is_damaged(), "a reader folds itself");
+    let mut catalogue = Catalogue::open(&path).unwrap();
+    assert_eq!(catalogue.load().unwrap(), before);
+    catalogue.forget_deleted(&[2].into()).unwrap();
+    assert_eq!(catalogue.deleted().unwrap(), [2].into());
+}
+
+#[test]
 fn memories_are_bounded_and_the_unproven_go_first() {
     let mut catalogue = Catalogue::in_memory().unwrap();
     let place = Place { segment: 3, entries: 40 };

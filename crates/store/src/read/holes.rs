@@ -18,6 +18,8 @@ pub(crate) struct Hole {
     pub(crate) proven: u64,
     /// How many were filtered or lost.
     pub(crate) probable: u64,
+    /// How many were filtered, lost or deleted.
+    pub(crate) unknown: u64,
 }
 
 impl Hole {
@@ -25,14 +27,29 @@ impl Hole {
     pub(crate) fn between(before: Edge, after: Edge) -> Option<Hole> {
         let missing = after.seq.checked_sub(before.seq)?.checked_sub(1).filter(|&n| n > 0)?;
         let proven = sent_between(before.msgid, after.msgid).min(missing);
-        Some(Hole { from: before.seq + 1, to: after.seq - 1, proven, probable: missing - proven })
+        Some(Hole {
+            from: before.seq + 1,
+            to: after.seq - 1,
+            proven,
+            probable: missing - proven,
+            unknown: 0,
+        })
+    }
+
+    /// The same where a segment between the two records is gone: nobody knows any more.
+    pub(crate) fn within_deleted(self) -> Hole {
+        let missing = self.proven.saturating_add(self.probable);
+        Hole { proven: 0, probable: 0, unknown: missing, ..self }
     }
 
     /// What there is of each cause, in the order in which it is told.
     pub(crate) fn causes(self) -> impl DoubleEndedIterator<Item = (Cause, u64)> {
-        [(Cause::Proven, self.proven), (Cause::Probable, self.probable)]
-            .into_iter()
-            .filter(|&(_, count)| count > 0)
+        let all = [
+            (Cause::Proven, self.proven),
+            (Cause::Probable, self.probable),
+            (Cause::Unknown, self.unknown),
+        ];
+        all.into_iter().filter(|&(_, count)| count > 0)
     }
 }
 

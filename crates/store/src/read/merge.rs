@@ -113,6 +113,11 @@ struct Held {
 }
 
 impl<'a> Merge<'a> {
+    /// Where its lines come from.
+    pub(super) fn segments(&self) -> &'a Segments {
+        self.source.segments
+    }
+
     pub(super) fn new(
         source: Source<'a>,
         group: Arc<Group>,

@@ -43,6 +43,7 @@ pub(super) struct Shore {
     pub(super) edge: Edge,
     run: RunId,
     received: WallTime,
+    segment: u64,
 }
 
 impl<'a> Ordered<'a> {
@@ -138,7 +139,10 @@ impl<'a> Ordered<'a> {
             Direction::Forward => (other, here),
             Direction::Backward => (here, other),
         };
-        let Some(hole) = Hole::between(before.edge, after.edge) else { return };
+        let Some(mut hole) = Hole::between(before.edge, after.edge) else { return };
+        if self.merge.segments().deleted_between(before.segment, after.segment) {
+            hole = hole.within_deleted();
+        }
         let (run, received) = (Some(after.run), after.received);
         let raw = |(cause, count)| Raw::Hole(hole, StoredGap { run, received, cause, count });
         match self.direction {
@@ -161,7 +165,8 @@ pub(super) fn shore(line: &Line) -> Option<Shore> {
     // The last `msgid` is the kernel's; of an unfinished record the last may be missing.
     let msgid = record.msgid().filter(|_| !record.incomplete);
     let edge = Edge { seq: line.key.seq, msgid };
-    Some(Shore { edge, run: record.run, received: record.received })
+    let segment = line.at().segment;
+    Some(Shore { edge, run: record.run, received: record.received, segment })
 }
 
 /// Lines of one number: records with an earlier one's time and text are repeats of it, and so

@@ -1,7 +1,7 @@
 //! The segments as one reader sees them: what was there when it looked, and no more.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -10,6 +10,7 @@ use bedside_stream::RunId;
 use zstd::bulk::Decompressor;
 
 use super::Damage;
+use crate::catalogue::{Catalogue, FILE_NAME};
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::needle::Needle;
@@ -125,6 +126,7 @@ pub(crate) struct Segments {
     live: HashMap<u64, Arc<Segment>>,
     opened: Mutex<HashMap<u64, Arc<Segment>>>,
     damage: Mutex<Vec<Damage>>,
+    deleted: OnceLock<BTreeSet<u64>>,
 }
 
 impl Segments {
@@ -137,6 +139,7 @@ impl Segments {
             live: HashMap::new(),
             opened: Mutex::default(),
             damage: Mutex::default(),
+            deleted: OnceLock::new(),
         };
         for listed in segments.listed.iter().filter(|l| l.name.form == Form::Live) {
             let number = listed.name.number;
@@ -163,6 +166,25 @@ impl Segments {
     /// The numbers of the segments, rising.
     pub(crate) fn numbers(&self) -> impl DoubleEndedIterator<Item = u64> + '_ {
         self.listed.iter().map(|listed| listed.name.number)
+    }
+
+    /// Whether a segment between these two was deleted, as far as the catalogue knows.
+    pub(crate) fn deleted_between(&self, one: u64, other: u64) -> bool {
+        one != other && self.deleted().range(one.min(other)..=one.max(other)).next().is_some()
+    }
+
+    /// Those that were deleted while older ones were not.
+    fn deleted(&self) -> &BTreeSet<u64> {
+        self.deleted.get_or_init(|| {
+            let path = self.dir.with_file_name(FILE_NAME);
+            let known = Catalogue::open_read_only(&path).and_then(|catalogue| catalogue.deleted());
+            known.unwrap_or_default()
+        })
+    }
+
+    /// Whether there are any.
+    pub(crate) fn any_deleted(&self) -> bool {
+        !self.deleted().is_empty()
     }
 
     /// One segment; `None` when it can't be read, which is noted once.

@@ -38,6 +38,9 @@ pub struct Losses {
     pub dropped_by_sender: u64,
     /// Records filtered by the sender or lost: holes in the numbers.
     pub probable: u64,
+    /// Records filtered, lost or deleted by retention: holes in the numbers where a segment is
+    /// gone.
+    pub unknown: u64,
     /// Datagrams that did not fit our socket's buffer.
     pub socket: u64,
     /// What one of our own limits cost.
@@ -51,6 +54,7 @@ impl Losses {
             Cause::Proven => &mut self.proven,
             Cause::DroppedBySender => &mut self.dropped_by_sender,
             Cause::Probable => &mut self.probable,
+            Cause::Unknown => &mut self.unknown,
             Cause::Socket => &mut self.socket,
             Cause::Limit => &mut self.limit,
         };
@@ -65,11 +69,12 @@ impl Losses {
     }
 
     /// Each cause with its count, zeros too.
-    pub fn by_cause(&self) -> [(Cause, u64); 5] {
+    pub fn by_cause(&self) -> [(Cause, u64); 6] {
         [
             (Cause::Proven, self.proven),
             (Cause::DroppedBySender, self.dropped_by_sender),
             (Cause::Probable, self.probable),
+            (Cause::Unknown, self.unknown),
             (Cause::Socket, self.socket),
             (Cause::Limit, self.limit),
         ]

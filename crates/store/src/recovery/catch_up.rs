@@ -17,8 +17,11 @@ pub(super) fn catch_up(
 ) -> Result<(), Error> {
     let mut applied = catalogue.applied()?;
     let there: BTreeSet<u64> = listed.iter().map(|listed| listed.name.number).collect();
-    let gone = applied.keys().filter(|number| !there.contains(number)).copied().collect();
-    forget(catalogue, &mut applied, &gone)?;
+    let gone: BTreeSet<u64> = applied.keys().filter(|n| !there.contains(n)).copied().collect();
+    if !gone.is_empty() {
+        catalogue.forget_deleted(&gone)?;
+        applied.retain(|number, _| !gone.contains(number));
+    }
     for listed in listed {
         let number = listed.name.number;
         let none = BTreeSet::new();
@@ -50,7 +53,8 @@ fn catch_up_segment(
     // the catalogue was told: only a disk that lied about a sync leaves that.
     let sorted = segment.name().form == Form::Sealed && known > 0;
     if sorted || known > scan.end.entries {
-        forget(catalogue, applied, &[number].into())?;
+        catalogue.forget_segments(&[number].into())?;
+        applied.remove(&number);
     }
     scan.blocks.retain(|block| !damaged.contains(&block.start.offset));
     let mut summary = Summary::default();
@@ -70,16 +74,4 @@ pub(crate) fn add(catalogue: &mut Catalogue, summary: Summary) -> Result<(), Err
     let next_run = catalogue.next_run()?.max(summary.next_run());
     let news = News { summary, next_run, memory_rows: usize::MAX >> 1, ..News::default() };
     catalogue.commit(&news).map(|_| ())
-}
-
-fn forget(
-    catalogue: &mut Catalogue,
-    applied: &mut BTreeMap<u64, u64>,
-    gone: &BTreeSet<u64>,
-) -> Result<(), Error> {
-    if !gone.is_empty() {
-        catalogue.forget_segments(gone)?;
-        applied.retain(|number, _| !gone.contains(number));
-    }
-    Ok(())
 }

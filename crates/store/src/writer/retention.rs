@@ -62,7 +62,7 @@ impl Inventory {
             tracing::info!("segment {number} is deleted by retention");
         }
         if !gone.is_empty() {
-            catalogue.forget_segments(&gone)?;
+            catalogue.forget_deleted(&gone)?;
         }
         Ok(gone.len() as u64)
     }
