@@ -26,6 +26,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     let now = time::now();
     let mut boots = reader.boots(now);
     boots.retain(|boot| asked.contain_boot(boot));
+    asked.tell_unheard(&boots)?;
     let counts = reader.counts_of(&boots)?;
     let beside = Beside::read(reader.dir())?;
     let incidents = OfBoots::read(reader.dir());
@@ -43,7 +44,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     reading::tell_damage(&reader)?;
     reading::tell_homeless(&beside.deaths, &boots, &asked)?;
     reading::tell_strangers(&reader, &asked, args.strangers.all)?;
-    let mut out = io::stdout().lock();
+    let mut out = render::stdout();
     write(args, &counted, &beside.pulses, now, &mut out)?;
     Ok(match (boots.is_empty(), asked.are_all()) {
         (false, _) => Exit::Well,

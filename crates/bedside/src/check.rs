@@ -28,7 +28,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
         Err(error) => return Ok(exit::tell(Exit::Usage, &error.to_string())),
     };
     let verdicts = all(&config, &data);
-    let mut out = io::stdout().lock();
+    let mut out = render::stdout();
     if args.json {
         render::write_line(&Report::of(&verdicts), &mut out)?;
     } else {

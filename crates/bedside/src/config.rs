@@ -116,16 +116,14 @@ pub enum Error {
     },
     /// The file says something that makes no sense.
     #[error(
-        "{}:{line}:{column}: {message}\n`bedside config --print-default` shows every key",
+        "{}{place}: {message}\n`bedside config --print-default` shows every key",
         path.display()
     )]
     Parse {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The column in characters, from 1.
-        column: usize,
+        /// `:7:1`, line and column in characters, from 1; empty where it is about all of it.
+        place: String,
         /// What is wrong.
         message: String,
     },
@@ -145,9 +143,9 @@ impl Config {
     /// Reads the text of the file `path`, whose name stands in errors.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         toml::from_str(text).map_err(|error| {
-            let (line, column) = place(text, error.span().map_or(0, |span| span.start));
+            let place = error.span().map(|span| place(text, span.start)).unwrap_or_default();
             let message = error.message().trim().to_owned();
-            Error::Parse { path: path.to_owned(), line, column, message }
+            Error::Parse { path: path.to_owned(), place, message }
         })
     }
 
@@ -231,11 +229,12 @@ impl Default for Retention {
 /// netconsole's own default port.
 pub const PORT: u16 = 6666;
 
-/// Line and column, from 1, of the byte at `offset`.
-fn place(text: &str, offset: usize) -> (usize, usize) {
+/// Where the byte at `offset` stands.
+fn place(text: &str, offset: usize) -> String {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    let (line, column) = (before.matches('\n').count(), before[line_start..].chars().count());
+    format!(":{}:{}", line + 1, column + 1)
 }
 
 #[cfg(test)]
@@ -289,10 +288,17 @@ mod tests {
             ("command = [\"/bin/true\"]\nkind = [\"crash\"]", "unknown variant `crash`"),
             ("command = [\"/bin/true\"]\nhots = []", "unknown field `hots`"),
             ("command = [\"/bin/true\"]\n[[alert]]\nname = \"page\"\ncommand = [\"/a\"]", "two"),
+            ("command = [\"/bin/true\"]\nstorm = 0", "`storm` are at least 1"),
+            ("command = [\"/bin/true\"]\ntimeout = \"0s\"", "`timeout` is some time"),
+            ("webhook = \"http://a.example/\"\nca_file = \"/a\"", "is for an address"),
         ] {
             let error = rule(rest).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
+        assert!(rule("every = \"0s\"").unwrap_err().starts_with("b.toml:1:1: alert \"page\""));
+        let second = "[[alert]]\nname = \"\"\ncommand = [\"/a\"]";
+        let error = rule(&format!("command = [\"/a\"]\n\n{second}")).unwrap_err();
+        assert!(error.starts_with("b.toml:5:1: alert \"\": `name` is a word"), "{error}");
         let error = parse("[alert]\nname = \"page\"").unwrap_err();
         assert!(error.contains("rules that begin with [[alert]]"), "{error}");
     }

@@ -85,7 +85,7 @@ fn send(store: &TemporaryStore, doctor: SocketAddr, orders: &Orders) -> anyhow::
 }
 
 fn say(text: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "{text}")
+    writeln!(crate::render::stdout(), "{text}")
 }
 
 /// A directory that goes when the demo ends.

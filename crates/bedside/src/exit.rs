@@ -45,9 +45,6 @@ pub(crate) fn words(error: &anyhow::Error) -> String {
     words
 }
 
-/// What was being done when standard output failed.
-pub(crate) const WRITING: &str = "can't write to standard output";
-
 /// Says on standard error why it ends so.
 pub(crate) fn tell(exit: Exit, why: &str) -> Exit {
     // When standard error is gone too, the exit status is all that is left to say.

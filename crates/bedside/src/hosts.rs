@@ -18,12 +18,13 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     let asked = Hosts::new(&args.hosts);
     let reader = reading::open_for(&args.data, &asked, args.strangers.all, false)?;
     let now = time::now();
+    asked.tell_unheard(&reader.boots(now))?;
     let mut hosts = reader.hosts(now)?;
     hosts.retain(|host| asked.contain(&host.host, host.addresses.iter().copied()));
     reading::tell_damage(&reader)?;
     reading::tell_strangers(&reader, &asked, args.strangers.all)?;
     let pulses = Found::read(reader.dir())?;
-    let mut out = io::stdout().lock();
+    let mut out = render::stdout();
     if args.json {
         let hosts = hosts.iter().map(|host| HostObject::new(host, &pulses)).collect();
         render::write_line(&HostList { v: render::VERSION, hosts }, &mut out)?;

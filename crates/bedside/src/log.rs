@@ -11,7 +11,6 @@ mod search;
 use std::cell::{LazyCell, RefCell};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
-use anyhow::Context as _;
 use bedside_store::StoredRecord;
 use bedside_store::read::{BootSummary, Finds, Gap, Item, Reader, Search, Window};
 use bedside_stream::WallTime;
@@ -32,14 +31,16 @@ pub(crate) use self::filter::pattern;
 
 /// Shows what was heard.
 pub fn run(args: &LogArgs) -> anyhow::Result<Exit> {
-    let stdout = io::stdout();
-    if is_refused(args, stdout.is_terminal()) {
+    if is_refused(args, io::stdout().is_terminal()) {
         return Ok(exit::tell(
             Exit::Usage,
             "-o raw writes what kernels sent, and a terminal would obey it: send it to a file or \
              a pipe, or give --force",
         ));
     }
+    let Some(window) = reading::window(args.since, args.until) else {
+        return Ok(exit::tell(Exit::Usage, reading::NO_TIME));
+    };
     let hosts = Hosts::new(&args.hosts);
     let filter = Filter::new(args.priority, args.grep.clone());
     let beside = Beside::read(&reading::dir(&args.data)?)?;
@@ -48,14 +49,16 @@ pub fn run(args: &LogArgs) -> anyhow::Result<Exit> {
     if let Some(missing) = missing(args, &hosts, &boots) {
         return Ok(exit::tell(Exit::Problem, &missing));
     }
-    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER_BYTES, stdout.lock());
-    let window = Window { since: args.since, until: args.until };
+    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER_BYTES, render::stdout());
+    if !args.follow {
+        hosts.tell_unheard(&boots)?;
+    }
     let chosen = choose::boots(&boots, &hosts, args.boot, window);
     let loose = loose_gaps(args, &reader, window, &chosen)?;
     let (filter, found, deaths) = (&filter, RefCell::new(found), &beside.deaths);
     let log = Log { reader: &reader, boots: &chosen, window, filter, loose, found, deaths };
     let exit = show(args, &hosts, &log, &beside, &mut out)?;
-    out.flush().context(exit::WRITING)?;
+    out.flush()?;
     reading::tell_damage(&reader)?;
     reading::tell_homeless(&beside.deaths, &boots, &hosts)?;
     reading::tell_strangers(&reader, &hosts, args.strangers.all)?;
@@ -108,16 +111,21 @@ fn show(
     let printer = Printer::new(args.output, look, log.reader, beside);
     let printer = Printer { incidents, ..printer };
     let mut printer = if args.grep.is_some() { printer.of_search(log) } else { printer };
-    let mut print = |piece: &Piece<'_>| printer.print(piece, out).context(exit::WRITING);
+    let mut print = |piece: &Piece<'_>| anyhow::Ok(printer.print(piece, out)?);
     match (args.lines, args.reverse) {
         (None, false) => log.oldest_first().try_for_each(|piece| print(&piece?))?,
         (None, true) => log.newest_first().try_for_each(|piece| print(&piece?))?,
         (Some(count), true) => log.last(count)?.iter().try_for_each(print)?,
         (Some(count), false) => log.last(count)?.iter().rev().try_for_each(print)?,
     }
-    printer.render.settle(out).context(exit::WRITING)?;
-    let in_vain = printer.records == 0 && args.grep.is_some();
-    Ok(if in_vain { Exit::Problem } else { Exit::Well })
+    printer.render.settle(out)?;
+    Ok(match printer.records {
+        0 if args.grep.is_some() => Exit::Problem,
+        0 if log.window != Window::default() && args.priority.is_none() => {
+            exit::tell(Exit::Well, "nothing was heard in that time")
+        }
+        _ => Exit::Well,
+    })
 }
 
 /// Writes pieces, and counts the records among them.

@@ -61,6 +61,6 @@ fn tell_on_stderr(command: &Command) {
 }
 
 fn print(text: &str) -> anyhow::Result<Exit> {
-    io::stdout().write_all(text.as_bytes())?;
+    render::stdout().write_all(text.as_bytes())?;
     Ok(Exit::Well)
 }

@@ -28,7 +28,7 @@ pub fn run(args: &ManArgs) -> anyhow::Result<Exit> {
 
 /// Prints completions for a shell.
 pub fn completions(args: CompletionsArgs) -> anyhow::Result<Exit> {
-    io::stdout().write_all(&completion(args.shell))?;
+    crate::render::stdout().write_all(&completion(args.shell))?;
     Ok(Exit::Well)
 }
 

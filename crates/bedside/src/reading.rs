@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use bedside_store::read::{BootSummary, Reader};
+use bedside_store::read::{BootSummary, Reader, Window};
+use bedside_stream::WallTime;
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::cli::DataArg;
@@ -79,6 +80,15 @@ pub(crate) fn dir(data: &DataArg) -> anyhow::Result<PathBuf> {
         ),
     }
 }
+
+/// The time that was asked for; none where it ends before it begins.
+pub(crate) fn window(since: Option<WallTime>, until: Option<WallTime>) -> Option<Window> {
+    let is_some = since.zip(until).is_none_or(|(since, until)| since <= until);
+    is_some.then_some(Window { since, until })
+}
+
+/// What to say then.
+pub(crate) const NO_TIME: &str = "--since names a later time than --until";
 
 /// Tells on standard error what of the store could not be read.
 pub(crate) fn tell_damage(reader: &Reader) -> io::Result<()> {
@@ -154,33 +164,47 @@ impl Hosts {
 
     /// Whether the machine with this name, or with one of these addresses, was asked for.
     pub(crate) fn contain(&self, name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> bool {
-        if self.are_all() || self.patterns.iter().any(|pattern| pattern.names(name)) {
-            return true;
-        }
-        addresses.into_iter().any(|address| {
-            let address = address.to_canonical();
-            self.patterns.iter().any(|pattern| match pattern {
-                Pattern::Address(named) => *named == address,
-                Pattern::Name(_, glob) => {
-                    glob.as_ref().is_some_and(|glob| glob.is_match(address.to_string()))
-                }
-            })
-        })
+        self.are_all()
+            || self.patterns.iter().any(|pattern| pattern.names(name))
+            || addresses.into_iter().any(|of| self.patterns.iter().any(|it| it.is_at(of)))
     }
 
     /// Whether this boot's machine was asked for.
     pub(crate) fn contain_boot(&self, boot: &BootSummary) -> bool {
-        self.contain(&boot.host, boot.sources.iter().map(SocketAddr::ip))
+        self.contain(&boot.host, addresses(boot))
+    }
+
+    /// Tells on standard error of whom nothing was heard, if of some something was.
+    pub(crate) fn tell_unheard(&self, boots: &[BootSummary]) -> io::Result<()> {
+        let mut unheard: Vec<_> = self.patterns.iter().zip(&self.words).collect();
+        for boot in boots {
+            unheard
+                .retain(|(it, _)| !it.names(&boot.host) && !addresses(boot).any(|at| it.is_at(at)));
+        }
+        if unheard.is_empty() || unheard.len() == self.words.len() {
+            return Ok(());
+        }
+        let words: Vec<&String> = unheard.into_iter().map(|(_, word)| word).collect();
+        writeln!(io::stderr(), "bedside: {}", not_held(&words))
     }
 
     /// What to say when the store holds none of them.
     pub(crate) fn not_held(&self) -> String {
-        let words = self.words.join(", ");
-        format!("nothing was heard of {words}: `bedside hosts` lists who was heard")
+        not_held(&self.words)
     }
 }
 
 impl Pattern {
+    fn is_at(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        match self {
+            Pattern::Address(named) => *named == address,
+            Pattern::Name(_, glob) => {
+                glob.as_ref().is_some_and(|glob| glob.is_match(address.to_string()))
+            }
+        }
+    }
+
     fn names(&self, name: &str) -> bool {
         match self {
             Pattern::Address(address) => {
@@ -194,6 +218,16 @@ impl Pattern {
             }
         }
     }
+}
+
+fn addresses(boot: &BootSummary) -> impl Iterator<Item = IpAddr> {
+    boot.sources.iter().map(SocketAddr::ip)
+}
+
+fn not_held(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<String> =
+        words.iter().map(|word| Escaped(word.as_ref().as_bytes()).to_string()).collect();
+    format!("nothing was heard of {}: `bedside hosts` lists who was heard", words.join(", "))
 }
 
 /// A name may hold whatever its machine liked: a word stands also for the name that is written so,

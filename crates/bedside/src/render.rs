@@ -13,6 +13,7 @@ mod live;
 mod raw;
 mod recent;
 mod screen;
+mod stdout;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub(crate) use self::json::{LossCounts, Source, Stamp, VERSION, write_line};
 pub use self::live::Live;
 pub(crate) use self::recent::Recent;
 pub use self::screen::Screen;
+pub use self::stdout::{Stdout, stdout};
 pub(crate) use self::table::Table;
 pub(crate) use self::words::losses;
 

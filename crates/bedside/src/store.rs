@@ -1,6 +1,6 @@
 //! `bedside store`: looking after what is kept.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use bedside_store::Retention;
@@ -28,13 +28,13 @@ fn rebuild(data: &DataArg) -> anyhow::Result<Exit> {
     let (segments, runs) = (summary.segments.len(), summary.runs.len());
     let incidents = incidents::rebuild(&dir)?;
     let what = format!("{runs} runs, {incidents} incidents");
-    writeln!(io::stdout(), "rebuilt from {segments} segments: {what}")?;
+    writeln!(render::stdout(), "rebuilt from {segments} segments: {what}")?;
     Ok(Exit::Well)
 }
 
 fn verify(data: &DataArg) -> anyhow::Result<Exit> {
     let verified = maintain::verify(&reading::dir(data)?)?;
-    let mut out = io::stdout().lock();
+    let mut out = render::stdout();
     for fault in &verified.faults {
         writeln!(out, "damaged: {fault}")?;
     }
@@ -61,7 +61,7 @@ fn verify(data: &DataArg) -> anyhow::Result<Exit> {
 fn stats(args: &StatsArgs) -> anyhow::Result<Exit> {
     let dir = reading::dir(&args.data)?;
     let stats = Everything::of(&dir)?;
-    let mut out = io::stdout().lock();
+    let mut out = render::stdout();
     if args.json {
         render::write_line(&stats, &mut out)?;
         return Ok(Exit::Well);
@@ -87,7 +87,7 @@ fn prune(args: &PruneArgs) -> anyhow::Result<Exit> {
     let (max_bytes, max_age) = (args.max_size.unwrap_or(0), args.max_age);
     let retention = Retention { max_bytes, max_age, ..Retention::default() };
     let deleted = maintain::prune(&reading::dir(&args.data)?, &retention)?;
-    writeln!(io::stdout(), "deleted {deleted} segments")?;
+    writeln!(render::stdout(), "deleted {deleted} segments")?;
     Ok(Exit::Well)
 }
 

@@ -155,7 +155,8 @@ fn absolute(text: &str, now: &Zoned) -> Option<Timestamp> {
         None => (text, now.time_zone().clone()),
     };
     let moment = civil(text, now.date())?;
-    Some(zone.to_zoned(moment).ok()?.timestamp())
+    // The last hours that can be written are not a moment everywhere: they are for ever.
+    Some(zone.to_zoned(moment).map_or(Timestamp::MAX, |zoned| zoned.timestamp()))
 }
 
 /// A date, a date and a time, or a time of `today`.
@@ -196,6 +197,7 @@ mod tests {
         check("2026-11-20 13:44:37+02:00", "2026-11-20T11:44:37.000000Z");
         check("2026-11-20 13:44 UTC", "2026-11-20T13:44:00.000000Z");
         check("13:44", "2026-11-20T12:44:00.000000Z");
+        check("9999-12-31", "9999-12-30T22:00:00.999999Z");
         check("13:44:37.25", "2026-11-20T12:44:37.250000Z");
         check("@1763646277", "2025-11-20T13:44:37.000000Z");
         check("@1763646277.5", "2025-11-20T13:44:37.500000Z");

@@ -18,7 +18,7 @@ pub fn run(args: &TriageArgs) -> anyhow::Result<Exit> {
     let name = file.map_or("standard input".to_owned(), |path| path.display().to_string());
     let input = open(file).with_context(|| format!("cannot open {name}"))?;
     let palette = Palette::new(render::colours_on_stdout());
-    let (report, mut out) = (args.report(), io::stdout().lock());
+    let (report, mut out) = (args.report(), render::stdout());
     let mut shown = 0;
     let mut show = |incident: &Incident| {
         shown += 1;
@@ -26,9 +26,9 @@ pub fn run(args: &TriageArgs) -> anyhow::Result<Exit> {
     };
     let read = triage(input, &mut show).map_err(|failed| match failed {
         Failed::Read(error) => anyhow::Error::new(error).context(format!("cannot read {name}")),
-        Failed::Show(error) => anyhow::Error::new(error).context(exit::WRITING),
+        Failed::Show(error) => anyhow::Error::new(error),
     });
-    out.flush().context(exit::WRITING)?;
+    out.flush()?;
     read?;
     Ok(match (shown, report) {
         (0, Report::Page) => exit::tell(Exit::Well, &format!("no incident in {name}")),

@@ -4,6 +4,7 @@
 #[path = "cli_store/story.rs"]
 mod story;
 
+use std::fs::File;
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
@@ -17,9 +18,14 @@ static STORE: LazyLock<TempDir> = LazyLock::new(|| {
 
 /// Runs `bedside` with these words on the story.
 fn run(words: &str) -> Output {
+    command(words).output().unwrap()
+}
+
+fn command(words: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bedside"));
     command.env_clear().env("TZ", "UTC").env("BEDSIDE_DATA", STORE.path());
-    command.args(words.split_whitespace()).output().unwrap()
+    command.args(words.split_whitespace());
+    command
 }
 
 /// What it wrote, when it ended with `status`. Ages, which grow, become `AGE`.
@@ -117,12 +123,16 @@ fn machines_are_chosen_by_name_address_or_glob() {
     let all = told("log web1", 0);
     assert_eq!(told("log 10.0.0.7", 0), all);
     assert_eq!(told("log web?", 0), all);
-    assert_eq!(told("log w* nothing", 0), all);
     assert_eq!(told("log web1 10.0.0.8", 0), told("log", 0));
     assert_eq!(
         told("log db1", 1),
         "bedside: nothing was heard of db1: `bedside hosts` lists who was heard\n"
     );
+    for command in ["log", "boots", "hosts"] {
+        assert!(!told(&format!("{command} w* 10.0.0.7"), 0).contains("nothing was heard"));
+        let unheard = "bedside: nothing was heard of db1, db2: `bedside hosts` lists who was heard";
+        assert!(told(&format!("{command} db1 w* db2"), 0).contains(unheard), "{command}");
+    }
     told("boots db1", 1);
     told("hosts db*", 1);
 }
@@ -188,7 +198,30 @@ fn patterns_match_the_text() {
 fn times_bound_what_is_shown() {
     let text = told("log -S 2026-11-20T13:44:20Z -U 2026-11-20T13:44:27Z", 0);
     insta::assert_snapshot!(text);
-    assert_eq!(told("log -S tomorrow", 0), "");
+    assert_eq!(told("log -S tomorrow", 0), "bedside: nothing was heard in that time\n");
+    for command in ["log", "incidents"] {
+        let backwards = told(&format!("{command} -S 13:44 -U 13:43"), 2);
+        assert_eq!(backwards, "bedside: --since names a later time than --until\n");
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_is_named() {
+    for words in [
+        "log",
+        "hosts",
+        "boots --json",
+        "incidents --json",
+        "store stats",
+        "config --print-default",
+    ] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = command(words).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{words}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        let why = "bedside: can't write to standard output: No space left on device";
+        assert!(told.starts_with(why), "{words}: {told}");
+    }
 }
 
 #[test]

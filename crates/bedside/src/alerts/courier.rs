@@ -17,7 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::way::deliver;
 use crate::config::Alert;
-use crate::confine;
+use crate::{confine, exit};
 
 /// The doctor's end.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ pub fn run() -> anyhow::Result<()> {
 fn carry_out(rules: &[Alert], errand: &Errand) -> Answer {
     let rule = rules.iter().find(|rule| rule.name == errand.rule).context("there is no such rule");
     let done = rule.and_then(|rule| deliver(rule, &errand.body));
-    Answer { id: errand.id, failed: done.err().map(|error| format!("{error:#}")) }
+    Answer { id: errand.id, failed: done.err().map(|error| exit::words(&error)) }
 }
 
 /// A line of JSON.

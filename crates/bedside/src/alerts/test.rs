@@ -8,7 +8,8 @@ use bedside_triage::{Frame, Incident, Kind, Severity};
 use super::way::deliver;
 use crate::cli::AlertTestArgs;
 use crate::config::{Alert, Config};
-use crate::{Exit, exit, incidents, time};
+use crate::render::escape::Escaped;
+use crate::{Exit, exit, incidents, render, time};
 
 /// Delivers a letter of each rule that was named, or of all.
 pub fn run(args: &AlertTestArgs) -> anyhow::Result<Exit> {
@@ -16,23 +17,25 @@ pub fn run(args: &AlertTestArgs) -> anyhow::Result<Exit> {
         Ok(config) => config.unwrap_or_default(),
         Err(error) => return Ok(exit::tell(Exit::Usage, &error.to_string())),
     };
-    let is_meant = |rule: &&Alert| args.rule.is_empty() || args.rule.contains(&rule.name);
-    let rules: Vec<&Alert> = config.alert.iter().filter(is_meant).collect();
-    if rules.is_empty() {
-        let file = args.config.as_deref().unwrap_or(Path::new("the configuration")).display();
-        let none = match args.rule.as_slice() {
-            [] => format!("{file} has no [[alert]], so nobody is told of anything"),
-            _ => format!("{file} has no alert of that name"),
-        };
+    let file = args.config.as_deref().unwrap_or(Path::new("the configuration")).display();
+    if config.alert.is_empty() {
+        let none = format!("{file} has no [[alert]], so nobody is told of anything");
         return Ok(exit::tell(Exit::Problem, &none));
     }
-    let mut exit = Exit::Well;
-    for rule in rules {
+    let is_there = |name: &&String| config.alert.iter().any(|rule| rule.name == **name);
+    if let Some(name) = args.rule.iter().find(|name| !is_there(name)) {
+        return Ok(exit::tell(Exit::Problem, &format!("{file} has no alert {name:?}")));
+    }
+    let is_meant = |rule: &&Alert| args.rule.is_empty() || args.rule.contains(&rule.name);
+    let (mut exit, mut out) = (Exit::Well, render::stdout());
+    for rule in config.alert.iter().filter(is_meant) {
         match deliver(rule, &letter(rule)?) {
-            Ok(()) => writeln!(io::stdout(), "{}: delivered", rule.name)?,
+            Ok(()) => writeln!(out, "{}: delivered", rule.name)?,
             Err(error) => {
                 exit = Exit::Problem;
-                writeln!(io::stdout(), "{}: not delivered: {error:#}", rule.name)?;
+                // A program's last words are among them.
+                let why = exit::words(&error);
+                writeln!(out, "{}: not delivered: {}", rule.name, Escaped(why.as_bytes()))?;
             }
         }
     }

@@ -86,6 +86,9 @@ fn post(rule: &Alert, body: &str) -> anyhow::Result<()> {
         Ok(answer) => answer,
         Err(error) => match distrust(&error) {
             Some(why) => bail!("{} {}", without_secrets(url), in_words(why, ca_file.as_deref())),
+            None if matches!(error, ureq::Error::Timeout(_)) => {
+                bail!("{} did not answer within {:?}", without_secrets(url), rule.timeout)
+            }
             None => {
                 return Err(error)
                     .with_context(|| format!("cannot post to {}", without_secrets(url)));
@@ -145,7 +148,8 @@ fn certificates(pem: &[u8]) -> Vec<Certificate<'static>> {
 /// Whose address it is; what follows is often a password.
 fn without_secrets(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
-    let end = url.get(host..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| host + at);
+    let end = url.get(host..).and_then(|rest| rest.find(['/', '?', '#']));
+    let end = end.map_or(url.len(), |at| host + at);
     let whole = url.get(..end).unwrap_or(url);
     // A user and a password may stand before the host.
     whole.rsplit_once('@').map_or(whole, |(_, host)| host)

@@ -1,5 +1,6 @@
 //! Rules by which somebody is told of incidents, as the file says them.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -94,6 +95,12 @@ impl TryFrom<Said> for Alert {
 
     fn try_from(said: Said) -> Result<Alert, String> {
         let way = said.way()?;
+        if said.name.trim().is_empty() || said.name.contains(char::is_control) {
+            return Err("`name` is a word or some, on one line".to_owned());
+        }
+        if said.count == 0 || said.storm == 0 || said.timeout.0.is_zero() {
+            return Err("`count` and `storm` are at least 1, and `timeout` is some time".to_owned());
+        }
         said.host.iter().try_for_each(|word| crate::reading::glob(word).map(drop))?;
         Ok(Alert {
             name: said.name,
@@ -101,10 +108,10 @@ impl TryFrom<Said> for Alert {
             severity: said.severity,
             host: said.host,
             new: said.new,
-            count: said.count.max(1),
+            count: said.count,
             within: said.within.0,
             every: said.every.0,
-            storm: said.storm.max(1),
+            storm: said.storm,
             timeout: said.timeout.0,
             way,
         })
@@ -124,6 +131,9 @@ impl Said {
             (Some(_), None) => Err("`command` begins with the path of a program: /…".to_owned()),
             (None, Some(url)) if url.starts_with("https://") || url.starts_with("http://") => {
                 has_a_host(url)?;
+                if self.ca_file.is_some() && !url.starts_with("https://") {
+                    return Err("`ca_file` is for an address that begins with https://".to_owned());
+                }
                 let template = self.template.as_deref().map(Template::parse).transpose()?;
                 self.headers.iter().try_for_each(|(name, value)| can_be_sent(name, value))?;
                 let headers = self.headers.clone().into_iter().collect();
@@ -155,29 +165,36 @@ fn can_be_sent(name: &str, value: &str) -> Result<(), String> {
 
 /// All rules; no two have the same name, by which letters are kept.
 pub(super) fn rules<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Alert>, D::Error> {
-    let rules = from.deserialize_seq(List)?.into_iter().map(|said| {
-        let name = said.name.clone();
-        Alert::try_from(said).map_err(|why| D::Error::custom(format!("alert {name:?}: {why}")))
-    });
-    let rules = rules.collect::<Result<Vec<Alert>, D::Error>>()?;
-    let twin =
-        |(at, rule): (usize, &Alert)| rules.iter().skip(at + 1).any(|it| it.name == rule.name);
-    if rules.iter().enumerate().any(twin) {
-        return Err(D::Error::custom("two alerts have the same name"));
+    let rules = from.deserialize_seq(List)?;
+    let mut names = HashSet::new();
+    match rules.iter().find(|Rule(alert)| !names.insert(&alert.name)) {
+        Some(Rule(twin)) => {
+            Err(D::Error::custom(format!("two alerts have the name {:?}", twin.name)))
+        }
+        None => Ok(rules.into_iter().map(|Rule(alert)| alert).collect()),
     }
-    Ok(rules)
+}
+
+/// A rule that knows its place in the file, when something is wrong with it.
+#[derive(Deserialize)]
+struct Rule(#[serde(deserialize_with = "rule")] Alert);
+
+fn rule<'de, D: Deserializer<'de>>(from: D) -> Result<Alert, D::Error> {
+    let said = Said::deserialize(from)?;
+    let name = said.name.clone();
+    Alert::try_from(said).map_err(|why| D::Error::custom(format!("alert {name:?}: {why}")))
 }
 
 struct List;
 
 impl<'de> Visitor<'de> for List {
-    type Value = Vec<Said>;
+    type Value = Vec<Rule>;
 
     fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("rules that begin with [[alert]], in two pairs of brackets")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, rules: A) -> Result<Vec<Said>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, rules: A) -> Result<Vec<Rule>, A::Error> {
         Vec::deserialize(SeqAccessDeserializer::new(rules))
     }
 }

@@ -132,7 +132,8 @@ fn past(
     let is_told =
         |(case, weighed): &(Row, Weighed)| case.fingerprint == row.fingerprint && told(weighed);
     let lately = |told: WallTime| now.0.saturating_sub(told.0) < rule.every.as_micros() as u64;
-    if batch.iter().any(is_told) || book.told(&rule.name, row.fingerprint)?.is_some_and(lately) {
+    let told_now = batch.iter().any(is_told).then_some(now);
+    if told_now.or(book.told(&rule.name, row.fingerprint)?).is_some_and(lately) {
         return Ok(None);
     }
     let within = WallTime(row.first.0.saturating_sub(rule.within.as_micros() as u64));
@@ -142,7 +143,7 @@ fn past(
         state: State::of(said.get(&row.fingerprint), latest),
         is_first,
         count: if rule.count > 1 { book.count(row, within, rule.count)? } else { 1 },
-        letters: letters + book.told_since(&rule.name, WallTime(now.0.saturating_sub(STORM_US)))?,
+        letters: letters + book.made_since(&rule.name, WallTime(now.0.saturating_sub(STORM_US)))?,
     }))
 }
 
@@ -195,7 +196,9 @@ fn digest(rule: &str, cases: &[Row]) -> io::Result<String> {
     let groups = Group::all(cases.to_vec(), &[], &HashMap::new());
     let machines: std::collections::BTreeSet<&str> =
         cases.iter().map(|case| case.host.as_str()).collect();
-    let (count, kinds, hosts) = (cases.len(), groups.len(), machines.len());
+    let many =
+        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (kinds, hosts) = (many(groups.len(), "kind"), many(machines.len(), "machine"));
     let line = |group| -> Line<'_> { line(group) };
     let digest = Digest {
         v: render::VERSION,
@@ -203,8 +206,8 @@ fn digest(rule: &str, cases: &[Row]) -> io::Result<String> {
         letter: "digest",
         kind: "digest",
         severity: cases.iter().map(|case| case.severity).max().unwrap_or_default().as_str(),
-        title: format!("{count} more incidents of {kinds} kinds on {hosts} machines"),
-        count: count as u64,
+        title: format!("{} of {kinds} on {hosts}", many(cases.len(), "more incident")),
+        count: cases.len() as u64,
         machines: machines.into_iter().take(DIGEST_LINES).collect(),
         first_seen: Stamp(cases.iter().map(|case| case.first).min().unwrap_or_default()),
         last_seen: Stamp(cases.iter().map(|case| case.last).max().unwrap_or_default()),

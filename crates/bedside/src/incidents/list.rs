@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use bedside_store::read::Window;
 use bedside_stream::WallTime;
 use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
@@ -17,20 +18,24 @@ use crate::{Exit, exit, time};
 
 /// Lists incidents.
 pub fn run(args: &IncidentsArgs) -> anyhow::Result<Exit> {
+    let Some(window) = reading::window(args.since, args.until) else {
+        return Ok(exit::tell(Exit::Usage, reading::NO_TIME));
+    };
     let hosts = Hosts::new(&args.hosts);
     let data = reading::dir(&args.data)?;
     let Some(book) = Book::open_read_only(&data)? else {
+        write(args, &[], time::now(), &mut render::stdout())?;
         return Ok(exit::tell(Exit::Well, NO_BOOK));
     };
     let mut rows = book.rows()?;
     rows.retain(|row| is_meant(row, args, &hosts));
     // Of a part it is not known how many of those that were let go belong to it.
-    let whole = hosts.are_all() && args.since.is_none() && args.until.is_none();
+    let whole = hosts.are_all() && window == Window::default();
     let gone = if whole { book.gone()? } else { Vec::new() };
     let all = Group::all(rows, &gone, &ledger::read(&data)?);
     let count = all.len();
     let listed: Vec<Group> = all.into_iter().filter(|group| is_wanted(group, args)).collect();
-    write(args, &listed, time::now(), &mut io::stdout().lock())?;
+    write(args, &listed, time::now(), &mut render::stdout())?;
     let left_out = count - listed.len();
     Ok(match (listed.is_empty(), left_out) {
         (_, more @ 1..) if args.state.is_empty() => {

@@ -1,6 +1,6 @@
 //! `bedside incident`: one incident with its trace, or a word on it.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -100,7 +100,7 @@ fn show(args: &IncidentArgs, data: &Path, book: &Book, group: &Group) -> anyhow:
     story.death = death;
     // Elsewhere, nobody knows what our zone is.
     let zone = if args.report() == Report::Page { TimeZone::system() } else { TimeZone::UTC };
-    let (facts, mut out) = (story.facts(time::now(), &zone), io::stdout().lock());
+    let (facts, mut out) = (story.facts(time::now(), &zone), render::stdout());
     match args.report() {
         Report::Page => {
             let palette = Palette::new(render::colours_on_stdout());
@@ -110,7 +110,7 @@ fn show(args: &IncidentArgs, data: &Path, book: &Book, group: &Group) -> anyhow:
         Report::Syz => incident::syz(&found, &mut out)?,
         Report::Json => render::write_line(&story, &mut out)?,
     }
-    out.flush().context(exit::WRITING)?;
+    out.flush()?;
     Ok(Exit::Well)
 }
 

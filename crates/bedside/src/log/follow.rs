@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use bedside_store::follow::FollowItem;
 use bedside_store::read::{BootSummary, Error, Item, Reader};
 
@@ -13,7 +12,7 @@ use super::pieces::{Log, Piece};
 use crate::cli::{LogArgs, Output};
 use crate::reading::Hosts;
 use crate::render::{Live, Look, Recent};
-use crate::{Exit, exit, time};
+use crate::{Exit, time};
 
 /// Shows until it is interrupted or nobody reads any more.
 pub(super) fn run(
@@ -27,16 +26,16 @@ pub(super) fn run(
     let mut live = Live::new(args.output, look);
     log.boots.iter().for_each(|chosen| live.knows(chosen.boot));
     for item in received_last(log, args.lines.unwrap_or(FIRST_LINES))? {
-        live.show(&item, None, out).context(exit::WRITING)?;
+        live.show(&item, None, out)?;
     }
     let mut tally = Tally::new(log.reader, args.output);
     loop {
-        live.settle(out).context(exit::WRITING)?;
+        live.settle(out)?;
         let mut next = follower.next(PATIENCE)?;
         while let Some(item) = next {
             let records = tally.take(&item);
             if is_wanted(&item, hosts, log) {
-                live.show(&item, records, out).context(exit::WRITING)?;
+                live.show(&item, records, out)?;
             }
             next = follower.next(Duration::ZERO)?;
         }

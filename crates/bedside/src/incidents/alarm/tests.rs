@@ -170,4 +170,19 @@ fn a_storm_is_told_in_one_letter() {
     assert_eq!(digest["incidents"].as_array().unwrap().len(), 7);
     office.happens(9, "web9", NOW + 61 * SECOND, as_it_is);
     assert_eq!(office.titles(NOW + 61 * SECOND), [""; 0], "told in the digest");
+    office.happens(10, "web9", NOW + 61 * SECOND, as_it_is);
+    assert_eq!(office.titles(NOW + 61 * SECOND), ["BUG 10"], "a digest is one letter");
+}
+
+#[test]
+fn a_storm_of_one_bug_is_one_too() {
+    let mut office = Office::open("storm = 2\nevery = \"0s\"");
+    for number in 1..=3 {
+        office.happens(1, &format!("web{number}"), NOW, as_it_is);
+    }
+    assert_eq!(office.titles(NOW), ["BUG 1", "BUG 1"]);
+    office.happens(1, "web4", NOW + SECOND, as_it_is);
+    assert_eq!(office.titles(NOW + SECOND), [""; 0]);
+    let digest = office.letters(NOW + 60 * SECOND).remove(0);
+    assert_eq!(digest["title"], "2 more incidents of 1 kind on 2 machines");
 }

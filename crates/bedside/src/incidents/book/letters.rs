@@ -53,9 +53,9 @@ impl Book {
         told.map_err(self.failed("look who was told"))
     }
 
-    /// How often this rule told of any since then.
-    pub(crate) fn told_since(&self, rule: &str, since: WallTime) -> Result<u64, Error> {
-        let sql = "SELECT count(*) FROM told WHERE rule = ? AND at > ?";
+    /// How many letters this rule made since then, within the last minutes.
+    pub(crate) fn made_since(&self, rule: &str, since: WallTime) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM made WHERE rule = ? AND at > ?";
         let count = |row: &rusqlite::Row<'_>| row.get(0).map(i64::cast_unsigned);
         let values = params![rule, since.0.cast_signed()];
         self.connection.query_row(sql, values, count).map_err(self.failed("look who was told"))
@@ -182,6 +182,8 @@ impl Book {
 fn put_letter(to: &Transaction<'_>, rule: &str, body: &str, now: i64) -> rusqlite::Result<()> {
     let sql = "INSERT INTO letters (rule, made, due, tries, body) VALUES (?, ?, ?, 0, ?)";
     to.prepare_cached(sql)?.execute(params![rule, now, now, body])?;
+    to.prepare_cached("DELETE FROM made WHERE at < ?")?.execute([now - MADE_KEPT_US])?;
+    to.prepare_cached("INSERT INTO made VALUES (?, ?)")?.execute(params![rule, now])?;
     // Whatever is told of, a queue that nobody empties has an end.
     let sql = "DELETE FROM letters WHERE id <= (SELECT max(id) FROM letters) - ?";
     to.prepare_cached(sql)?.execute([LETTERS])?;
@@ -190,5 +192,7 @@ fn put_letter(to: &Transaction<'_>, rule: &str, body: &str, now: i64) -> rusqlit
 
 /// Letters that wait at most; the oldest make room.
 const LETTERS: i64 = 10_000;
+/// For so long at least it is known how many were made: five minutes.
+const MADE_KEPT_US: i64 = 300_000_000;
 /// For so long at most it is known who was told: 31 days.
 const TOLD_KEPT_US: i64 = 31 * 86_400_000_000;

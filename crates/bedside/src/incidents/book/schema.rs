@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Result};
 
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS cases (
@@ -63,6 +63,10 @@ CREATE TABLE IF NOT EXISTS told (
     at INTEGER NOT NULL,
     PRIMARY KEY (rule, fingerprint)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS made (
+    rule TEXT NOT NULL,
+    at INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS withheld (
     rule TEXT NOT NULL,
     id INTEGER NOT NULL,
@@ -85,7 +89,8 @@ pub(super) fn prepare(connection: &Connection) -> Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // In KiB, for a minus: what a storm changes at a time. It is given back afterwards.
     connection.pragma_update(None, "cache_size", -4096)?;
-    if version(connection)? == 0 {
+    // The first version lacked a table, which only the writer needs.
+    if version(connection)? < VERSION {
         let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
         connection.execute_batch(&make)?;
     }
@@ -96,7 +101,7 @@ pub(super) fn prepare(connection: &Connection) -> Result<()> {
 pub(super) fn check(connection: &Connection) -> Result<()> {
     connection.busy_timeout(PATIENCE)?;
     match version(connection)? {
-        VERSION => Ok(()),
+        1..=VERSION => Ok(()),
         other => Err(rusqlite::Error::IntegralValueOutOfRange(0, other)),
     }
 }
