@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use bedside_plan::facts::Loaded;
 use bedside_plan::{Action, Undo, path};
 
+use crate::error::hint_of;
+use crate::gather::PARAMETER_WRITTEN;
 use crate::journal::Journal;
-use crate::{Error, Machine};
+use crate::{Error, Kmsg, Machine};
 
 impl Machine {
     /// Does it. The caller holds the machine's lock.
@@ -53,6 +55,7 @@ impl Machine {
             Action::WriteFile { path, content, executable, .. } => {
                 self.write_file(path, content, *executable)
             }
+            Action::TakeBackFile(path) => self.take_back_file(path),
             Action::Run { words, undo } => {
                 if !undo.is_empty() {
                     self.note(&Undo::Run(undo.clone()))?;
@@ -176,8 +179,10 @@ impl Machine {
         let write = || {
             fs::OpenOptions::new().write(true).truncate(true).open(&at)?.write_all(value.as_bytes())
         };
+        // Of what it is asked to enable the kernel says itself what is wrong.
+        let log = path.ends_with("/enabled").then(|| self.kmsg_from_now().ok()).flatten();
         write().map_err(|cause| Error::Write {
-            hint: self.hint(path, &cause),
+            hint: log.and_then(last_words).unwrap_or_else(|| self.hint(path, &cause)),
             path: at.clone(),
             value: value.to_owned(),
             cause,
@@ -191,14 +196,12 @@ impl Machine {
             (io::ErrorKind::PermissionDenied, Some(mode)) => {
                 format!("\nthe kernel is locked down ({mode}), which may forbid this")
             }
-            (io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem, _) => {
+            (io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem, _)
+                if path.starts_with("/proc/") || path.starts_with("/sys/") =>
+            {
                 "\ntry: as root, on the host rather than in a container".into()
             }
-            _ if path.ends_with("/enabled") => {
-                let said = self.last_words();
-                if said.is_empty() { said } else { format!("\nthe kernel says: {said}") }
-            }
-            _ => String::new(),
+            _ => hint_of(error).into(),
         }
     }
 
@@ -211,6 +214,9 @@ impl Machine {
             Some(content) => Undo::RestoreFile { path: path.to_owned(), content },
             None => Undo::RemoveFile(path.to_owned()),
         })?;
+        if path == path::MODPROBE {
+            self.note_down(PARAMETER_WRITTEN, &self.identity().boot_id)?;
+        }
         self.put(path, content, executable)
     }
 
@@ -237,19 +243,16 @@ impl Machine {
             Err(error) => Err(Error::change("remove", path)(error)),
             Ok(()) => Ok(true),
         };
+        let was_there = unlink(self.at(path))?;
         unlink(self.at(&half_written(path)))?;
-        unlink(self.at(path))
+        Ok(was_there)
     }
+}
 
-    /// What netconsole said last to the kernel's log.
-    fn last_words(&self) -> String {
-        let log = self.kernel_log();
-        let ours = log
-            .iter()
-            .rev()
-            .find(|line| line.contains("netpoll: ") || line.contains("netconsole: "));
-        ours.cloned().unwrap_or_default()
-    }
+/// What netconsole said last.
+fn last_words(log: Kmsg) -> Option<String> {
+    let is_ours = |line: &String| line.contains("netpoll: ") || line.contains("netconsole: ");
+    log.texts().into_iter().rfind(is_ours).map(|line| format!("\nthe kernel says: {line}"))
 }
 
 pub(crate) fn words(line: &str) -> Vec<String> {

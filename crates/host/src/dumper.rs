@@ -27,7 +27,8 @@ impl Machine {
         }
         let noted = Journal::of(self).entries()?.contains(&Undo::UnloadDumper);
         let loads = |text: &String| text.contains(&format!("\noptions {NAME} "));
-        let from_start = !noted && files.get(path::MODPROBE).is_some_and(loads);
+        let from_start =
+            !noted && !self.is_parameter_new() && files.get(path::MODPROBE).is_some_and(loads);
         let loaded = module == Module::Loaded;
         let word = |name: &str| self.word(&parameter(name)).unwrap_or_default();
         Ok(Some(Dumper {

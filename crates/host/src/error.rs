@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read.
-    #[error("cannot read {}: {cause}", path.display())]
+    #[error("cannot read {}: {cause}{}", path.display(), hint_of(cause))]
     Read {
         /// The file.
         path: PathBuf,
@@ -85,13 +85,26 @@ pub enum Error {
     },
 }
 
+/// What a refusal mostly means, of a file on a disk.
+pub(crate) fn hint_of(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "\ntry: as root",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "\ntry: `mount -o remount,rw …`, for it is mounted read-only; or, until the next start of \
+             the machine only, `up --no-permanent`"
+        }
+        io::ErrorKind::StorageFull => "\ntry: with room on the disk",
+        _ => "",
+    }
+}
+
 impl Error {
     pub(crate) fn read(path: PathBuf) -> impl FnOnce(io::Error) -> Error {
         move |cause| Error::Read { path, cause }
     }
 
     pub(crate) fn change(what: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> Error {
-        move |cause| Error::Change { what, path, cause, hint: String::new() }
+        move |cause| Error::Change { what, hint: hint_of(&cause).into(), path, cause }
     }
 
     pub(crate) fn netlink(what: &'static str) -> impl FnOnce(io::Error) -> Error {

@@ -1,9 +1,11 @@
 //! The facts that a plan is made from.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 
-use bedside_plan::facts::{Facts, Identity, Loaded, Module, Target};
+use bedside_plan::facts::{AgentKey, Facts, Identity, Loaded, Module, Target};
 use bedside_plan::{Doctor, Undo, Wish, path};
 use netconsole_wire::parameter::{self, Device};
 
@@ -22,7 +24,7 @@ impl Machine {
             .map(|doctor| network::way(doctor, &facts.links))
             .collect::<Result<_, _>>()?;
         if facts.loaded.is_none() && facts.module == Module::Loaded {
-            facts.loaded = loaded_at_start(&facts);
+            facts.loaded = loaded_at_start(&facts).filter(|_| !self.is_parameter_new());
             facts.from_start = facts.loaded.is_some();
         }
         Ok(facts)
@@ -47,14 +49,18 @@ impl Machine {
             oops_only: self.word("/sys/module/netconsole/parameters/oops_only").as_deref()
                 == Some("Y"),
             blacklisted: self.modprobe_line(&kernel::blacklists),
+            rival: self.rival(),
             limits: self.limits(),
             init: self.init(),
             initramfs: self.initramfs(),
             files,
             program: program(),
             key: match self.key() {
-                Ok(key) => key.and_then(|key| id_of(&key)).map(Ok),
-                Err(error) => Some(Err(error.to_string())),
+                Ok(key) => key.and_then(|key| id_of(&key)).map(AgentKey::Usable),
+                Err(Error::Read { cause, .. }) if cause.kind() == ErrorKind::PermissionDenied => {
+                    Some(AgentKey::Hidden)
+                }
+                Err(error) => Some(AgentKey::Unusable(error.to_string())),
             },
             distribution: self.distribution(),
             identity,
@@ -93,12 +99,14 @@ impl Machine {
             Err(error) => return Err(Error::read(path)(error)),
         };
         let bad = |why| Error::Key { path: path.clone(), why };
-        if found.mode() & 0o077 != 0 || found.uid() != nix::unistd::Uid::effective().as_raw() {
+        let us = nix::unistd::Uid::effective().as_raw();
+        if found.mode() & 0o077 != 0 || ![0, us].contains(&found.uid()) {
             return Err(bad(
                 "it has to be root's, and nobody else's to read: `chmod 0600`, `chown root`",
             ));
         }
-        let key = self.word(path::KEY).unwrap_or_default();
+        let key = fs::read_to_string(&path).map_err(Error::read(path.clone()))?;
+        let key = key.trim().to_owned();
         if key.len() < SHORTEST_KEY {
             return Err(bad("a key has 32 characters at least: `openssl rand -hex 32`"));
         }
@@ -129,6 +137,13 @@ impl Machine {
         Ok(files)
     }
 
+    /// Whether our file of modprobe's was written since the machine started: then it says nothing
+    /// of who loaded the module.
+    pub(crate) fn is_parameter_new(&self) -> bool {
+        let boot_id = self.identity().boot_id;
+        self.noted(PARAMETER_WRITTEN).is_some_and(|written| written == boot_id)
+    }
+
     fn uptime_s(&self) -> u64 {
         let text = self.word("/proc/uptime").unwrap_or_default();
         text.split('.').next().and_then(|seconds| seconds.parse().ok()).unwrap_or_default()
@@ -149,6 +164,9 @@ impl Machine {
 /// With what it was loaded at the machine's start, if that was our doing: what stands in our
 /// file. A device that it names counts as the one that has the name now.
 fn loaded_at_start(facts: &Facts) -> Option<Loaded> {
+    if facts.rival.as_ref().is_some_and(|rival| rival.wins) {
+        return None;
+    }
     let text = facts.files.get(path::MODPROBE)?;
     let (_, parameter) = text.split_once("\noptions netconsole netconsole=")?;
     let parameter = parameter.lines().next().unwrap_or_default().trim().to_owned();
@@ -164,6 +182,8 @@ fn loaded_at_start(facts: &Facts) -> Option<Loaded> {
     Some(Loaded { parameter, devices })
 }
 
+/// In which boot the module's parameter was written last.
+pub(crate) const PARAMETER_WRITTEN: &str = "parameter-written";
 /// Characters of a key: 128 bits in hex.
 const SHORTEST_KEY: usize = 32;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bedside_plan::facts::{Configfs, Console, Init, Initramfs, Limits, Module};
+use bedside_plan::facts::{Configfs, Console, Init, Initramfs, Limits, Module, Rival};
 use bedside_plan::path;
 use bedside_plan::rules::{Rules, Way};
 
@@ -32,18 +32,39 @@ impl Machine {
 
     /// The first line of modprobe's configuration that is of that kind, and its file.
     pub(crate) fn modprobe_line(&self, kind: &dyn Fn(&[&str]) -> bool) -> Option<(String, String)> {
-        let dirs = ["/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"];
-        let files = dirs.iter().flat_map(|dir| {
-            let is_conf =
-                |name: &String| Path::new(name).extension().is_some_and(|end| end == "conf");
-            let names = self.names(dir).into_iter().filter(is_conf);
-            names.map(|name| format!("{dir}/{name}")).collect::<Vec<_>>()
-        });
-        files.into_iter().find_map(|file| {
-            let text = self.word(&file)?;
-            let found = text.lines().find(|line| kind(&words(line)))?;
-            Some((file, found.trim().to_owned()))
+        self.modprobe_files().find_map(|(_, file)| {
+            let line = self.line_in(&file, kind)?;
+            Some((file, line))
         })
+    }
+
+    /// Another file that gives netconsole a parameter. modprobe hands the parameters of all files
+    /// to the kernel, in the order of the files' names, and the kernel takes the last one.
+    pub(crate) fn rival(&self) -> Option<Rival> {
+        let others = self.modprobe_files().filter(|(_, file)| file != path::MODPROBE);
+        let lines = others.filter_map(|(name, file)| {
+            let line = self.line_in(&file, &gives_a_parameter)?;
+            Some((name, file, line))
+        });
+        let (name, file, line) = lines.max()?;
+        let ours = path::MODPROBE.rsplit('/').next();
+        Some(Rival { file, line, wins: ours.is_none_or(|ours| *name > *ours) })
+    }
+
+    /// Names and paths of modprobe's files.
+    fn modprobe_files(&self) -> impl Iterator<Item = (String, String)> {
+        let dirs = ["/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"];
+        let is_conf = |name: &String| Path::new(name).extension().is_some_and(|end| end == "conf");
+        dirs.into_iter().flat_map(move |dir| {
+            let names = self.names(dir).into_iter().filter(is_conf);
+            names.map(move |name| (name.clone(), format!("{dir}/{name}")))
+        })
+    }
+
+    fn line_in(&self, file: &str, kind: &dyn Fn(&[&str]) -> bool) -> Option<String> {
+        let text = self.word(file)?;
+        let found = text.lines().find(|line| kind(&words(line)))?;
+        Some(found.trim().to_owned())
     }
 
     pub(crate) fn configfs(&self, module: &Module) -> Configfs {
@@ -172,6 +193,12 @@ impl Machine {
 fn forbids(words: &[&str], name: &str) -> bool {
     let nothing = |program: &&str| program.ends_with("/false") || program.ends_with("/true");
     matches!(words, ["install", module, program, ..] if *module == name && nothing(program))
+}
+
+/// `options netconsole netconsole=@/,@192.168.0.2/`
+fn gives_a_parameter(words: &[&str]) -> bool {
+    matches!(words, ["options", "netconsole", options @ ..]
+        if options.iter().any(|option| option.starts_with("netconsole=")))
 }
 
 /// It is not loaded unless somebody names it; systemd-modules-load does not count.

@@ -1,7 +1,7 @@
 //! The kernel's log: read, and written to.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 
@@ -34,6 +34,17 @@ impl Kmsg {
             }
         }
     }
+
+    /// The texts of what is there now, as far as it can be read.
+    pub(crate) fn texts(mut self) -> Vec<String> {
+        let mut texts = Vec::new();
+        while let Ok(Some(record)) = self.read() {
+            let record = String::from_utf8_lossy(record);
+            let text = record.split_once(';').and_then(|(_, text)| text.lines().next());
+            texts.extend(text.map(str::to_owned));
+        }
+        texts
+    }
 }
 
 impl AsFd for Kmsg {
@@ -51,16 +62,11 @@ impl Machine {
         Ok(Kmsg { file, room: vec![0; RECORD].into() })
     }
 
-    /// The texts of what is in the ring buffer now; nothing where it can't be read.
-    pub(crate) fn kernel_log(&self) -> Vec<String> {
-        let mut texts = Vec::new();
-        let Ok(mut kmsg) = self.kmsg() else { return texts };
-        while let Ok(Some(record)) = kmsg.read() {
-            let record = String::from_utf8_lossy(record);
-            let text = record.split_once(';').and_then(|(_, text)| text.lines().next());
-            texts.extend(text.map(str::to_owned));
-        }
-        texts
+    /// The kernel's log, from what it says next.
+    pub(crate) fn kmsg_from_now(&self) -> Result<Kmsg, Error> {
+        let mut kmsg = self.kmsg()?;
+        kmsg.file.seek(SeekFrom::End(0)).map_err(Error::read(self.at(KMSG)))?;
+        Ok(kmsg)
     }
 
     /// Has the kernel say a line at a level.

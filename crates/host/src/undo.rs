@@ -52,6 +52,20 @@ impl Machine {
         Ok(())
     }
 
+    /// Has a file be what it was before it was written first.
+    pub(crate) fn take_back_file(&self, path: &str) -> Result<(), Error> {
+        let journal = Journal::of(self);
+        let mut entries = journal.entries()?;
+        let is_it = |undo: &Undo| match undo {
+            Undo::RemoveFile(file) | Undo::RestoreFile { path: file, .. } => file == path,
+            _ => false,
+        };
+        let at = entries.iter().position(is_it);
+        let entry = at.map_or_else(|| Undo::RemoveFile(path.to_owned()), |at| entries.remove(at));
+        self.take_back(&entry)?;
+        journal.keep(&entries)
+    }
+
     fn take_back(&self, entry: &Undo) -> Result<Undone, Error> {
         match entry {
             Undo::Unload(_) => self.unload_unless_needed(),

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use bedside_host::{Machine, Undone};
-use bedside_plan::facts::{Facts, Link, Route, RouteKind, Way};
+use bedside_plan::facts::{AgentKey, Facts, Link, Rival, Route, RouteKind, Way};
 use bedside_plan::{Action, Plan, Step, Wish, arm};
 use netconsole_wire::parameter::Mac;
 
@@ -298,7 +298,7 @@ fn the_module_gets_what_is_made_of_the_key_and_gives_it_back() {
     assert_eq!(given(), "92c58a1ccd2098850559bd7f4dfefd9c");
     let targets = dumper.join("targets");
     let shown = fs::read_to_string(&targets).unwrap();
-    let Some(Ok(id)) = machine.own_facts().unwrap().key else { panic!("no key") };
+    let Some(AgentKey::Usable(id)) = machine.own_facts().unwrap().key else { panic!("no key") };
     fs::write(&targets, shown.replace("signs=no", &format!("signs={id}"))).unwrap();
     let signs = |step: &Step| matches!(step.action, Action::SignDumper { .. });
     assert!(!plan(&machine).steps.iter().any(signs), "{:?}", plan(&machine));
@@ -327,6 +327,61 @@ fn one_that_the_start_loaded_is_ours_if_our_files_say_so() {
     fs::write(conf, "# x\noptions bedside_netconsole netconsole=@/,@10.0.0.2/ live=off\n").unwrap();
     let dumper = machine.own_facts().unwrap().dumper.unwrap();
     assert!(!dumper.ours && dumper.from_start);
+    let written = plan(&machine).steps.into_iter().map(|step| step.action);
+    let of_modprobe = |action: &Action| matches!(action, Action::WriteFile { path, .. } if path.ends_with("modprobe.d/bedside-patient.conf"));
+    machine.apply(&written.into_iter().find(of_modprobe).unwrap()).unwrap();
+    let dumper = machine.own_facts().unwrap().dumper.unwrap();
+    assert!(!dumper.from_start, "it was loaded before the file was written");
+    fs::write(root.path().join("proc/sys/kernel/random/boot_id"), "b008\n").unwrap();
+    let dumper = machine.own_facts().unwrap().dumper.unwrap();
+    assert!(dumper.from_start, "the next start has read the file");
+}
+
+#[test]
+fn another_file_for_netconsole_is_seen_and_which_of_both_counts() {
+    let (root, machine) = machine();
+    assert_eq!(machine.own_facts().unwrap().rival, None);
+    let line = "options netconsole netconsole=@/,@10.0.0.9/ oops_only=0";
+    for (name, wins) in [("a.conf", false), ("netconsole.conf", true)] {
+        let file = format!("/etc/modprobe.d/{name}");
+        fs::write(machine.at(&file), format!("# mine\n{line}\n")).unwrap();
+        let rival = Rival { file, line: line.into(), wins };
+        assert_eq!(machine.own_facts().unwrap().rival, Some(rival));
+    }
+    let notes = plan(&machine).notes;
+    let note = notes.last().unwrap();
+    assert!(note.starts_with("/etc/modprobe.d/netconsole.conf has `options"), "{note}");
+    drop(root);
+}
+
+#[test]
+fn a_setting_that_is_wished_no_more_is_taken_back() {
+    let (root, machine) = machine();
+    plan(&machine).steps.iter().for_each(|step| machine.apply(&step.action).unwrap());
+    let file = root.path().join("etc/sysctl.d/60-bedside-patient.conf");
+    assert!(file.exists());
+    let words = vec!["10.0.0.2".into()];
+    let wish = Wish { words, log_level: None, ..Wish::default() };
+    for _ in 0..2 {
+        let plan = arm(&facts(&machine), &wish, &wish.doctors().unwrap()).unwrap();
+        plan.steps.iter().for_each(|step| machine.apply(&step.action).unwrap());
+    }
+    assert!(!file.exists());
+    undo(&machine);
+}
+
+#[test]
+fn a_key_is_roots_or_ones_own_and_nobody_elses_to_read() {
+    let (root, machine) = machine();
+    let key = root.path().join("etc/bedside/patient.key");
+    fs::create_dir_all(key.parent().unwrap()).unwrap();
+    fs::write(&key, "0123456789abcdef0123456789abcdef\n").unwrap();
+    let mode = |mode| fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+    let held = || machine.own_facts().unwrap().key.unwrap();
+    mode(0o644);
+    assert!(matches!(held(), AgentKey::Unusable(why) if why.contains("has to be root's")));
+    mode(0o600);
+    assert!(matches!(held(), AgentKey::Usable(_)));
 }
 
 #[test]

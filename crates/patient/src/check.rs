@@ -34,15 +34,18 @@ pub(crate) fn run(machine: &Machine, args: &CheckArgs) -> anyhow::Result<Exit> {
 
 /// One more thing that is wished of the machine; `down` takes it back with the rest.
 fn set_panic(machine: &Machine, settings: &[String]) -> anyhow::Result<Exit> {
-    let Some(mut wish) = machine.wish()? else {
-        let why = "nothing is wished of this machine yet: `bedside-patient up DOCTOR` first";
-        return Ok(exit::tell(Exit::Problem, why));
-    };
+    let before = machine.wish()?;
+    let is_armed = before.is_some();
+    let mut wish = before.unwrap_or_default();
     for setting in settings {
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
         if let Err(why) = wish.set_panic(name.trim(), value.trim()) {
             return Ok(exit::tell(Exit::Usage, &format!("--set-panic {why}")));
         }
+    }
+    if !is_armed {
+        let why = "nothing is wished of this machine yet: `bedside-patient up DOCTOR` first";
+        return Ok(exit::tell(Exit::Problem, why));
     }
     let goal = Goal::of(wish)?;
     match reach(machine, Turn::Wait, &|| Ok(Some(goal.clone())), &mut tell_step)? {

@@ -68,7 +68,7 @@ pub struct UpArgs {
     /// Don't prove it
     #[arg(long)]
     pub no_test: bool,
-    /// The console log level: lines of this number and above are not sent; or `leave`
+    /// The console log level: lines of this number and above are not sent; 8 sends all; or `leave`
     #[arg(long, value_name = "LEVEL", default_value = "8", value_parser = level)]
     pub log_level: Level,
     /// Have the agent say every so many seconds that the machine lives; or `off`
@@ -111,7 +111,7 @@ pub struct CheckArgs {
     pub json: bool,
     /// Say what the kernel is to do when it dies, for good, until `down`: panic=0; give it several
     /// times
-    #[arg(long, value_name = "NAME=VALUE", conflicts_with = "doctors")]
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with_all = ["doctors", "json"])]
     pub set_panic: Vec<String>,
 }
 
@@ -178,7 +178,8 @@ Each target is told with who made it, and whom the module bedside_netconsole wou
 kernel's death to. A doctor is asked when it heard this machine last; one that
 does not answer is told, and is no fault. Nothing is changed and no line is written.
 
-Exit status: 0 it sends, 1 it does not or something is wrong, 3 it could not be found out.";
+Exit status: 0 it sends, 1 it does not, not all is as wished, or a doctor never heard it, 3 it could
+not be found out.";
 
 const CHECK: &str = "\
 Nothing is changed without --set-panic. Its names are those of the kernel's settings: panic,

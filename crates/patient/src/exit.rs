@@ -3,6 +3,8 @@
 use std::io::{self, Write as _};
 use std::process::{ExitCode, Termination};
 
+use crate::tell::trouble;
+
 /// How a command ended, as its exit status says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -26,7 +28,12 @@ impl Termination for Exit {
 /// Turns a command's result into its exit status, and tells an error on standard error.
 pub fn conclude(result: anyhow::Result<Exit>) -> Exit {
     match result {
-        Ok(exit) => exit,
+        Ok(exit) => match trouble() {
+            Some(error) if exit == Exit::Well => {
+                tell(Exit::CouldNot, &format!("can't write to standard output: {error}"))
+            }
+            _ => exit,
+        },
         Err(error) => tell(Exit::CouldNot, &format!("{error:#}")),
     }
 }

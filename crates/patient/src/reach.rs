@@ -100,7 +100,7 @@ fn carry_out(
         if let Err(error) = machine.apply(&step.action) {
             say!("failed; taking back what was begun:");
             take_back(machine, mark)?;
-            return Err(error).with_context(|| format!("not armed: {}", step.action));
+            return Err(error).with_context(|| format!("could not do this: {}", step.action));
         }
     }
     Ok(())

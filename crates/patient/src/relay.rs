@@ -1,22 +1,27 @@
 //! `bedside-patient relay`: netconsole in user space, by any way, as long as user space lives.
 //!
 //! The ring buffer is the memory of what has still to be sent: while there is no way to a doctor
-//! nothing is read from it.
+//! nothing is read from it. Each doctor has a thread and a place in the ring buffer of its own, so
+//! that none waits for another, nor for another's name.
 
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd as _;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bedside_host::{Machine, resolve};
-use bedside_plan::Doctor;
+use bedside_host::{Kmsg, Machine, resolve};
+use bedside_plan::{Doctor, Host};
 use netconsole_wire::{Datagram, MAX_PRINT_CHUNK, Message, parse};
 
 use crate::cli::RelayArgs;
-use crate::signals::{Signals, Woken};
+use crate::signals::{self, Signals};
 use crate::tell::say;
-use crate::{Exit, exit};
+use crate::{Exit, conclude, exit};
 
 pub(crate) fn run(machine: &Machine, args: &RelayArgs) -> anyhow::Result<Exit> {
     let doctors: Result<Vec<Vec<Doctor>>, _> =
@@ -26,37 +31,45 @@ pub(crate) fn run(machine: &Machine, args: &RelayArgs) -> anyhow::Result<Exit> {
         Err(error) => return Ok(exit::tell(Exit::Usage, &error.to_string())),
     };
     let signals = Signals::catch()?;
-    let mut kmsg = machine.kmsg()?;
-    let mut relay = Relay::new(machine, doctors);
-    loop {
-        while let Some(record) = kmsg.read().context("cannot read the kernel's log")? {
-            let datagrams = relay.datagrams(record);
-            while !relay.send(&datagrams) {
-                if signals.wait(None, BETWEEN_ATTEMPTS)? == Woken::Signal {
-                    relay.remember()?;
-                    return Ok(Exit::Well);
-                }
+    let notes = Arc::new(Notes::read(machine));
+    let mut named = HashSet::new();
+    for doctor in doctors.into_iter().filter(|doctor| named.insert(doctor.to_string())) {
+        let mut relay = Relay::new(machine, doctor, Arc::clone(&notes))?;
+        thread::Builder::new().spawn(move || {
+            // It does not end otherwise.
+            if let Err(error) = relay.work() {
+                std::process::exit(conclude(Err(error)) as i32);
             }
-        }
-        relay.remember()?;
-        if signals.wait(Some(kmsg.as_fd()), IDLE)? == Woken::Signal {
-            return Ok(Exit::Well);
-        }
+        })?;
     }
+    signals.wait_for_one()?;
+    notes.write_down();
+    Ok(Exit::Well)
 }
 
-/// What is sent to whom.
-struct Relay<'m> {
-    machine: &'m Machine,
-    outlets: Vec<Outlet>,
+/// What is sent to a doctor.
+struct Relay {
+    kmsg: Kmsg,
+    sender: Sender,
+    outlet: Outlet,
+    notes: Arc<Notes>,
+}
+
+/// Makes datagrams of records.
+struct Sender {
     /// The kernel's release.
     release: String,
     /// The lines of the dictionary that say who the machine is.
     userdata: String,
+    /// The number of the last record that was made into datagrams.
+    last: Option<u64>,
+}
+
+/// Which record each doctor was sent last, so that the next relay goes on from there.
+struct Notes {
+    machine: Machine,
     boot_id: String,
-    /// The number of the last record that was sent.
-    sent: Option<u64>,
-    remembered: Option<u64>,
+    sent: Mutex<BTreeMap<String, u64>>,
 }
 
 /// A doctor, and the socket towards it while there is a way.
@@ -65,34 +78,47 @@ struct Outlet {
     socket: Option<UdpSocket>,
     /// The last trouble, which is told once.
     told: String,
+    /// When its name was looked up last.
+    looked_up: Instant,
+    /// What comes of looking it up again.
+    answer: Option<Receiver<io::Result<Vec<IpAddr>>>>,
 }
 
-impl<'m> Relay<'m> {
-    fn new(machine: &'m Machine, doctors: Vec<Doctor>) -> Self {
+impl Relay {
+    fn new(machine: &Machine, doctor: Doctor, notes: Arc<Notes>) -> anyhow::Result<Self> {
         let identity = machine.identity();
         let lines = identity.userdata().map(|(key, value)| format!(" {key}={value}\n"));
-        let outlet = |doctor| Outlet { doctor, socket: None, told: String::new() };
-        let sent = machine.noted(NOTE).and_then(|note| sent_in(&note, &identity.boot_id));
-        Self {
-            machine,
-            outlets: doctors.into_iter().map(outlet).collect(),
-            userdata: lines.collect(),
-            release: identity.release.clone(),
-            boot_id: identity.boot_id,
-            sent,
-            remembered: sent,
-        }
+        let (release, userdata) = (identity.release.clone(), lines.collect());
+        let sender = Sender { release, userdata, last: notes.last(&doctor) };
+        Ok(Self { kmsg: machine.kmsg()?, sender, outlet: Outlet::towards(doctor), notes })
     }
 
+    fn work(&mut self) -> anyhow::Result<()> {
+        loop {
+            while let Some(record) = self.kmsg.read().context("cannot read the kernel's log")? {
+                let datagrams = self.sender.datagrams(record);
+                while !datagrams.is_empty() && !self.outlet.send(&datagrams) {
+                    thread::sleep(BETWEEN_ATTEMPTS);
+                }
+                self.notes.take(&self.outlet.doctor, self.sender.last);
+            }
+            self.notes.write_down();
+            self.outlet.look_up_again();
+            signals::wait(&[self.kmsg.as_fd()], IDLE)?;
+        }
+    }
+}
+
+impl Sender {
     /// A record as netconsole would send it; nothing, if it was sent already.
     fn datagrams(&mut self, record: &[u8]) -> Vec<Vec<u8>> {
         let mut datagrams = Vec::new();
         let Datagram::Extended(read) = parse(record) else { return datagrams };
         let header = read.header;
-        if self.sent.is_some_and(|sent| header.seq.0 <= sent) {
+        if self.last.is_some_and(|last| header.seq.0 <= last) {
             return datagrams;
         }
-        self.sent = Some(header.seq.0);
+        self.last = Some(header.seq.0);
         let message = Message {
             release: Some(self.release.as_bytes()),
             prefix: header.prefix,
@@ -107,34 +133,62 @@ impl<'m> Relay<'m> {
             message.emit(MAX_PRINT_CHUNK, |datagram: &[u8]| datagrams.push(datagram.to_vec()));
         datagrams
     }
+}
 
-    /// Sends to everybody whom there is a way to; false, if there is none to anybody.
-    fn send(&mut self, datagrams: &[Vec<u8>]) -> bool {
-        let mut sent = datagrams.is_empty();
-        for outlet in &mut self.outlets {
-            match outlet.send(datagrams) {
-                Ok(()) => {
-                    sent = true;
-                    outlet.told.clear();
-                }
-                Err(error) => outlet.tell(&error),
-            }
-        }
-        sent
+impl Notes {
+    /// Those of this boot.
+    fn read(machine: &Machine) -> Self {
+        let boot_id = machine.identity().boot_id;
+        let note = machine.noted(NOTE).unwrap_or_default();
+        let sent = note.lines().filter_map(|line| sent_in(line, &boot_id)).collect();
+        Self { machine: machine.clone(), boot_id, sent: Mutex::new(sent) }
     }
 
-    /// So that the next one goes on from here.
-    fn remember(&mut self) -> anyhow::Result<()> {
-        if let Some(sent) = self.sent.filter(|_| self.sent != self.remembered) {
-            self.machine.note_down(NOTE, &format!("{} {sent}\n", self.boot_id))?;
-            self.remembered = self.sent;
+    fn last(&self, doctor: &Doctor) -> Option<u64> {
+        self.sent().get(&doctor.to_string()).copied()
+    }
+
+    fn take(&self, doctor: &Doctor, sent: Option<u64>) {
+        if let Some(sent) = sent {
+            self.sent().insert(doctor.to_string(), sent);
         }
-        Ok(())
+    }
+
+    /// Where that can't be done the next relay sends more again, and a doctor knows it again.
+    fn write_down(&self) {
+        let sent = self.sent();
+        let line = |(doctor, sent)| format!("{} {sent} {doctor}\n", self.boot_id);
+        let note: String = sent.iter().map(line).collect();
+        if self.machine.noted(NOTE).unwrap_or_default() != note.trim() {
+            drop(self.machine.note_down(NOTE, &note));
+        }
+    }
+
+    fn sent(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Outlet {
-    fn send(&mut self, datagrams: &[Vec<u8>]) -> io::Result<()> {
+    fn towards(doctor: Doctor) -> Self {
+        let looked_up = Instant::now();
+        Self { doctor, socket: None, told: String::new(), looked_up, answer: None }
+    }
+
+    /// Whether there was a way.
+    fn send(&mut self, datagrams: &[Vec<u8>]) -> bool {
+        self.look_up_again();
+        match self.try_to_send(datagrams) {
+            Ok(()) => self.told.clear(),
+            Err(error) => {
+                self.tell(&error);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn try_to_send(&mut self, datagrams: &[Vec<u8>]) -> io::Result<()> {
         let socket = match self.socket.take() {
             Some(socket) => socket,
             None => self.connect()?,
@@ -152,8 +206,9 @@ impl Outlet {
         Ok(())
     }
 
-    fn connect(&self) -> io::Result<UdpSocket> {
+    fn connect(&mut self) -> io::Result<UdpSocket> {
         let addresses = resolve(&self.doctor.host)?;
+        self.looked_up = Instant::now();
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in addresses {
             match connect(SocketAddr::new(address, self.doctor.port)) {
@@ -162,6 +217,29 @@ impl Outlet {
             }
         }
         Err(last)
+    }
+
+    /// A name may move: where it does not stand for the address any more that is sent to, the way
+    /// is found anew. No line waits for the answer.
+    fn look_up_again(&mut self) {
+        let Host::Name(_) = self.doctor.host else { return };
+        match self.answer.as_ref().map(Receiver::try_recv) {
+            Some(Err(TryRecvError::Empty)) => {}
+            Some(answer) => {
+                let peer = self.socket.as_ref().and_then(|socket| socket.peer_addr().ok());
+                let addresses = answer.ok().and_then(Result::ok);
+                if peer.zip(addresses).is_some_and(|(at, now)| !now.contains(&at.ip())) {
+                    self.socket = None;
+                }
+                (self.answer, self.looked_up) = (None, Instant::now());
+            }
+            None if self.looked_up.elapsed() >= A_NAME_HOLDS => {
+                let (host, (tell, answer)) = (self.doctor.host.clone(), sync_channel(1));
+                let ask = move || drop(tell.send(resolve(&host)));
+                self.answer = thread::Builder::new().spawn(ask).is_ok().then_some(answer);
+            }
+            None => {}
+        }
     }
 
     fn tell(&mut self, error: &io::Error) {
@@ -180,43 +258,36 @@ fn connect(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// The number in a note of this boot.
-fn sent_in(note: &str, boot_id: &str) -> Option<u64> {
-    let (boot, sent) = note.split_once(' ')?;
-    (boot == boot_id).then(|| sent.trim().parse().ok()).flatten()
+/// A doctor and the number of the last record that it was sent, of a line of this boot.
+fn sent_in(line: &str, boot_id: &str) -> Option<(String, u64)> {
+    let (boot, rest) = line.split_once(' ')?;
+    let (sent, doctor) = rest.split_once(' ')?;
+    (boot == boot_id).then_some((doctor.to_owned(), sent.parse().ok()?))
 }
 
 const NOTE: &str = "relayed";
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
-const IDLE: Duration = Duration::from_mins(1);
+const IDLE: Duration = Duration::from_secs(30);
+const A_NAME_HOLDS: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn relay(machine: &Machine) -> Relay<'_> {
-        Relay {
-            userdata: " host=web1\n boot_id=b007\n".into(),
-            release: "6.1.0".into(),
-            boot_id: "b007".into(),
-            ..Relay::new(machine, Vec::new())
-        }
-    }
-
     #[test]
     fn a_record_goes_out_as_netconsole_would_send_it_and_once() {
-        let machine = Machine::new("/nonexistent");
-        let mut relay = relay(&machine);
+        let userdata = " host=web1\n boot_id=b007\n".into();
+        let mut sender = Sender { userdata, release: "6.1.0".into(), last: None };
         let record = b"6,416,1758426,-,caller=T1;usb 1-1: new\\x09device\n SUBSYSTEM=usb\n";
-        let sent = relay.datagrams(record);
+        let sent = sender.datagrams(record);
         assert_eq!(
             sent.concat(),
             b"6.1.0,6,416,1758426,-,caller=T1;usb 1-1: new\\x09device\n SUBSYSTEM=usb\n \
               host=web1\n boot_id=b007\n"
         );
-        assert!(relay.datagrams(record).is_empty());
+        assert!(sender.datagrams(record).is_empty());
         let long = [b"6,417,1758427,-;".as_slice(), &[b'x'; 1500], b"\n"].concat();
-        let sent = relay.datagrams(&long);
+        let sent = sender.datagrams(&long);
         assert_eq!(sent.len(), 2);
         assert!(sent[0].starts_with(b"6.1.0,6,417,1758427,-,ncfrag=0/15"));
         assert_eq!(sent[0].len(), MAX_PRINT_CHUNK);
@@ -224,8 +295,8 @@ mod tests {
 
     #[test]
     fn a_note_of_another_boot_is_none_of_ours() {
-        assert_eq!(sent_in("b007 41\n", "b007"), Some(41));
-        assert_eq!(sent_in("b006 41", "b007"), None);
-        assert_eq!(sent_in("b007", "b007"), None);
+        assert_eq!(sent_in("b007 41 a.example", "b007"), Some(("a.example".to_owned(), 41)));
+        assert_eq!(sent_in("b006 41 a.example", "b007"), None);
+        assert_eq!(sent_in("b007 41", "b007"), None);
     }
 }

@@ -40,15 +40,30 @@ impl Signals {
         other: Option<BorrowedFd<'_>>,
         patience: Duration,
     ) -> anyhow::Result<Woken> {
-        let millis = u16::try_from(patience.as_millis()).unwrap_or(u16::MAX);
-        let mut polled = vec![PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-        polled.extend(other.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        match poll(&mut polled, PollTimeout::from(millis)) {
-            Ok(0) => return Ok(Woken::Late),
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error).context("cannot wait"),
+        let ours = [Some(self.0.as_fd()), other];
+        if !wait(&ours.into_iter().flatten().collect::<Vec<_>>(), patience)? {
+            return Ok(Woken::Late);
         }
         let signal = self.0.read_signal().context("cannot read a signal")?;
         Ok(if signal.is_some() { Woken::Signal } else { Woken::Ready })
     }
+
+    /// Waits for a signal, however long.
+    pub(crate) fn wait_for_one(&self) -> anyhow::Result<()> {
+        while self.wait(None, LONG)? != Woken::Signal {}
+        Ok(())
+    }
 }
+
+/// Waits until one of these can be read, which it answers, or for `patience`.
+pub(crate) fn wait(fds: &[BorrowedFd<'_>], patience: Duration) -> anyhow::Result<bool> {
+    let millis = u16::try_from(patience.as_millis()).unwrap_or(u16::MAX);
+    let mut polled: Vec<_> = fds.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    match poll(&mut polled, PollTimeout::from(millis)) {
+        Ok(count) => Ok(count > 0),
+        Err(Errno::EINTR) => Ok(true),
+        Err(error) => Err(error).context("cannot wait"),
+    }
+}
+
+const LONG: Duration = Duration::from_mins(1);

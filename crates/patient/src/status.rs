@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use bedside_host::Machine;
-use bedside_plan::facts::{Console, Dumper, DumperTarget, Facts, Module, Target, UNSIGNED};
+use bedside_plan::facts::{
+    AgentKey, Console, Dumper, DumperTarget, Facts, Module, Target, UNSIGNED,
+};
 use bedside_plan::{Doctor, Maker, Verdict, Wish, arm, faults, path};
 use netconsole_wire::question::{About, Reply};
 use serde_json::{Value, json};
@@ -111,8 +113,14 @@ impl<'f> Status<'f> {
         }
         self.facts.dumper.iter().for_each(tell_dumper);
         match &self.facts.key {
-            Some(Ok(_)) => say!("what the agent says is sealed with the key {}", path::KEY),
-            Some(Err(_)) | None => say!("what the agent says is not sealed: no key"),
+            Some(AgentKey::Usable(_)) => {
+                say!("what the agent says is sealed with the key {}", path::KEY);
+            }
+            Some(AgentKey::Hidden) => {
+                say!("only root may see whether what the agent says is sealed with {}", path::KEY);
+            }
+            Some(AgentKey::Unusable(_)) => say!("what the agent says is not sealed"),
+            None => say!("what the agent says is not sealed: no key"),
         }
         for (doctor, last) in &self.heard {
             say!("{doctor}: {}", last.words());
@@ -171,7 +179,10 @@ impl<'f> Status<'f> {
             "wish": self.wish.as_ref().map(|wish| &wish.words),
             "module": module(&self.facts.module).0,
             "consoles": self.consoles.iter().map(consoles).collect::<Vec<_>>(),
-            "sealed": matches!(self.facts.key, Some(Ok(_))),
+            "sealed": match &self.facts.key {
+                Some(AgentKey::Hidden) => None,
+                key => Some(matches!(key, Some(AgentKey::Usable(_)))),
+            },
             "console_level": self.facts.console_level,
             "targets": self.facts.targets.iter().map(target).collect::<Vec<_>>(),
             "hidden_target": hidden,

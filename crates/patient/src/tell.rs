@@ -2,11 +2,22 @@
 
 use std::fmt::Arguments;
 use std::io::{self, Write as _};
+use std::sync::OnceLock;
 
-/// Tells a line. Whoever reads may be gone: what is being done is done all the same.
+/// Tells a line. What is being done is done all the same where that fails; [`trouble`] tells of it
+/// at the end.
 pub(crate) fn line(text: Arguments<'_>) {
-    drop(writeln!(io::stdout(), "{text}"));
+    if let Err(error) = writeln!(io::stdout(), "{text}") {
+        TROUBLE.get_or_init(|| error);
+    }
 }
+
+/// Why a line could not be told. That whoever read is gone is no trouble.
+pub(crate) fn trouble() -> Option<&'static io::Error> {
+    TROUBLE.get().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+}
+
+static TROUBLE: OnceLock<io::Error> = OnceLock::new();
 
 /// As [`line`], with `format!`'s arguments.
 macro_rules! say {

@@ -23,7 +23,7 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
         permanent: !args.no_permanent,
         early: args.early,
         heartbeat_s: args.heartbeat.0,
-        ..before.unwrap_or_default()
+        ..before.clone().unwrap_or_default()
     };
     let doctors = match wish.doctors() {
         Ok(doctors) => doctors,
@@ -35,10 +35,14 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     let goal = Goal { wish, doctors };
     machine.retry_dumper()?;
-    match reach(machine, Turn::Wait, &|| Ok(Some(goal.clone())), &mut tell_step)? {
-        Reached::Refused(refusals) => return Ok(refuse(&refusals)),
-        Reached::Done(0) => say!("nothing to do: the kernel is armed as wished"),
-        Reached::Done(_) | Reached::Yielded | Reached::NothingWished => {}
+    match reach(machine, Turn::Wait, &|| Ok(Some(goal.clone())), &mut tell_step) {
+        Ok(Reached::Refused(refusals)) => return Ok(refuse(&refusals)),
+        Ok(Reached::Done(0)) => say!("nothing to do: the kernel is armed as wished"),
+        Ok(Reached::Done(_) | Reached::Yielded | Reached::NothingWished) => {}
+        Err(error) => {
+            arm_as_before(machine, before);
+            return Err(error);
+        }
     }
     tell_how_it_would_die(machine)?;
     if args.no_test {
@@ -49,6 +53,19 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
         say!("armed and proven in {:.1} s", begun.elapsed().as_secs_f32());
     }
     Ok(proof.exit())
+}
+
+/// What was taken away for a new wish, before that turned out to be impossible, is made again.
+fn arm_as_before(machine: &Machine, before: Option<Wish>) {
+    let Some(before) = before else { return };
+    say!("arming it again for {}, as it was:", before.words.join(", "));
+    let again = Goal::of(before)
+        .and_then(|goal| reach(machine, Turn::Wait, &|| Ok(Some(goal.clone())), &mut tell_step));
+    match again {
+        Ok(Reached::Refused(refusals)) => drop(refuse(&refusals)),
+        Ok(_) => {}
+        Err(error) => say!("failed: {error:#}"),
+    }
 }
 
 /// What keeps the kernel's death from being heard: no fault of the living machine's.

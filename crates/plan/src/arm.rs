@@ -39,7 +39,7 @@ pub fn arm(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Result<Plan, Vec<R
         return Err(refusals);
     }
     let mut plan = Plan::default();
-    raise_level(facts, wish, &mut plan);
+    set_level(facts, wish, &mut plan);
     set_panic(facts, wish, &mut plan);
     match facts.module {
         Module::Loaded | Module::BuiltIn => set_targets(facts, &targets, &mut plan)?,
@@ -113,14 +113,19 @@ pub(crate) fn package(distribution: &str, release: &str) -> String {
     }
 }
 
-fn raise_level(facts: &Facts, wish: &Wish, plan: &mut Plan) {
+fn set_level(facts: &Facts, wish: &Wish, plan: &mut Plan) {
     let (Some(now), Some(level)) = (facts.console_level, wish.log_level) else { return };
-    if now < level && !facts.command_line.split_whitespace().any(|word| word == "ignore_loglevel") {
-        plan.push(
-            Action::SetKernel { path: path::PRINTK.into(), value: level.to_string() },
-            format!("at {now} the kernel keeps lines of level {now} and above from every console"),
-        );
+    let ignored = facts.command_line.split_whitespace().any(|word| word == "ignore_loglevel");
+    // No line has a higher level than 7.
+    if now.min(8) == level.min(8) || ignored {
+        return;
     }
+    let why = if now < level {
+        format!("at {now} the kernel keeps lines of level {now} and above from every console")
+    } else {
+        format!("lines of level {level} and above are not to be sent, as you said")
+    };
+    plan.push(Action::SetKernel { path: path::PRINTK.into(), value: level.to_string() }, why);
 }
 
 fn set_panic(facts: &Facts, wish: &Wish, plan: &mut Plan) {

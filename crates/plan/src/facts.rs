@@ -51,6 +51,8 @@ pub struct Facts {
     pub oops_only: bool,
     /// The file and the line that keep the init system from loading netconsole at the start.
     pub blacklisted: Option<(String, String)>,
+    /// Another file of modprobe's that gives netconsole a parameter.
+    pub rival: Option<Rival>,
     /// What stands in the way of changing a kernel.
     pub limits: Limits,
     /// What runs the machine's services.
@@ -62,13 +64,34 @@ pub struct Facts {
     /// Rules of the packet filters that could be read, for what goes out and what comes in; only
     /// `check` has them read.
     pub rules: Vec<(Rules, Rules)>,
-    /// Whether there is a key to seal with what the agent says, or why that can't be used: which
-    /// key it makes for the module that delivers a death.
-    pub key: Option<Result<KeyId, String>>,
+    /// The key that the agent seals with what it says, if there is one.
+    pub key: Option<AgentKey>,
     /// Where this program is.
     pub program: String,
     /// `ID` in os-release(5).
     pub distribution: String,
+}
+
+/// The key that the agent seals with what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentKey {
+    /// There is one: which key it makes for the module that delivers a death.
+    Usable(KeyId),
+    /// Why it can't be used.
+    Unusable(String),
+    /// There is one, which only root may look at.
+    Hidden,
+}
+
+/// A file of modprobe's that somebody else made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rival {
+    /// Its path.
+    pub file: String,
+    /// The line that gives netconsole a parameter.
+    pub line: String,
+    /// It is read after ours, so that its parameter is the one that counts.
+    pub wins: bool,
 }
 
 /// Who the machine is.

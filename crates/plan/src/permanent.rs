@@ -2,7 +2,7 @@
 
 use crate::arm::dumper::{MODULE, parameters, usable};
 use crate::arm::parameter_of;
-use crate::facts::{Facts, Init, Initramfs, Module};
+use crate::facts::{Facts, Init, Initramfs, Module, Rival};
 use crate::step::{Action, Plan};
 use crate::target::Wanted;
 use crate::{Wish, path};
@@ -22,6 +22,11 @@ pub(crate) fn keep(facts: &Facts, wish: &Wish, targets: &[Wanted], plan: &mut Pl
     if !settings.is_empty() {
         let why = "the console log level, and whatever else was set, at the next start";
         write(facts, path::SYSCTL, &format!("{HEADER}{settings}"), why, plan);
+    } else if facts.files.get(path::SYSCTL).is_some_and(|text| text.starts_with(HEADER)) {
+        plan.push(Action::TakeBackFile(path::SYSCTL.into()), "nothing is to be set any more");
+    }
+    if let Some(Rival { file, line, .. }) = &facts.rival {
+        plan.notes.push(format!("{file} has `{line}` too: only one of both counts at a start"));
     }
     let modules = modules(facts, targets);
     if !modules.is_empty() {

@@ -101,6 +101,8 @@ pub enum Action {
         /// Whether it outlives a start of the machine.
         lasting: bool,
     },
+    /// Has a file that `up` wrote be what it was before.
+    TakeBackFile(String),
     /// Runs a program.
     Run {
         /// The program and its arguments.
@@ -158,6 +160,7 @@ impl fmt::Display for Action {
                 write!(out, "sysctl {name} = {value}")
             }
             Action::WriteFile { path, .. } => write!(out, "write {path}"),
+            Action::TakeBackFile(path) => write!(out, "take back {path}"),
             Action::Run { words, undo } if words.is_empty() => {
                 write!(out, "when undone: {}", undo.join(" "))
             }

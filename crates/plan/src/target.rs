@@ -40,6 +40,8 @@ pub fn wanted(facts: &Facts, doctors: &[Doctor]) -> Result<Vec<Wanted>, Vec<Refu
     let mut refusals = Vec::new();
     for (doctor, way) in doctors.iter().zip(&facts.ways) {
         match target(facts, doctor, way) {
+            // Named twice, or by a name and an address: each line would come twice.
+            Ok(target) if found.iter().any(|other: &Wanted| other.reaches_as(&target)) => {}
             Ok(target) => found.push(target),
             Err(refusal) => refusals.push(refusal),
         }
@@ -163,6 +165,10 @@ fn reason(doctor: &Doctor, route: &Route, device: &str, instead: Option<String>)
 }
 
 impl Wanted {
+    fn reaches_as(&self, other: &Wanted) -> bool {
+        (self.ip, self.port) == (other.ip, other.port)
+    }
+
     /// As a kernel parameter says it.
     pub fn parameter(&self) -> String {
         let target = Target {

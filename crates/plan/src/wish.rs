@@ -17,7 +17,7 @@ use crate::{Doctor, NotADoctor};
 pub struct Wish {
     /// Who is to hear, as it was written.
     pub words: Vec<String>,
-    /// The console log level to have at least, from 1 to 15; none leaves it as it is.
+    /// The console log level, from 1 to 15, where 8 and above send all; none leaves it as it is.
     pub log_level: Option<u8>,
     /// Whether it is to outlive a start of the machine.
     pub permanent: bool,

@@ -35,7 +35,7 @@ complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "tes
 complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "agent" -d 'Keep the kernel armed as `up` was told, whatever happens to the network'
 complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "relay" -d 'Send the kernel\'s log from user space, where netconsole can\'t be used'
 complete -c bedside-patient -n "__fish_bedside_patient_needs_command" -f -a "explain" -d 'Say in words what a netconsole= parameter means'
-complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l log-level -d 'The console log level: lines of this number and above are not sent; or `leave`' -r
+complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l log-level -d 'The console log level: lines of this number and above are not sent; 8 sends all; or `leave`' -r
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l heartbeat -d 'Have the agent say every so many seconds that the machine lives; or `off`' -r
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l root -d 'Take every path below this directory; for tests' -r -f -a "(__fish_complete_directories)"
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -s n -l dry-run -d 'Say what would be done, and do nothing'

@@ -12,6 +12,7 @@ mod down;
 mod dumper;
 mod ipv6;
 mod network;
+mod others;
 mod pstore;
 mod refusals;
 mod relay;

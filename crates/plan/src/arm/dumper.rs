@@ -2,7 +2,7 @@
 
 use super::parameter_with;
 use crate::Refusal;
-use crate::facts::{Console, Dumper, Facts, Module};
+use crate::facts::{AgentKey, Console, Dumper, Facts, Module};
 use crate::step::{Action, Plan};
 use crate::target::Wanted;
 
@@ -62,8 +62,8 @@ pub(super) fn set_dumper(facts: &Facts, targets: &[Wanted], plan: &mut Plan) {
 /// leaves it as it is.
 fn sign(facts: &Facts, dumper: &Dumper, plan: &mut Plan) {
     let key = match &facts.key {
-        Some(Ok(key)) => Some(*key),
-        Some(Err(_)) => return,
+        Some(AgentKey::Usable(key)) => Some(*key),
+        Some(AgentKey::Unusable(_) | AgentKey::Hidden) => return,
         None => None,
     };
     if dumper.targets.iter().any(|target| target.signs_otherwise(key)) {

@@ -98,8 +98,7 @@ fn set_each(facts: &Facts, targets: &[Wanted], open: &[&Wanted], plan: &mut Plan
     let fresh = (0..).map(|number| format!("{OURS}{number}"));
     let mut fresh = fresh.filter(|name| !names.contains(name.as_str()));
     for wanted in open {
-        let held = |target: &&Target| is_ours(facts, target) && reaches(target, wanted);
-        if let Some(found) = facts.targets.iter().find(held) {
+        if let Some(found) = held(facts, wanted) {
             mend(facts, found, wanted, plan);
         } else if let Some(name) = fresh.next() {
             make(facts, &name, wanted, plan);
@@ -107,10 +106,16 @@ fn set_each(facts: &Facts, targets: &[Wanted], open: &[&Wanted], plan: &mut Plan
     }
 }
 
-/// Targets of ours that reach nobody wanted.
+/// The target of ours that reaches a doctor.
+fn held<'f>(facts: &'f Facts, wanted: &Wanted) -> Option<&'f Target> {
+    facts.targets.iter().find(|target| is_ours(facts, target) && reaches(target, wanted))
+}
+
+/// Targets of ours that reach nobody wanted, or whom another one reaches.
 fn stale<'f>(facts: &'f Facts, targets: &'f [Wanted]) -> impl Iterator<Item = &'f Target> {
     facts.targets.iter().filter(|target| {
-        is_ours(facts, target) && !targets.iter().any(|wanted| reaches(target, wanted))
+        let is_held = |wanted| held(facts, wanted).is_some_and(|held| held.name == target.name);
+        is_ours(facts, target) && !targets.iter().any(is_held)
     })
 }
 
@@ -229,9 +234,8 @@ fn attributes(wanted: &Wanted) -> Vec<(&'static str, String, bool)> {
         ("remote_mac", wanted.mac.to_string(), false),
         ("extended", bit(extended), false),
     ];
-    if extended {
-        attributes.push(("release", bit(true), true));
-    }
+    // A kernel refuses `release` without `extended`.
+    attributes.push(("release", bit(extended), true));
     attributes
 }
 
@@ -246,7 +250,7 @@ fn differs(found: &Target, attribute: &str, value: &str) -> bool {
         "remote_mac" => found.remote_mac.map(|mac| mac.to_string()).unwrap_or_default(),
         "extended" => u8::from(found.extended.unwrap_or_default()).to_string(),
         // What the kernel does not have is as good as set.
-        _ => found.release.map_or("1".into(), |on| u8::from(on).to_string()),
+        _ => found.release.map_or(value.into(), |on| u8::from(on).to_string()),
     };
     held != value
 }

@@ -98,7 +98,7 @@ fn the_level_comes_before_the_module_so_that_the_whole_boot_log_is_sent() {
 }
 
 #[test]
-fn a_level_that_is_high_enough_or_not_to_be_touched_is_left() {
+fn a_level_that_is_as_wished_or_not_to_be_touched_is_left() {
     let module = [format!("modprobe netconsole netconsole={FROM_10}")];
     let high = Facts { console_level: Some(9), ..machine() };
     assert_eq!(steps(&high, &["10.0.0.2"]), module);
@@ -108,6 +108,20 @@ fn a_level_that_is_high_enough_or_not_to_be_touched_is_left() {
     let leave = Wish { log_level: None, ..wish(&["10.0.0.2"]) };
     let plan = arm(&machine(), &leave, &doctors).unwrap();
     assert_eq!(plan.steps[0].action.to_string(), module[0]);
+    let five = Wish { log_level: Some(5), ..leave };
+    let loud = Facts { console_level: Some(7), ..machine() };
+    let plan = arm(&loud, &five, &doctors).unwrap();
+    assert_eq!(plan.steps[0].action.to_string(), "sysctl kernel.printk = 5");
+}
+
+#[test]
+fn a_doctor_that_is_named_twice_is_sent_to_once() {
+    let facts = Facts { ways: vec![way("10.0.0.2"), way("10.0.0.2")], ..machine() };
+    let once = steps(&machine(), &["10.0.0.2"]);
+    assert_eq!(steps(&facts, &["10.0.0.2", "doctor.example"]), once);
+    let doubled = vec![target("cmdline0"), target("bedside0")];
+    let doubled = Facts { targets: doubled, ..loaded(machine(), FROM_10) };
+    assert_eq!(steps(&doubled, &["10.0.0.2"]), ["remove the target bedside0"]);
 }
 
 #[test]
@@ -157,7 +171,9 @@ fn the_basic_format_takes_neither_number_nor_name() {
     let facts = Facts { loaded: None, ..loaded(machine(), "") };
     let steps = steps(&facts, &["@10.0.0.2"]);
     assert!(steps.contains(&"bedside0: extended = 0".into()), "{steps:?}");
-    assert!(!steps.iter().any(|step| step.contains("userdata") || step.contains("release")));
+    let release = "bedside0: release = 0 (where the kernel has it)";
+    assert!(steps.contains(&release.into()), "the kernel refuses it without `extended`");
+    assert!(!steps.iter().any(|step| step.contains("userdata") || step.contains("_enabled")));
     assert_eq!(
         self::steps(&machine(), &["@10.0.0.2"])[1],
         format!("modprobe netconsole netconsole={}", &FROM_10[2..])
@@ -181,6 +197,18 @@ fn a_kernel_that_shows_its_parameters_targets_is_not_loaded_again() {
 fn what_the_start_of_the_machine_loaded_is_taken_over() {
     let facts = Facts { from_start: true, ..loaded(machine(), FROM_10) };
     assert_eq!(steps(&facts, &["10.0.0.2"]), [format!("take over netconsole={FROM_10}")]);
+}
+
+#[test]
+fn a_target_takes_another_format() {
+    let facts = Facts { targets: vec![target("bedside0")], loaded: None, ..loaded(machine(), "") };
+    let changed = [
+        "bedside0: enabled = 0",
+        "bedside0: extended = 0",
+        "bedside0: release = 0 (where the kernel has it)",
+        "bedside0: enabled = 1",
+    ];
+    assert_eq!(steps(&facts, &["@10.0.0.2"]), changed);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use crate::arm::dumper::MODULE;
-use crate::facts::{Console, Dumper, Facts, Module};
+use crate::facts::{AgentKey, Console, Dumper, Facts, Module};
 
 /// All that is known of it.
 pub(super) fn all(facts: &Facts) -> Vec<Verdict> {
@@ -83,7 +83,7 @@ fn refused(facts: &Facts) -> Option<Verdict> {
 /// for that.
 fn signed(facts: &Facts) -> Option<Verdict> {
     let dumper = facts.dumper.as_ref().filter(|dumper| dumper.is_armed())?;
-    let Some(Ok(key)) = &facts.key else { return None };
+    let Some(AgentKey::Usable(key)) = &facts.key else { return None };
     let unsigned = dumper.targets.iter().filter(|target| target.signs_otherwise(Some(*key)));
     Some(match unsigned.count() {
         0 if dumper.targets.iter().any(|target| target.signs.is_some()) => {

@@ -5,10 +5,10 @@ use netconsole_wire::parameter::Mac;
 use super::Verdict;
 use crate::arm::dumper::{MODULE, is_alone};
 use crate::arm::{arm, package};
-use crate::facts::{Dumper, DumperTarget, Facts, Link, Module, Target};
+use crate::facts::{AgentKey, Dumper, DumperTarget, Facts, Link, Module, Rival, Target};
 use crate::rules::Word;
 use crate::target::wanted;
-use crate::{Doctor, Wish};
+use crate::{Doctor, Wish, path};
 
 pub(super) fn module(facts: &Facts) -> Verdict {
     let release = &facts.identity.release;
@@ -93,7 +93,7 @@ pub(super) fn level(facts: &Facts, wish: &Wish) -> Verdict {
         _ if has("ignore_loglevel") => Verdict::ok("log level", "ignored (ignore_loglevel)"),
         None => Verdict::unknown("log level", "it can't be read", "is /proc mounted?"),
         Some(level @ 7..) => Verdict::ok("log level", format!("lines below {level} are sent")),
-        Some(level) if wish.log_level.is_none() => {
+        Some(level) if wish.log_level.is_none_or(|wished| wished <= level) => {
             Verdict::ok("log level", format!("lines below {level} are sent, as was wished"))
         }
         Some(level) => {
@@ -188,21 +188,45 @@ fn dumper_target(target: &DumperTarget) -> Verdict {
     verdict.on(parameter)
 }
 
-pub(super) fn permanence(facts: &Facts, wish: &Wish) -> Option<Verdict> {
-    let (file, line) = facts.blacklisted.as_ref().filter(|_| wish.permanent)?;
-    Some(Verdict::problem(
-        "next start",
-        format!("{file} has `{line}`: systemd will not load netconsole as early as it could"),
-        format!("take the line out of {file}; until then the agent loads it, a little later"),
-    ))
+pub(super) fn permanence(facts: &Facts, wish: &Wish) -> Vec<Verdict> {
+    if !wish.permanent {
+        return Vec::new();
+    }
+    let late = facts.blacklisted.as_ref().map(|(file, line)| {
+        Verdict::problem(
+            "next start",
+            format!("{file} has `{line}`: systemd will not load netconsole as early as it could"),
+            format!("take the line out of {file}; until then the agent loads it, a little later"),
+        )
+    });
+    let rival = facts.rival.as_ref().filter(|_| facts.files.contains_key(path::MODPROBE));
+    let rival = rival.map(|Rival { file, line, wins }| {
+        let outcome = if *wins {
+            "that counts, and the agent makes its own targets a little later"
+        } else {
+            "that does not count any more"
+        };
+        Verdict::problem(
+            "next start",
+            format!("{file} has `{line}`: of two parameters the kernel takes one; {outcome}"),
+            format!("take the line out of {file}; `bedside-patient up` takes several doctors"),
+        )
+    });
+    late.into_iter().chain(rival).collect()
 }
 
 /// Whether a doctor can tell what this machine's agent says from what others say in its name.
 pub(super) fn key(facts: &Facts) -> Verdict {
     match &facts.key {
         None => Verdict::ok("key", "none: what the agent says is not sealed"),
-        Some(Ok(_)) => Verdict::ok("key", "what the agent says is sealed"),
-        Some(Err(why)) => Verdict::problem("key", why, "until then it is said without a seal"),
+        Some(AgentKey::Usable(_)) => Verdict::ok("key", "what the agent says is sealed"),
+        Some(AgentKey::Hidden) => {
+            let evidence = "there is one, which only root may look at";
+            Verdict::unknown("key", evidence, "`sudo bedside-patient check`")
+        }
+        Some(AgentKey::Unusable(why)) => {
+            Verdict::problem("key", why, "until then it is said without a seal")
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::facts::{
-    Configfs, Console, Dumper, DumperTarget, Link, Loaded, Module, Route, RouteKind, Target, Way,
+    AgentKey, Configfs, Console, Dumper, DumperTarget, Link, Loaded, Module, Route, RouteKind,
+    Target, Way,
 };
 use crate::rules::{self, Rules};
 use netconsole_wire::parameter::Mac;
@@ -96,7 +97,7 @@ fn each_fault_is_named() {
         }
         facts
     };
-    for (facts, begins) in [
+    for (facts, begins) in vec![
         (with(|f| f.console_level = Some(4)), "log level: lines of level 4 and above are kept"),
         (with(|f| f.command_line = "quiet".into()), ""),
         (with(|f| f.oops_only = true), "armed: netconsole was loaded with oops_only"),
@@ -115,7 +116,10 @@ fn each_fault_is_named() {
             }),
             "lockdown: the kernel is locked",
         ),
-        (with(|f| f.key = Some(Err("the key x is not used".into()))), "key: the key x is not used"),
+        (
+            with(|f| f.key = Some(AgentKey::Unusable("the key x is not used".into()))),
+            "key: the key x is not used",
+        ),
         (with(|f| f.rules = rules("udp dport 6666 drop", "")), "firewall: `udp dport 6666 drop`"),
         (with(|f| f.rules = rules("policy drop", "")), "firewall: inet f output drops what"),
         (with(|f| f.rules = rules("policy drop\nudp dport 6666 accept", "")), ""),

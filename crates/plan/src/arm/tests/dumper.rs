@@ -3,7 +3,7 @@
 use super::*;
 use netconsole_wire::tag::KeyId;
 
-use crate::facts::{Console, Dumper, DumperTarget};
+use crate::facts::{AgentKey, Console, Dumper, DumperTarget};
 
 /// A machine on which it is installed, and stock netconsole armed already.
 fn installed() -> Facts {
@@ -78,7 +78,7 @@ fn what_differs_is_written_while_it_runs() {
 
 #[test]
 fn it_gets_the_machines_key_and_gives_it_back() {
-    let with_key = Facts { key: Some(Ok(KeyId(0x12))), ..with(FROM_10) };
+    let with_key = Facts { key: Some(AgentKey::Usable(KeyId(0x12))), ..with(FROM_10) };
     let says = |facts: &Facts, signs: Option<&str>| {
         let mut facts = facts.clone();
         facts.dumper.as_mut().unwrap().targets[0].signs = signs.map(str::to_owned);
@@ -91,7 +91,7 @@ fn it_gets_the_machines_key_and_gives_it_back() {
     assert_eq!(says(&with_key, None), Vec::<String>::new(), "a version that can't");
     assert_eq!(says(&with(FROM_10), Some("00000012")), ["bedside_netconsole: sign no more"]);
     assert_eq!(says(&with(FROM_10), Some("no")), Vec::<String>::new());
-    let unreadable = Facts { key: Some(Err("mode 0644".into())), ..with(FROM_10) };
+    let unreadable = Facts { key: Some(AgentKey::Unusable("mode 0644".into())), ..with(FROM_10) };
     assert_eq!(says(&unreadable, Some("00000012")), Vec::<String>::new());
 }
 
