@@ -71,8 +71,11 @@ impl Machine {
 
     /// Who the machine is.
     pub fn identity(&self) -> Identity {
+        // It becomes a line of a dictionary, and of syslog.
+        let unfit = |character: char| character.is_control() || character.is_whitespace();
+        let host = self.word("/proc/sys/kernel/hostname").unwrap_or_default();
         Identity {
-            host: self.word("/proc/sys/kernel/hostname").unwrap_or_default(),
+            host: host.replace(unfit, "?"),
             boot_id: self.word("/proc/sys/kernel/random/boot_id").unwrap_or_default(),
             release: self.word("/proc/sys/kernel/osrelease").unwrap_or_default(),
         }

@@ -178,6 +178,12 @@ impl Machine {
         }
     }
 
+    /// Whether the agent runs as a service, where there is one and it is known.
+    pub fn agent_runs(&self) -> Option<bool> {
+        let is_there = self.init() == Init::Systemd && self.is_there(UNIT);
+        is_there.then(|| self.printed("systemctl", &["is-active", SERVICE]).is_some())
+    }
+
     pub(crate) fn initramfs(&self) -> Initramfs {
         if self.is_there("/usr/sbin/update-initramfs") {
             Initramfs::Tools
@@ -209,6 +215,9 @@ pub(crate) fn blacklists(words: &[&str]) -> bool {
 fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
+
+const UNIT: &str = "/etc/systemd/system/bedside-patient.service";
+const SERVICE: &str = "bedside-patient.service";
 
 /// What arming a kernel takes, by the bits of capability.h.
 const CAPABILITIES: [(u32, &str); 4] =

@@ -22,7 +22,8 @@ pub(crate) fn run(machine: &Machine, args: &CheckArgs) -> anyhow::Result<Exit> {
         Ok(doctors) => doctors,
         Err(error) => return Ok(exit::tell(Exit::Usage, &error.to_string())),
     };
-    let facts = Facts { rules: machine.rules(), ..machine.facts(&doctors)? };
+    let (rules, agent) = (machine.rules(), machine.agent_runs());
+    let facts = Facts { rules, agent, ..machine.facts(&doctors)? };
     let verdicts = check(&facts, &wish, &doctors);
     if args.json {
         say!("{}", report(&verdicts));

@@ -62,7 +62,10 @@ pub(crate) fn reach(
     let (mut done, mut mark) = (0, 0);
     for _ in 0..ROUNDS {
         let Some(Goal { wish, doctors }) = goal()? else { return Ok(Reached::NothingWished) };
-        let plan = match arm(&machine.facts(&doctors)?, &wish, &doctors) {
+        let mut facts = machine.facts(&doctors)?;
+        // The agent itself knows that it runs.
+        facts.agent = if turn == Turn::Wait { machine.agent_runs() } else { None };
+        let plan = match arm(&facts, &wish, &doctors) {
             Ok(plan) => plan,
             Err(refusals) => return Ok(Reached::Refused(refusals)),
         };

@@ -20,6 +20,7 @@ pub(crate) fn run(machine: &Machine, args: StatusArgs) -> anyhow::Result<Exit> {
     let mut facts = machine.facts(&doctors)?;
     // Whoever may not change it may know how it is.
     facts.limits.missing_capabilities.clear();
+    facts.agent = machine.agent_runs();
     let status = Status::of(&facts, wish, &doctors)?;
     if args.json {
         say!("{}", status.object());
@@ -92,7 +93,10 @@ impl<'f> Status<'f> {
             return Some((Maker::Up, Some(&loaded.parameter)));
         }
         let mut words = self.facts.command_line.split_whitespace();
-        Some((Maker::Parameter, words.find_map(|word| word.strip_prefix("netconsole="))))
+        let parameter = |word: &'f str| {
+            word.strip_prefix("netconsole.").unwrap_or(word).strip_prefix("netconsole=")
+        };
+        Some((Maker::Parameter, words.find_map(parameter)))
     }
 
     fn tell(&self) {

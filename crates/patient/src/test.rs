@@ -70,15 +70,20 @@ pub(crate) fn prove(machine: &Machine, doctors: &[Doctor]) -> anyhow::Result<Pro
         worst = worst.min(asked.verdict(answers, begun));
     }
     if worst != Proof::Heard {
-        tell_likeliest(machine, doctors, worst)?;
+        tell_likeliest(machine, facts, doctors, worst)?;
     }
     Ok(worst)
 }
 
 /// What is most probably in the way: of a line that was not heard, or of a question or its answer.
-fn tell_likeliest(machine: &Machine, doctors: &[Doctor], proof: Proof) -> anyhow::Result<()> {
+fn tell_likeliest(
+    machine: &Machine,
+    facts: Facts,
+    doctors: &[Doctor],
+    proof: Proof,
+) -> anyhow::Result<()> {
     let wish = machine.wish()?.unwrap_or_default();
-    let facts = Facts { rules: machine.rules(), ..machine.facts(doctors)? };
+    let facts = Facts { rules: machine.rules(), ..facts };
     let verdicts = check(&facts, &wish, doctors).into_iter();
     // No rule sees what netconsole sends.
     let concerns = |verdict: &Verdict| proof == Proof::Unknown || verdict.what != "firewall";
@@ -129,6 +134,10 @@ impl<'d> Asked<'d> {
     /// Tells what came of it.
     fn verdict(&self, answers: bool, begun: Instant) -> Proof {
         let doctor = self.doctor;
+        if self.at.is_none() {
+            say!("{doctor}: nobody knows whether it was heard: there is no way to ask");
+            return Proof::Unknown;
+        }
         if !answers {
             let why = match self.first() {
                 Ok(()) => return self.verdict(true, begun),

@@ -39,6 +39,7 @@ fn alive(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
     verdicts.extend(facts.targets.iter().flat_map(now::target));
     verdicts.extend(facts.dumper.iter().flat_map(now::dumper));
     verdicts.extend(now::permanence(facts, wish));
+    verdicts.extend(now::agent(facts));
     verdicts.push(now::key(facts));
     verdicts
 }

@@ -57,6 +57,8 @@ pub struct Facts {
     pub limits: Limits,
     /// What runs the machine's services.
     pub init: Init,
+    /// Whether its service, the agent, runs; nothing where that is not known or there is none.
+    pub agent: Option<bool>,
     /// What makes the machine's initramfs.
     pub initramfs: Initramfs,
     /// The regular files that a plan may write, as they are; those that are there.

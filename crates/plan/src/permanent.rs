@@ -3,7 +3,7 @@
 use crate::arm::dumper::{MODULE, parameters, usable};
 use crate::arm::parameter_of;
 use crate::facts::{Facts, Init, Initramfs, Module, Rival};
-use crate::step::{Action, Plan};
+use crate::step::{Action, Plan, Step};
 use crate::target::Wanted;
 use crate::{Wish, path};
 
@@ -40,6 +40,8 @@ pub(crate) fn keep(facts: &Facts, wish: &Wish, targets: &[Wanted], plan: &mut Pl
     if wish.early {
         let names: Vec<&str> = modules.iter().map(|(name, _)| *name).collect();
         early(facts, &parameter_of(facts, targets).0, &names.join(" "), plan);
+    } else {
+        no_earlier(facts, plan);
     }
     serve(facts, plan);
 }
@@ -70,8 +72,8 @@ fn early(facts: &Facts, parameter: &str, modules: &str, plan: &mut Plan) {
     ));
     let (path, template, command) = match facts.initramfs {
         _ if modules.is_empty() => return,
-        Initramfs::Tools => (path::INITRAMFS_HOOK, INITRAMFS_HOOK, "update-initramfs -u"),
-        Initramfs::Dracut => (path::DRACUT, DRACUT, "dracut --force"),
+        Initramfs::Tools => (path::INITRAMFS_HOOK, INITRAMFS_HOOK, MAKE_TOOLS),
+        Initramfs::Dracut => (path::DRACUT, DRACUT, MAKE_DRACUT),
         Initramfs::Unknown => {
             plan.notes.push("neither initramfs-tools nor dracut is here".into());
             return;
@@ -79,6 +81,11 @@ fn early(facts: &Facts, parameter: &str, modules: &str, plan: &mut Plan) {
     };
     let content = template.replace("@MODULES@", modules);
     if facts.files.get(path) == Some(&content) {
+        // The parameter is part of what was made.
+        let is_modprobes = |step: &Step| matches!(&step.action, Action::WriteFile { path, .. } if path == path::MODPROBE);
+        if plan.steps.iter().any(is_modprobes) {
+            plan.push(Action::Run { words: words(command), undo: Vec::new() }, "");
+        }
         return;
     }
     // Undone in reverse: the file goes, then the initramfs is made without it.
@@ -88,6 +95,16 @@ fn early(facts: &Facts, parameter: &str, modules: &str, plan: &mut Plan) {
     let path = path.into();
     plan.push(Action::WriteFile { path, content, executable, lasting: true }, why);
     plan.push(Action::Run { words: words(command), undo: Vec::new() }, "");
+}
+
+/// Takes netconsole out of the initramfs again.
+fn no_earlier(facts: &Facts, plan: &mut Plan) {
+    for (path, command) in [(path::INITRAMFS_HOOK, MAKE_TOOLS), (path::DRACUT, MAKE_DRACUT)] {
+        if facts.files.get(path).is_some_and(|text| text.contains(BY_UP)) {
+            plan.push(Action::TakeBackFile(path.into()), "it is wished in the initramfs no more");
+            plan.push(Action::Run { words: words(command), undo: Vec::new() }, "");
+        }
+    }
 }
 
 fn serve(facts: &Facts, plan: &mut Plan) {
@@ -118,10 +135,14 @@ fn serve(facts: &Facts, plan: &mut Plan) {
 /// A unit that is there, another one than ours, has its agent started anew.
 fn systemd(facts: &Facts, plan: &mut Plan) {
     let unit = UNIT_TEMPLATE.replace("@PROGRAM@", &facts.program);
+    let systemctl = |verb: &str| words(&format!("systemctl {verb} bedside-patient.service"));
     if facts.files.get(UNIT) == Some(&unit) && facts.files.contains_key(WANTS) {
+        if facts.agent == Some(false) {
+            let start = Action::Run { words: systemctl("start"), undo: Vec::new() };
+            plan.push(start, format!("somebody stopped it, and it {KEEPS}"));
+        }
         return;
     }
-    let systemctl = |verb: &str| words(&format!("systemctl {verb} bedside-patient.service"));
     // Undone in reverse: it is stopped, its file goes, and systemd takes note.
     plan.push(Action::Run { words: Vec::new(), undo: words("systemctl daemon-reload") }, "");
     write(facts, UNIT, &unit, KEEPS, plan);
@@ -169,6 +190,11 @@ pub(crate) const WANTS: &str =
 pub(crate) const SCRIPT: &str = "/etc/init.d/bedside-patient";
 
 const UNIT_TEMPLATE: &str = include_str!("permanent/bedside-patient.service");
+/// What the files for an initramfs say of who wrote them.
+const BY_UP: &str = "# Written by `bedside-patient up --early`";
+const MAKE_TOOLS: &str = "update-initramfs -u";
+const MAKE_DRACUT: &str = "dracut --force";
+
 const INITRAMFS_HOOK: &str = include_str!("permanent/initramfs-tools");
 const DRACUT: &str = include_str!("permanent/dracut.conf");
 const OPENRC: &str = include_str!("permanent/openrc");

@@ -128,7 +128,9 @@ pub(super) fn armed(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Verdict {
     }
     let mut able = facts.clone();
     able.limits.missing_capabilities.clear();
-    let again = format!("`bedside-patient up {}`", wish.words.join(" "));
+    let named = || doctors.iter().map(ToString::to_string).collect();
+    let words = if wish.words.is_empty() { named() } else { wish.words.clone() };
+    let again = format!("`bedside-patient up {}`", words.join(" "));
     match arm(&able, wish, doctors) {
         Ok(plan) if plan.is_empty() => Verdict::ok("armed", "all is as wished"),
         Ok(plan) => {
@@ -213,6 +215,19 @@ pub(super) fn permanence(facts: &Facts, wish: &Wish) -> Vec<Verdict> {
         )
     });
     late.into_iter().chain(rival).collect()
+}
+
+/// Whether somebody keeps it so.
+pub(super) fn agent(facts: &Facts) -> Option<Verdict> {
+    Some(if facts.agent? {
+        Verdict::ok("agent", "runs")
+    } else {
+        Verdict::problem(
+            "agent",
+            "does not run: nobody follows the network, or says that the machine lives",
+            "`systemctl start bedside-patient.service`; `systemctl status` tells why it ended",
+        )
+    })
 }
 
 /// Whether a doctor can tell what this machine's agent says from what others say in its name.

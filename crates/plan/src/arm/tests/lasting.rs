@@ -32,6 +32,10 @@ fn what_is_to_last_is_written_down_once() {
     }
     facts.files.insert(crate::permanent::WANTS.into(), String::new());
     assert!(arm(&facts, &lasting, &doctors).unwrap().is_empty());
+    facts.agent = Some(false);
+    let plan = arm(&facts, &lasting, &doctors).unwrap();
+    let words: Vec<String> = plan.steps.iter().map(|step| step.action.to_string()).collect();
+    assert_eq!(words, ["systemctl start bedside-patient.service"]);
     let options = &facts.files[path::MODPROBE];
     assert!(
         options.ends_with(&format!("\noptions netconsole netconsole={FROM_10}\n")),
@@ -80,8 +84,22 @@ fn early_is_in_the_initramfs_and_goes_out_of_it_again() {
         let Action::WriteFile { content, .. } = &plan.steps[at].action else { unreachable!() };
         let sound = std::process::Command::new("sh").args(["-n", "-c", content]).status().unwrap();
         assert!(sound.success());
-        facts.files.insert(file.into(), content.clone());
-        let again = arm(&facts, &wish, &doctors).unwrap();
-        assert!(!again.steps.iter().any(|step| step.action.to_string().contains(command)));
+        for step in &plan.steps {
+            if let Action::WriteFile { path, content, .. } = &step.action {
+                facts.files.insert(path.clone(), content.clone());
+            }
+        }
+        let steps = |facts: &Facts, wish: &Wish| -> Vec<String> {
+            let plan = arm(facts, wish, &doctors).unwrap();
+            plan.steps.iter().map(|step| step.action.to_string()).collect()
+        };
+        assert!(!steps(&facts, &wish).contains(&command.to_owned()));
+        let late = steps(&facts, &Wish { early: false, ..wish.clone() });
+        assert!(late.ends_with(&[format!("take back {file}"), command.to_owned()]), "{late:?}");
+        facts.files.insert(path::MODPROBE.into(), "another parameter".into());
+        assert!(
+            steps(&facts, &wish).ends_with(&[command.to_owned()]),
+            "it is made with the new one"
+        );
     }
 }
