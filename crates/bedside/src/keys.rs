@@ -72,11 +72,19 @@ impl Keys {
              or 0640 with the doctor's group",
             mode & 0o777
         );
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let lines = lines.filter(|line| !line.starts_with('#')).map(Line::of);
+        let lines = text.lines().map(str::trim).enumerate();
+        let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
         let mut keys = Keys::default();
         let mut sound = true;
-        for Line { of, text } in lines {
+        for (at, line) in lines {
+            let Line { of, text } = Line::of(line);
+            // What it says is not told: it may be a secret.
+            ensure!(
+                of.is_some() || !names_somebody(text),
+                "the keys {shown}, line {}: what stands in front of the key is no address; write \
+                 one, or the key alone if it is everybody's",
+                at + 1
+            );
             sound &= text.len() >= SHORTEST;
             let place = of.map(|of| keys.own.entry(of).or_default());
             place.unwrap_or(&mut keys.shared).extend(Key::new(text));
@@ -189,6 +197,12 @@ impl<'t> Line<'t> {
     }
 }
 
+/// Whether it looks like a key with somebody in front of it.
+fn names_somebody(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    matches!(words[..], [_, key] if key.len() >= SHORTEST)
+}
+
 impl Key {
     /// Any text is one.
     fn new(text: &str) -> Option<Key> {
@@ -280,6 +294,12 @@ mod tests {
             (KEY, 0o660, "chmod 0600"),
             ("", 0o600, "openssl rand"),
             ("short", 0o600, "openssl rand"),
+            (
+                &format!("# x\n10.0.0.l {KEY}"),
+                0o600,
+                "line 2: what stands in front of the key is no",
+            ),
+            (&format!("web1 {KEY}"), 0o600, "line 1: what stands in front"),
         ] {
             let error = keys(text, mode).unwrap_err().to_string();
             assert!(error.contains(why) && !error.contains("short "), "{error}");

@@ -23,6 +23,12 @@ fn what_is_kept_is_shown_as_it_is_kept() {
         "2026-11-20 13:44:34.200 web1 [    0.600000][  T666] BUG: \\x1b[2J\\xff\\xc2\\x9b1m",
         "2026-11-20 13:44:34.300 web1 [    0.700000] Kernel panic - not syncing: Fatal exception",
         "── web1: 2 not kept (a limit of the doctor was reached) ──",
+        "── web1: boot 3 panicked ──",
+    ]);
+    let before = Follower::start(dir.path(), &["-n", "4", "web*"]);
+    before.expect(&[
+        "── web1: boot 3, 6.12.94, 14 s after boot 2 fell silent ──",
+        "2026-11-20 13:44:34.000 web1 [    0.000000] Linux version 6.12.94",
     ]);
 
     let run = recovered.next_run.0;
@@ -83,6 +89,8 @@ fn json_counts_the_records_of_a_boot_from_its_beginning() {
     let before = Follower::start(dir.path(), &[]);
     before.expect_until("before it is followed");
     let follower = Follower::start(dir.path(), &["-n1", "-o", "json"]);
+    let begin = follower.object();
+    assert_eq!((&begin["event"], &begin["boot"]), (&"begin".into(), &4.into()));
     let record = follower.object();
     assert_eq!(record["text"], "before it is followed");
 

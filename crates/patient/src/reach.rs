@@ -45,7 +45,8 @@ impl Goal {
 
     /// What is wished of the machine now.
     pub(crate) fn now(machine: &Machine) -> anyhow::Result<Option<Goal>> {
-        machine.wish()?.map(Goal::of).transpose()
+        let wish = machine.wish()?.filter(|wish| !wish.words.is_empty());
+        wish.map(Goal::of).transpose()
     }
 }
 

@@ -53,6 +53,12 @@ fn target(facts: &Facts, doctor: &Doctor, way: &Way) -> Result<Wanted, Refusal> 
     let route = route(doctor, way)?;
     leads_to_a_machine(route)?;
     let (link, instead) = choose(facts, route.device)?;
+    if link.name.contains([',', ';']) {
+        return Err(Refusal::new(
+            format!("netconsole's parameter can't name the device {:?}", link.name),
+            "give the device another name: `ip link set … name …`",
+        ));
+    }
     let held = || sends_from(facts, doctor, route, link.index);
     let source = doctor.source.or_else(held).or(route.source).ok_or_else(|| {
         Refusal::new(

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bedside_store::follow::FollowItem;
-use bedside_store::read::{BootSummary, Error, Item, Reader};
+use bedside_store::follow::{BootChange, FollowItem};
+use bedside_store::read::{BootSummary, End, Error, Item, Reader};
+use bedside_stream::WallTime;
 
 use super::pieces::{Log, Piece};
 use crate::cli::{LogArgs, Output};
@@ -24,11 +25,16 @@ pub(super) fn run(
 ) -> anyhow::Result<Exit> {
     let mut follower = log.reader.follow()?;
     let mut live = Live::new(args.output, look);
-    log.boots.iter().for_each(|chosen| live.knows(chosen.boot));
-    for item in received_last(log, args.lines.unwrap_or(FIRST_LINES))? {
-        live.show(&item, None, out)?;
-    }
+    let last = received_last(log, args.lines.unwrap_or(FIRST_LINES))?;
+    let oldest = last.first().map(Item::received);
+    let is_earlier = |boot: &BootSummary| oldest.is_none_or(|oldest| boot.first_received < oldest);
+    let earlier = log.boots.iter().map(|chosen| chosen.boot).filter(|boot| is_earlier(boot));
+    earlier.for_each(|boot| live.knows(boot));
     let mut tally = Tally::new(log.reader, args.output);
+    for item in with_boots(last, log) {
+        let records = tally.held(&item);
+        live.show(&item, records, out)?;
+    }
     loop {
         live.settle(out)?;
         let mut next = follower.next(PATIENCE)?;
@@ -43,7 +49,7 @@ pub(super) fn run(
 }
 
 /// The `count` records that were received last, with the gaps before them, by arrival.
-fn received_last(log: &Log<'_>, count: usize) -> Result<Vec<FollowItem>, Error> {
+fn received_last(log: &Log<'_>, count: usize) -> Result<Vec<Item>, Error> {
     if log.filter.pattern.is_some() {
         return last_matches(log, count);
     }
@@ -60,11 +66,11 @@ fn received_last(log: &Log<'_>, count: usize) -> Result<Vec<FollowItem>, Error> 
         last.sort_by_key(Item::received);
         drop_all_but_last(&mut last, count);
     }
-    Ok(last.into_iter().map(follow_item).collect())
+    Ok(last)
 }
 
 /// The same of a pattern's matches, which have no gaps among them.
-fn last_matches(log: &Log<'_>, count: usize) -> Result<Vec<FollowItem>, Error> {
+fn last_matches(log: &Log<'_>, count: usize) -> Result<Vec<Item>, Error> {
     let mut last: Vec<Item> = Vec::new();
     for piece in log.oldest_first() {
         if let Piece::Item(item) = piece? {
@@ -77,7 +83,34 @@ fn last_matches(log: &Log<'_>, count: usize) -> Result<Vec<FollowItem>, Error> {
     }
     last.sort_by_key(Item::received);
     drop_all_but_last(&mut last, count);
-    Ok(last.into_iter().map(follow_item).collect())
+    Ok(last)
+}
+
+/// Items by arrival, with the beginnings and ends of boots since the first of them.
+fn with_boots(items: Vec<Item>, log: &Log<'_>) -> impl Iterator<Item = FollowItem> {
+    let oldest = items.first().map_or(WallTime(u64::MAX), Item::received);
+    let mut marks = Vec::new();
+    let boots = log.boots.iter().map(|chosen| chosen.boot);
+    for boot in boots.filter(|boot| boot.last_received >= oldest) {
+        let mark = |change| FollowItem::Boot(change, Box::new(boot.clone()));
+        marks.push((boot.first_received, 0, mark(BootChange::Began)));
+        // Whether silence is an end shows when the next boot begins.
+        let end = boot.end.filter(|end| *end != End::Silence || boot.superseded);
+        let last = items.iter().filter(|item| is_of(item, boot)).map(Item::received).max();
+        let ended = boot.last_received.max(last.unwrap_or_default());
+        marks.extend(end.map(|end| (ended, 2, mark(BootChange::Ended(end)))));
+    }
+    marks.retain(|(at, ..)| *at >= oldest);
+    marks.extend(items.into_iter().map(|item| (item.received(), 1, follow_item(item))));
+    marks.sort_by_key(|(at, rank, _)| (*at, *rank));
+    marks.into_iter().map(|(.., item)| item)
+}
+
+fn is_of(item: &Item, boot: &BootSummary) -> bool {
+    match item {
+        Item::Record(record) => (&record.host, record.boot) == (&boot.host, boot.number),
+        Item::Gap(gap) => (gap.host.as_ref(), gap.boot) == (Some(&boot.host), Some(boot.number)),
+    }
 }
 
 /// The last records of one boot that are wanted, and the gaps among them, oldest first.
@@ -159,6 +192,14 @@ impl<'a> Tally<'a> {
                 }
                 None
             }
+            FollowItem::Boot(_, boot) if self.is_asked => Some(self.of(boot)),
+            _ => None,
+        }
+    }
+
+    /// How many records are held of the boot that an item from before is about.
+    fn held(&mut self, item: &FollowItem) -> Option<u64> {
+        match item {
             FollowItem::Boot(_, boot) if self.is_asked => Some(self.of(boot)),
             _ => None,
         }

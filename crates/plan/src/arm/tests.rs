@@ -350,6 +350,13 @@ fn each_way_that_leads_nowhere_is_refused() {
         ),
         (route(|route| route.mac = Some(Mac::BROADCAST)), "ff:ff:ff:ff:ff:ff is no machine's"),
         (route(|route| route.source = None), "eth0 has no address to send from"),
+        (
+            Facts {
+                links: vec![Link { name: "a;b".into(), ..machine().links.remove(0) }],
+                ..machine()
+            },
+            "netconsole's parameter can't name the device \"a;b\"",
+        ),
         (route(|route| route.device = 7), "the device number 7 of the route has gone"),
     ] {
         let said = refused(&facts, &["10.0.0.2"]);

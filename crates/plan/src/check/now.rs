@@ -135,7 +135,10 @@ pub(super) fn armed(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Verdict {
         Ok(plan) if plan.is_empty() => Verdict::ok("armed", "all is as wished"),
         Ok(plan) => {
             let first = plan.steps.first().map(|step| step.action.to_string()).unwrap_or_default();
-            let evidence = format!("{} steps are missing, first: {first}", plan.steps.len());
+            let evidence = match plan.steps.len() {
+                1 => format!("a step is missing: {first}"),
+                many => format!("{many} steps are missing, first: {first}"),
+            };
             Verdict::problem("armed", evidence, again)
         }
         Err(_) => Verdict::problem("armed", "it can't be, as told beside", again),

@@ -106,7 +106,7 @@ fn each_fault_is_named() {
         (with(|f| f.links[0].wireless = true), "way: the way leads through eth0: it is Wi-Fi"),
         (route(|r| r.mac = None), "way: 10.0.0.2, the doctor, does not tell its hardware address"),
         (route(|r| r.kind = RouteKind::Local), "way: 10.0.0.2 is this machine itself"),
-        (route(|r| r.mac = Some(Mac([4; 6]))), "armed: 1 steps are missing, first: modprobe -r"),
+        (route(|r| r.mac = Some(Mac([4; 6]))), "armed: a step is missing: modprobe -r"),
         (with(|f| f.limits.container = Some("lxc".into())), "container: this is a container (lxc)"),
         (with(|f| f.limits.lockdown = Some("integrity".into())), ""),
         (
@@ -195,7 +195,7 @@ fn the_module_that_delivers_a_death_cures_silence_and_says_what_ails_itself() {
     let reason = Some("wifi".to_owned());
     let found = problems(&facts(DumperTarget { reason, ..DumperTarget::default() }));
     assert_eq!(found[1], "death: bedside_netconsole can't send: wifi");
-    assert!(found[0].starts_with("armed: 1 steps are missing, first: bedside_netconsole: "));
+    assert!(found[0].starts_with("armed: a step is missing: bedside_netconsole: "));
     assert!(found[2].starts_with("panic: kernel.panic = 1, and this kernel's netconsole sends"));
 }
 
