@@ -3,6 +3,7 @@
 //! Each check looks at one thing and says what it saw. What could not be looked at is said to be
 //! unknown, never taken for well.
 
+mod alerts;
 mod clock;
 mod disk;
 mod firewall;
@@ -50,6 +51,7 @@ pub fn all(config: &Config, data: &Path) -> Vec<Verdict> {
     verdicts.push(store::running(&doctor));
     verdicts.push(store::store(data));
     verdicts.extend(health::verdicts(data, running.is_some()));
+    verdicts.extend(alerts::alerts(config, data));
     verdicts
 }
 

@@ -98,7 +98,8 @@ pub struct Retention {
     pub size: Size,
     /// The greatest age; kept for ever, within the size, where it is absent.
     pub age: Option<Length>,
-    /// The largest part of the size that one host may fill, above 0 and at most 1.
+    /// Of a host that fills a larger part of the size, its own segments go first; above 0 and at most
+    /// 1.
     #[serde(deserialize_with = "values::share")]
     pub host_share: f64,
 }

@@ -3,6 +3,7 @@
 mod allow;
 mod owner;
 
+use std::collections::HashSet;
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -104,7 +105,8 @@ pub fn bind(config: &Config) -> Result<Listening, Error> {
     let addresses: Vec<SocketAddr> = config.listen.iter().map(|listen| listen.0).collect();
     let by_default = config.listen == Config::default().listen;
     let mut listening = Listening { sockets: Vec::new(), missing: Vec::new() };
-    for &address in &addresses {
+    let mut named = HashSet::new();
+    for &address in addresses.iter().filter(|it| it.port() == 0 || named.insert(**it)) {
         match bind_one(address, &addresses, config.receive_buffer.0) {
             Ok(socket) => listening.sockets.push(socket),
             Err(error @ Error::NoIpv6 { .. }) if by_default => listening.missing.push(error),

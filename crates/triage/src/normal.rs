@@ -13,7 +13,8 @@ pub(crate) fn normal(text: &str) -> String {
 }
 
 fn word_to(word: &str, out: &mut String) {
-    let word = word.split_once("+0x").map_or(word, |(symbol, _)| symbol);
+    let offset = word.split_once("+0x").filter(|(symbol, _)| !symbol.is_empty());
+    let word = offset.map_or(word, |(symbol, _)| symbol);
     let mut rest = word;
     let mut name = false;
     while let Some(first) = rest.chars().next() {

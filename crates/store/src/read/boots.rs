@@ -79,9 +79,15 @@ fn distinct<T: Copy + Eq + std::hash::Hash>(values: impl Iterator<Item = T>) -> 
 
 /// The last word of the run that each port heard last, and whether it was signed: what was is
 /// never taken back by what was not. Of several words the signed one counts, then the panic.
+/// Another run of the same stream in the same boot only repeats an earlier one.
 fn last_word(members: &[Known<'_>]) -> Option<(End, Voice)> {
     let mut last: HashMap<(u16, Voice), Known<'_>> = HashMap::new();
-    for &known in members {
+    let repeats = |known: &Known<'_>| {
+        let said = |other: &Known<'_>| other.run().last_word.is_some();
+        let is_of_it = |other: &&Known<'_>| other.run().key == known.run().key;
+        known.run().last_word.is_none() && members.iter().filter(is_of_it).any(said)
+    };
+    for &known in members.iter().filter(|known| !repeats(known)) {
         let key = known.run().key;
         let of_port = last.entry((key.port(), key.voice())).or_insert(known);
         if known.last() >= of_port.last() {

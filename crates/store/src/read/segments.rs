@@ -42,19 +42,23 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    fn open(disk: &dyn Disk, listed: Listed) -> Result<Segment, Error> {
+    /// Opens one, and says what is wrong with its end where that is damaged.
+    fn open(disk: &dyn Disk, listed: Listed) -> Result<(Segment, Option<Error>), Error> {
+        let mut damaged = None;
         let file = SegmentFile::open(disk, listed)?;
         if file.name().form == Form::Sealed {
             match file.index() {
-                Ok(Index { blocks, end, .. }) => return Ok(Segment::new(file, blocks, end, None)),
+                Ok(Index { blocks, end, .. }) => {
+                    return Ok((Segment::new(file, blocks, end, None), None));
+                }
                 // Without its index a sealed segment can still be walked.
-                Err(Error::Damaged { .. }) => {}
+                Err(error @ Error::Damaged { .. }) => damaged = Some(error),
                 Err(error) => return Err(error),
             }
         }
         let Scan { blocks, end, .. } = file.scan_from(file.start())?;
         let full = Some(blocks.clone());
-        Ok(Segment::new(file, blocks, end, full))
+        Ok((Segment::new(file, blocks, end, full), damaged))
     }
 
     fn new(
@@ -144,7 +148,7 @@ impl Segments {
         for listed in segments.listed.iter().filter(|l| l.name.form == Form::Live) {
             let number = listed.name.number;
             match Segment::open(segments.disk.as_ref(), *listed) {
-                Ok(segment) => drop(segments.live.insert(number, Arc::new(segment))),
+                Ok((segment, _)) => drop(segments.live.insert(number, Arc::new(segment))),
                 Err(error) if segments.is_empty_file(*listed, &error) => {}
                 Err(error) => segments.skip(number, 0, error)?,
             }
@@ -197,7 +201,12 @@ impl Segments {
         }
         let Some(listed) = self.listed(number) else { return Ok(None) };
         match Segment::open(self.disk.as_ref(), listed) {
-            Ok(segment) => Ok(Some(self.keep(number, Arc::new(segment)))),
+            Ok((segment, damaged)) => {
+                if let Some(error) = damaged {
+                    self.skip(number, segment.end.offset, error)?;
+                }
+                Ok(Some(self.keep(number, Arc::new(segment))))
+            }
             Err(error) => {
                 self.skip(number, 0, error)?;
                 Ok(None)

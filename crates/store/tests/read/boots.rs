@@ -101,6 +101,9 @@ fn a_last_word_counts_as_long_as_its_port_heard_no_more() {
     let mut lines = vec![first.into(), numbered(1, SECOND, 0, 0, "a")];
     lines.extend([other_port.into(), basic(3, 3 * SECOND, Some(9), "a")]);
     assert_eq!(boots_at(&lines, 3 * SECOND)[0].end, Some(End::Panic));
+    let again = run(4, 2 * SECOND).same_as(1);
+    lines.extend([again.into(), numbered(4, 3 * SECOND, 0, 0, "a")]);
+    assert_eq!(boots_at(&lines, 3 * SECOND)[0].end, Some(End::Panic), "it was only repeated");
     lines.extend([moved.into(), numbered(2, 3 * SECOND, 1, 1, "b")]);
     assert_eq!(boots_at(&lines, 3 * SECOND)[0].end, None);
 }
@@ -292,6 +295,27 @@ fn a_damaged_block_is_left_out_and_told_of() {
     let damage = reader.damage();
     assert_eq!(damage.len(), 1, "{damage:?}");
     assert_eq!((damage[0].offset, &damage[0].path), (offset, &segment.live_path()));
+}
+
+#[test]
+fn a_sealed_segment_that_was_cut_short_is_told_of() {
+    let store = TestStore::new();
+    let mut segment = store.segment(1);
+    segment.block(&[run(1, 1).into(), numbered(1, 1, 0, 0, "one"), numbered(1, 2, 1, 1, "two")]);
+    segment.seal(2);
+    let path = store.path().join("segments/00000001.zst");
+    let whole = std::fs::metadata(&path).unwrap().len();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    for cut in [whole - 1, whole / 2] {
+        file.set_len(cut).unwrap();
+        let reader = open(&store);
+        let boots = reader.boots(WallTime(2));
+        for boot in &boots {
+            drop(texts(&reader, boot));
+        }
+        let told: Vec<_> = reader.damage().into_iter().map(|damage| damage.path).collect();
+        assert_eq!(told, [&*path], "of {cut} of {whole} bytes");
+    }
 }
 
 #[test]

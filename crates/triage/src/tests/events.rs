@@ -225,4 +225,7 @@ fn any_bytes_are_read() {
 fn a_title_is_never_empty() {
     let found = incidents(b"rust_kernel: panicked at drivers/a.rs:1:2:\n \n");
     assert_eq!(found[0].title, "Rust panic in corrupted");
+    // A symbol's offset without the symbol; found by fuzzing.
+    let found = incidents(b"rust_kernel: panicked at drivers/a.rs:1:2:\n+0x336 \n");
+    assert_eq!(found[0].title, "+ADDR in corrupted");
 }

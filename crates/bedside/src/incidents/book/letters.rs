@@ -163,6 +163,19 @@ impl Book {
         run().map_err(self.failed("look for letters"))
     }
 
+    /// How many letters that were made before then still wait, when the oldest of them was made, and
+    /// how often it was tried.
+    pub(crate) fn overdue(&self, before: WallTime) -> Result<Option<(u64, WallTime, u32)>, Error> {
+        let sql = "SELECT count(*) OVER (), made, tries FROM letters WHERE made < ?
+            ORDER BY made, id LIMIT 1";
+        let row = |row: &rusqlite::Row<'_>| {
+            let number = |at| row.get(at).map(i64::cast_unsigned);
+            Ok((number(0)?, WallTime(number(1)?), row.get(2)?))
+        };
+        let found = self.connection.query_row(sql, [before.0.cast_signed()], row).optional();
+        found.map_err(self.failed("look for letters"))
+    }
+
     /// Forgets a letter: it was delivered, or nobody wants it any more.
     pub(crate) fn forget_letter(&mut self, id: i64) -> Result<(), Error> {
         self.write("forget a letter", |to| {

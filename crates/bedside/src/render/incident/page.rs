@@ -40,7 +40,10 @@ pub(crate) fn page(
         writeln!(out, "\n{bold}The lines before{bold:#}")?;
         before.iter().try_for_each(|line| writeln!(out, "    {aside}{line}{aside:#}"))?;
     }
-    writeln!(out, "\n{bold}Its lines, {} to {}{bold:#}", incident.first_line, incident.last_line)?;
+    // A flatline has none.
+    if let (first @ 1.., last) = (incident.first_line, incident.last_line) {
+        writeln!(out, "\n{bold}Its lines, {first} to {last}{bold:#}")?;
+    }
     for line in &incident.lines {
         writeln!(out, "    {}", harmless(&line.text))?;
     }

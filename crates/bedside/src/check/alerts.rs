@@ -1,0 +1,61 @@
+//! Whether those who are to be told of incidents are.
+
+use std::path::Path;
+
+use bedside_stream::WallTime;
+use jiff::tz::TimeZone;
+
+use super::Verdict;
+use crate::config::Config;
+use crate::incidents::Book;
+use crate::time;
+
+/// Whether letters wait for longer than it takes to deliver one; nothing where nobody is told of
+/// anything, or the book can't be read.
+pub(super) fn alerts(config: &Config, data: &Path) -> Option<Verdict> {
+    if config.alert.is_empty() {
+        return None;
+    }
+    let book = Book::open_read_only(data).ok()??;
+    let before = WallTime(time::now().0.saturating_sub(PATIENCE_US));
+    Some(match book.overdue(before).ok()? {
+        None => Verdict::ok("alerts", "no letter waits"),
+        Some((count, oldest, tries)) => {
+            let (s, wait) = if count == 1 { ("", "waits") } else { ("s", "wait") };
+            let since = time::local(oldest, &TimeZone::system(), 0);
+            Verdict::problem(
+                "alerts",
+                format!("{count} letter{s} {wait}, the oldest since {since}, tried {tries} times"),
+                "the doctor's log says why; `bedside alert test` tries the way; where nothing was \
+                 tried, start the doctor anew",
+            )
+        }
+    })
+}
+
+/// A minute: longer than any sensible `timeout`.
+const PATIENCE_US: u64 = 60_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::State;
+
+    #[test]
+    fn letters_that_wait_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "[[alert]]\nname = \"page\"\ncommand = [\"/bin/true\"]";
+        let config = Config::parse(text, Path::new("a.toml")).unwrap();
+        assert_eq!(alerts(&config, dir.path()), None, "there is no book yet");
+        let mut book = Book::open(dir.path()).unwrap();
+        assert_eq!(alerts(&config, dir.path()).unwrap().state, State::Ok);
+        let now = time::now();
+        book.digested("page", &[], "{}", now).unwrap();
+        assert_eq!(alerts(&config, dir.path()).unwrap().state, State::Ok, "it was just made");
+        book.digested("page", &[], "{}", WallTime(now.0 - 2 * PATIENCE_US)).unwrap();
+        let verdict = alerts(&config, dir.path()).unwrap();
+        assert_eq!(verdict.state, State::Problem);
+        assert!(verdict.evidence.starts_with("1 letter waits, the oldest since 2"));
+        assert_eq!(alerts(&Config::default(), dir.path()), None);
+    }
+}
