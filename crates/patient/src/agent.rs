@@ -24,11 +24,6 @@ pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
         let why = "nothing is wished of this machine: `bedside-patient up DOCTOR`";
         return Ok(exit::tell(Exit::Usage, why));
     };
-    let missing = machine.own_facts()?.limits.missing_capabilities;
-    if !missing.is_empty() {
-        let why = format!("keeping a kernel armed takes {}: try as root", missing.join(", "));
-        return Ok(exit::tell(Exit::CouldNot, &why));
-    }
     let signals = Signals::catch()?;
     // Before the first look, so that nothing falls between.
     let changes = Changes::listen().context("cannot hear of changes from the kernel")?;
