@@ -71,7 +71,7 @@ fn key(config: &Config) -> Option<Verdict> {
         }
         Err(error) => {
             let cure = "mend the file, or take `key_file` out of the configuration";
-            Verdict::problem("key", format!("{error:#}"), cure)
+            Verdict::problem("key", exit::words(&error), cure)
         }
     })
 }

@@ -15,6 +15,8 @@ use landlock::{
 };
 use nix::unistd::Uid;
 
+use crate::exit;
+
 /// What is left to the thread that asked for it, and to those that it starts.
 ///
 /// - Files: everything but running them in `data`, which is made where it is not there, and
@@ -40,7 +42,7 @@ pub(crate) fn confine(data: &Path, config: Option<&Path>) {
         Ok(RulesetStatus::NotEnforced) => {
             tracing::info!("this kernel has no landlock: not confined to the store");
         }
-        Err(error) => tracing::warn!("not confined to the store: {error:#}"),
+        Err(error) => tracing::warn!("not confined to the store: {}", exit::words(&error)),
     }
 }
 

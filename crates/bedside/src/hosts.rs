@@ -1,6 +1,8 @@
 //! `bedside hosts`: who was heard.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use bedside_store::read::HostSummary;
 use bedside_stream::WallTime;
@@ -31,11 +33,44 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     } else if !hosts.is_empty() {
         write_table(&hosts, &pulses, now, &mut out)?;
     }
+    if asked.are_all() {
+        tell_mute(&hosts, &pulses)?;
+    }
     Ok(match (hosts.is_empty(), asked.are_all()) {
         (false, _) => Exit::Well,
         (true, true) => exit::tell(Exit::Well, "nobody was heard yet"),
         (true, false) => exit::tell(Exit::Problem, &asked.not_held()),
     })
+}
+
+/// Tells on standard error of machines whose agents were heard, and their kernels never.
+fn tell_mute(hosts: &[HostSummary], pulses: &Found) -> io::Result<()> {
+    const TOLD: usize = 5;
+    let names: HashSet<&str> = hosts.iter().map(|host| &*host.host).collect();
+    let addresses: HashSet<IpAddr> =
+        hosts.iter().flat_map(|host| host.addresses.iter().copied()).collect();
+    let is_mute = |(name, address): &(Option<&str>, IpAddr)| {
+        !addresses.contains(address) && name.is_none_or(|name| !names.contains(name))
+    };
+    let mute = pulses.machines().filter(is_mute);
+    let mute: Vec<String> = mute
+        .map(|(name, address)| {
+            name.map_or_else(|| address.to_string(), |name| Escaped(name.as_bytes()).to_string())
+        })
+        .collect();
+    if mute.is_empty() {
+        return Ok(());
+    }
+    let more = match mute.len().saturating_sub(TOLD) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let mute = mute.into_iter().take(TOLD).collect::<Vec<String>>().join(", ");
+    writeln!(
+        io::stderr(),
+        "bedside: of {mute}{more} only heartbeats were heard, no line of a kernel: \
+         `bedside-patient test` there says why"
+    )
 }
 
 fn write_table(

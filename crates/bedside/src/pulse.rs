@@ -285,6 +285,15 @@ impl Found {
         self.pulses.get(at)
     }
 
+    /// Each machine that an agent told of: its name, if it told that, and its address.
+    pub(crate) fn machines(&self) -> impl Iterator<Item = (Option<&str>, IpAddr)> {
+        let named = self.by_host.values().copied();
+        let nameless = self.by_address.values().filter_map(|all| all.last().copied());
+        let latest = named.chain(nameless).filter_map(|at| self.pulses.get(at));
+        let told = latest.map(|pulse| (pulse.host.as_deref(), pulse.address));
+        told.collect::<BTreeSet<_>>().into_iter()
+    }
+
     /// The pulse of a boot, by its number, or, for a kernel that can't tell it, by an address
     /// from which it first beat between this boot's first line and the next boot's.
     pub(crate) fn of_boot(&self, boot: &BootSummary, next: Option<WallTime>) -> Option<&Pulse> {

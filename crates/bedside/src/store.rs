@@ -62,9 +62,10 @@ fn stats(args: &StatsArgs) -> anyhow::Result<Exit> {
     let dir = reading::dir(&args.data)?;
     let stats = Everything::of(&dir)?;
     let mut out = render::stdout();
+    let exit = if stats.damaged == 0 { Exit::Well } else { Exit::Problem };
     if args.json {
         render::write_line(&stats, &mut out)?;
-        return Ok(Exit::Well);
+        return Ok(exit);
     }
     let (bytes, text) = (HumanBytes(stats.bytes), HumanBytes(stats.text_bytes));
     let ratio = stats.text_bytes as f64 / stats.bytes.max(1) as f64;
@@ -80,7 +81,14 @@ fn stats(args: &StatsArgs) -> anyhow::Result<Exit> {
         "segments  {} sealed, {} live, {} blocks",
         stats.sealed, stats.live, stats.blocks
     )?;
-    Ok(Exit::Well)
+    if stats.damaged > 0 {
+        let damaged = stats.damaged;
+        writeln!(
+            out,
+            "damaged   {damaged} segments, not counted; `bedside store verify` tells more"
+        )?;
+    }
+    Ok(exit)
 }
 
 fn prune(args: &PruneArgs) -> anyhow::Result<Exit> {
@@ -104,11 +112,12 @@ struct Everything {
     sealed: u64,
     live: u64,
     blocks: u64,
+    damaged: u64,
 }
 
 impl Everything {
     fn of(dir: &Path) -> anyhow::Result<Everything> {
-        let Stats { sealed, live, bytes, text_bytes, blocks, records, entries } =
+        let Stats { sealed, live, bytes, text_bytes, blocks, records, entries, damaged } =
             maintain::stats(dir)?;
         let boots = Reader::open(dir)?.boots(time::now());
         let mut hosts: Vec<&str> = boots.iter().map(|boot| &*boot.host).collect();
@@ -126,6 +135,7 @@ impl Everything {
             sealed,
             live,
             blocks,
+            damaged,
         })
     }
 }

@@ -29,6 +29,11 @@ fn a_heart_that_stops_is_a_flatline_and_a_goodbye_is_none() -> Result<()> {
     let doctor = bedside.serve::<&str>(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], &[])?;
     let patient = UdpSocket::bind("127.0.0.1:0")?;
     patient.connect(doctor.addresses()[0])?;
+    patient.send(BEAT.to_string().as_bytes())?;
+    wait::until("a machine whose kernel is mute", || {
+        let told = String::from_utf8(bedside.run("hosts", &[])?.stderr)?;
+        Ok(told.contains("of web1 only heartbeats were heard").then_some(()))
+    })?;
     let line = format!("6,1,1000,-;hello\n host=web1\n boot_id={}\n", BEAT.boot_id);
     patient.send(line.as_bytes())?;
     patient.send(BEAT.to_string().as_bytes())?;
@@ -39,6 +44,8 @@ fn a_heart_that_stops_is_a_flatline_and_a_goodbye_is_none() -> Result<()> {
         })
     };
     lives("alive")?;
+    let told = String::from_utf8(bedside.run("hosts", &[])?.stderr)?;
+    ensure!(!told.contains("only heartbeats"), "{told}");
     lives("flatline")?;
     let boots = String::from_utf8(bedside.run("boots", &[])?.stdout)?;
     ensure!(boots.contains("flatline"), "{boots}");

@@ -27,6 +27,8 @@ pub struct Stats {
     pub records: u64,
     /// Entries: records, runs and gaps.
     pub entries: u64,
+    /// Segments that are damaged, of which none of these numbers tell.
+    pub damaged: u64,
 }
 
 impl Stats {
@@ -54,12 +56,11 @@ pub fn stats(dir: &Path) -> Result<Stats, Error> {
     let disk = segments(dir);
     let mut stats = Stats::default();
     for listed in list(&disk)? {
-        match open(&disk, listed) {
-            Ok(Some(segment)) => {
-                stats.add(&segment)?;
-            }
-            Ok(None) => {}
-            Err(error) => return Err(error),
+        let added = open(&disk, listed)
+            .and_then(|segment| segment.map(|segment| stats.add(&segment)).transpose());
+        match added {
+            Err(Error::Damaged { .. }) => stats.damaged += 1,
+            added => drop(added?),
         }
     }
     Ok(stats)
@@ -136,7 +137,10 @@ impl Verified {
         for block in &scan.blocks {
             match segment.read_block(block, &mut text) {
                 Ok(()) => self.check_lines(&segment, block, &text),
-                Err(error) => self.faults.push(error),
+                Err(error) => {
+                    self.stats.records -= block.header.records();
+                    self.faults.push(error);
+                }
             }
         }
         Ok(())

@@ -13,7 +13,7 @@ use super::Courier;
 use super::courier::{Answer, Errand, tell};
 use crate::config::Alert;
 use crate::incidents::{Book, Letter};
-use crate::time;
+use crate::{exit, time};
 
 /// The post, as the doctor has it.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Desk {
     fn work(&mut self, told: &Receiver<Note>) {
         loop {
             let wait = self.hand_out(time::now()).unwrap_or_else(|error| {
-                tracing::warn!("letters of alerts wait: {error:#}");
+                tracing::warn!("letters of alerts wait: {}", exit::words(&error));
                 RETRY
             });
             let answered = match told.recv_timeout(wait) {
@@ -113,7 +113,7 @@ impl Desk {
                 Ok(Note::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             };
             if let Err(error) = answered {
-                tracing::warn!("a letter may be told twice: {error:#}");
+                tracing::warn!("a letter may be told twice: {}", exit::words(&error));
             }
         }
     }

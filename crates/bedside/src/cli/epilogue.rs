@@ -296,7 +296,7 @@ static STORE_VERIFY: Epilogue = Epilogue {
 static STORE_STATS: Epilogue = Epilogue {
     examples: &[("bedside store stats", ""), ("bedside store stats --json", "")],
     notes: &[],
-    exit: &[(0, "told"), USAGE, UNREADABLE],
+    exit: &[(0, "told"), (1, "some segments are damaged"), USAGE, UNREADABLE],
 };
 
 static STORE_PRUNE: Epilogue = Epilogue {

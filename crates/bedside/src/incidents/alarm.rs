@@ -42,8 +42,12 @@ struct Digest<'a> {
     kind: &'static str,
     severity: &'static str,
     title: String,
+    /// For people, where a letter of one incident has one: the ids, and who.
+    id: String,
+    host: String,
     count: u64,
     machines: Vec<&'a str>,
+    received: Stamp,
     first_seen: Stamp,
     last_seen: Stamp,
     incidents: Vec<Line<'a>>,
@@ -200,6 +204,12 @@ fn digest(rule: &str, cases: &[Row]) -> io::Result<String> {
         |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (kinds, hosts) = (many(groups.len(), "kind"), many(machines.len(), "machine"));
     let line = |group| -> Line<'_> { line(group) };
+    let ids: Vec<String> = groups.iter().take(DIGEST_IDS).map(Group::id).collect();
+    let first = cases.iter().map(|case| case.first).min().unwrap_or_default();
+    let host = match machines.first() {
+        Some(only) if machines.len() == 1 => (*only).to_owned(),
+        _ => hosts.clone(),
+    };
     let digest = Digest {
         v: render::VERSION,
         rule,
@@ -207,9 +217,12 @@ fn digest(rule: &str, cases: &[Row]) -> io::Result<String> {
         kind: "digest",
         severity: cases.iter().map(|case| case.severity).max().unwrap_or_default().as_str(),
         title: format!("{} of {kinds} on {hosts}", many(cases.len(), "more incident")),
+        id: ids.join(" "),
+        host,
         count: cases.len() as u64,
         machines: machines.into_iter().take(DIGEST_LINES).collect(),
-        first_seen: Stamp(cases.iter().map(|case| case.first).min().unwrap_or_default()),
+        received: Stamp(first),
+        first_seen: Stamp(first),
         last_seen: Stamp(cases.iter().map(|case| case.last).max().unwrap_or_default()),
         incidents: groups.iter().take(DIGEST_LINES).map(line).collect(),
     };
@@ -240,6 +253,7 @@ const RIPE_US: u64 = 500_000;
 /// Letters are counted over a minute; so long a digest waits for more.
 const STORM_US: u64 = 60_000_000;
 const DIGEST_LINES: usize = 100;
+const DIGEST_IDS: usize = 10;
 
 #[cfg(test)]
 mod tests;

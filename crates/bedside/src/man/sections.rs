@@ -274,6 +274,7 @@ const STATS_KEYS: &[(&str, &str)] = &[
         "sealed, live, blocks",
         "How many segments are sealed and live, and how many blocks they have.",
     ),
+    ("damaged", "How many segments are damaged, which the other numbers leave out."),
 ];
 
 const TRIAGE_JSON: &[&str] = &[

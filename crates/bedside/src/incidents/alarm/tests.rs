@@ -168,6 +168,9 @@ fn a_storm_is_told_in_one_letter() {
     let digest = office.letters(NOW + 60 * SECOND).remove(0);
     assert_eq!(digest["title"], "7 more incidents of 7 kinds on 7 machines");
     assert_eq!(digest["incidents"].as_array().unwrap().len(), 7);
+    assert_eq!(digest["host"], "7 machines");
+    assert_eq!(digest["id"].as_str().unwrap().split(' ').count(), 7);
+    assert_eq!(digest["received"], digest["first_seen"]);
     office.happens(9, "web9", NOW + 61 * SECOND, as_it_is);
     assert_eq!(office.titles(NOW + 61 * SECOND), [""; 0], "told in the digest");
     office.happens(10, "web9", NOW + 61 * SECOND, as_it_is);
