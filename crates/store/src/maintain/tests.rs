@@ -44,7 +44,7 @@ fn each_damaged_block_is_a_fault_with_its_place() {
     assert_eq!(verified.faults.len(), 1);
     let text = verified.faults[0].to_string();
     assert!(text.starts_with("00000001.live.zst at ") && text.contains("checksum"), "{text}");
-    assert_eq!(verified.stats.records, 200, "as far as the headers say");
+    assert_eq!(verified.stats.records, 150, "those that can be read");
 }
 
 #[test]
