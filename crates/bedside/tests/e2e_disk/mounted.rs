@@ -50,6 +50,24 @@ fn a_full_disk_is_waited_out_and_nothing_is_lost() -> Result<()> {
 }
 
 #[test]
+fn an_end_on_a_full_disk_tells_how_much_was_not_kept() -> Result<()> {
+    mounts::private()?;
+    let dir = tempfile::tempdir()?;
+    mounts::tmpfs(dir.path(), 2048)?;
+    let mut ward = Ward::open(dir.path().to_owned())?;
+    fill(&mut ward)?;
+    ward.say(2000)?;
+    ward.check_tells("No space left on device")?;
+    let Ward { doctor, bedside, sent, .. } = ward;
+    let told = doctor.terminate().err().context("it ended as if all were well")?.to_string();
+    let lost = told.split("cannot write the last ").nth(1).and_then(|it| it.split(' ').next());
+    let lost: u64 = lost.with_context(|| told.clone())?.parse()?;
+    let held = bedside.log(&[])?.iter().filter(|item| matches!(item, Item::Record(_))).count();
+    ensure!(held as u64 + lost == sent, "{held} held and {lost} lost, of {sent}");
+    Ok(())
+}
+
+#[test]
 fn beyond_what_memory_holds_each_record_that_is_lost_is_counted() -> Result<()> {
     mounts::private()?;
     let dir = tempfile::tempdir()?;

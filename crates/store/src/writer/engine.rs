@@ -227,6 +227,11 @@ impl Engine {
         self.unsynced.is_empty() && self.shortfall.is_empty() && self.in_flight.is_none()
     }
 
+    /// Records that wait for the disk, or were lost while it failed.
+    pub(crate) fn unkept(&self) -> u64 {
+        self.unsynced.records() + self.shortfall.records()
+    }
+
     /// Nothing can be written at the moment.
     pub(crate) fn is_failing(&self) -> bool {
         self.files.is_empty()

@@ -38,6 +38,12 @@ impl Shortfall {
         self.sums.is_empty()
     }
 
+    /// How many records were lost to a limit of the store.
+    pub(crate) fn records(&self) -> u64 {
+        let limit = self.sums.iter().filter(|((_, cause), _)| *cause == Cause::Limit);
+        limit.map(|(_, (count, _))| count).sum()
+    }
+
     /// The runs that it names.
     pub(crate) fn runs(&self) -> impl Iterator<Item = RunId> {
         self.sums.keys().filter_map(|(run, _)| *run)

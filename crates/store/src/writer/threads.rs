@@ -143,11 +143,12 @@ fn store(
 
 /// The end: all is durable, or the last attempt at it has failed.
 fn ended(engine: &Engine, shared: &Shared) -> Result<(), Error> {
-    if engine.is_settled() {
+    let unkept = engine.unkept();
+    if unkept == 0 {
         return Ok(());
     }
     let what = shared.health().disk.map_or_else(String::new, |trouble| trouble.what);
-    Err(Error::io("write", "the last records", std::io::Error::other(what)))
+    Err(Error::io("write", format!("the last {unkept} records"), std::io::Error::other(what)))
 }
 
 /// The keeper's thread. The store is locked as long as it lives.

@@ -61,6 +61,11 @@ impl Unsynced {
         self.blocks.is_empty()
     }
 
+    /// How many records are in it.
+    pub(crate) fn records(&self) -> u64 {
+        self.blocks.iter().map(|block| block.header.records()).sum()
+    }
+
     pub(crate) fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
         self.blocks.iter_mut()
     }
