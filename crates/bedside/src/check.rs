@@ -153,10 +153,16 @@ fn summary(verdicts: &[Verdict]) -> String {
     }
 }
 
+/// The configuration of the packaged service.
+const PACKAGED: &str = "/etc/bedside/bedside.toml";
+
 /// What would be served, and where it would be kept.
 fn configuration(args: &CheckArgs) -> Result<(Config, PathBuf), crate::config::Error> {
+    let names_another = !args.listen.is_empty() || args.data.data.is_some();
+    let packaged = Path::new(PACKAGED);
     let mut config = match &args.config {
         Some(path) => Config::load(path)?,
+        None if !names_another && packaged.exists() => Config::load(packaged)?,
         None => Config::default(),
     };
     if !args.listen.is_empty() {

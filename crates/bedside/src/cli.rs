@@ -173,6 +173,9 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub data: DataArg,
     /// Read the configuration from this file
+    ///
+    /// Without it, and where neither --listen nor --data is given, from /etc/bedside/bedside.toml, if
+    /// that is there.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// Print one JSON object; the man page names its keys

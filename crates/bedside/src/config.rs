@@ -143,11 +143,15 @@ impl Config {
 
     /// Reads the text of the file `path`, whose name stands in errors.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
-        toml::from_str(text).map_err(|error| {
+        let wrong = |place, message| Error::Parse { path: path.to_owned(), place, message };
+        let config: Self = toml::from_str(text).map_err(|error| {
             let place = error.span().map(|span| place(text, span.start)).unwrap_or_default();
-            let message = error.message().trim().to_owned();
-            Error::Parse { path: path.to_owned(), place, message }
-        })
+            wrong(place, error.message().trim().to_owned())
+        })?;
+        match alerts::twins(&config.alert) {
+            Some(message) => Err(wrong(String::new(), message)),
+            None => Ok(config),
+        }
     }
 
     /// A file that says what is done without one, each key with its reason.

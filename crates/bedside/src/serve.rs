@@ -33,7 +33,8 @@ pub(crate) use orders::Orders;
 
 /// Hears until a signal says stop.
 pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
-    let config = match configuration(args) {
+    let keys = |config: &Config| Keys::read(config.key_file.as_deref());
+    let config = match configuration(args).and_then(|config| keys(&config).map(|_| config)) {
         Ok(config) => config,
         Err(error) => return Ok(exit::tell(Exit::Usage, &exit::words(&error))),
     };

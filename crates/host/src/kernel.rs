@@ -180,7 +180,7 @@ impl Machine {
 
     /// Whether the agent runs as a service, where there is one and it is known.
     pub fn agent_runs(&self) -> Option<bool> {
-        let is_there = self.init() == Init::Systemd && self.is_there(UNIT);
+        let is_there = self.init() == Init::Systemd && self.is_there(path::UNIT);
         is_there.then(|| self.printed("systemctl", &["is-active", SERVICE]).is_some())
     }
 
@@ -216,7 +216,6 @@ fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
 
-const UNIT: &str = "/etc/systemd/system/bedside-patient.service";
 const SERVICE: &str = "bedside-patient.service";
 
 /// What arming a kernel takes, by the bits of capability.h.

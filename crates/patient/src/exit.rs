@@ -29,10 +29,11 @@ impl Termination for Exit {
 pub fn conclude(result: anyhow::Result<Exit>) -> Exit {
     match result {
         Ok(exit) => match trouble() {
-            Some(error) if exit == Exit::Well => {
-                tell(Exit::CouldNot, &format!("can't write to standard output: {error}"))
+            Some(error) => {
+                let exit = if exit == Exit::Well { Exit::CouldNot } else { exit };
+                tell(exit, &format!("can't write to standard output: {error}"))
             }
-            _ => exit,
+            None => exit,
         },
         Err(error) => tell(Exit::CouldNot, &format!("{error:#}")),
     }

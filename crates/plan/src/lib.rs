@@ -60,6 +60,8 @@ pub mod path {
     pub const INITRAMFS_HOOK: &str = "/etc/initramfs-tools/hooks/bedside-patient";
     /// Loads the module in an initramfs of dracut.
     pub const DRACUT: &str = "/etc/dracut.conf.d/bedside-patient.conf";
+    /// systemd's unit for the agent.
+    pub const UNIT: &str = "/etc/systemd/system/bedside-patient.service";
     /// Every regular file that a plan may write, and the link that shows that the service is on.
     pub const WRITTEN: [&str; 10] = [
         INITRAMFS_HOOK,
@@ -69,7 +71,7 @@ pub mod path {
         MODPROBE,
         MODULES_LOAD,
         SYSCTL,
-        crate::permanent::UNIT,
+        UNIT,
         crate::permanent::WANTS,
         crate::permanent::SCRIPT,
     ];

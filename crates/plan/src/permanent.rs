@@ -136,7 +136,7 @@ fn serve(facts: &Facts, plan: &mut Plan) {
 fn systemd(facts: &Facts, plan: &mut Plan) {
     let unit = UNIT_TEMPLATE.replace("@PROGRAM@", &facts.program);
     let systemctl = |verb: &str| words(&format!("systemctl {verb} bedside-patient.service"));
-    if facts.files.get(UNIT) == Some(&unit) && facts.files.contains_key(WANTS) {
+    if facts.files.get(path::UNIT) == Some(&unit) && facts.files.contains_key(WANTS) {
         if facts.agent == Some(false) {
             let start = Action::Run { words: systemctl("start"), undo: Vec::new() };
             plan.push(start, format!("somebody stopped it, and it {KEEPS}"));
@@ -145,7 +145,7 @@ fn systemd(facts: &Facts, plan: &mut Plan) {
     }
     // Undone in reverse: it is stopped, its file goes, and systemd takes note.
     plan.push(Action::Run { words: Vec::new(), undo: words("systemctl daemon-reload") }, "");
-    write(facts, UNIT, &unit, KEEPS, plan);
+    write(facts, path::UNIT, &unit, KEEPS, plan);
     plan.push(Action::Run { words: systemctl("enable"), undo: systemctl("disable --now") }, "");
     plan.push(Action::Run { words: systemctl("restart"), undo: Vec::new() }, "");
 }
@@ -184,7 +184,6 @@ const KEEPS: &str = "keeps it true: routes, routers, addresses and devices chang
 const HEADER: &str = "# Written by `bedside-patient up`; `bedside-patient down` takes it away.\n";
 
 /// The files that [`keep`] writes or looks at, beside those in [`path`].
-pub(crate) const UNIT: &str = "/etc/systemd/system/bedside-patient.service";
 pub(crate) const WANTS: &str =
     "/etc/systemd/system/multi-user.target.wants/bedside-patient.service";
 pub(crate) const SCRIPT: &str = "/etc/init.d/bedside-patient";

@@ -215,6 +215,7 @@ static ALERT: Epilogue = Epilogue {
         (0, "delivered"),
         (1, "something was not delivered, or there is no such rule"),
         (2, "the command line or the configuration makes no sense"),
+        (3, "what came of it could not be told"),
     ],
 };
 
@@ -258,10 +259,7 @@ static DEMO: Epilogue = Epilogue {
 };
 
 static CHECK: Epilogue = Epilogue {
-    examples: &[
-        ("bedside check", ""),
-        ("bedside check --config /etc/bedside/bedside.toml --json", ""),
-    ],
+    examples: &[("bedside check", ""), ("bedside check --config bedside.toml --json", "")],
     notes: &[],
     exit: &[
         (0, "all is well"),

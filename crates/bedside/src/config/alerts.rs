@@ -163,16 +163,16 @@ fn can_be_sent(name: &str, value: &str) -> Result<(), String> {
     Err(format!("`headers`: {name:?} and its value are no header of HTTP"))
 }
 
-/// All rules; no two have the same name, by which letters are kept.
+/// All rules.
 pub(super) fn rules<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Alert>, D::Error> {
-    let rules = from.deserialize_seq(List)?;
+    Ok(from.deserialize_seq(List)?.into_iter().map(|Rule(alert)| alert).collect())
+}
+
+/// What is wrong where two have the same name, by which letters are kept.
+pub(super) fn twins(rules: &[Alert]) -> Option<String> {
     let mut names = HashSet::new();
-    match rules.iter().find(|Rule(alert)| !names.insert(&alert.name)) {
-        Some(Rule(twin)) => {
-            Err(D::Error::custom(format!("two alerts have the name {:?}", twin.name)))
-        }
-        None => Ok(rules.into_iter().map(|Rule(alert)| alert).collect()),
-    }
+    let twin = rules.iter().find(|alert| !names.insert(&alert.name))?;
+    Some(format!("two alerts have the name {:?}", twin.name))
 }
 
 /// A rule that knows its place in the file, when something is wrong with it.

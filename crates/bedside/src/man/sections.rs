@@ -254,7 +254,7 @@ const CHECK_KEYS: &[(&str, &str)] = &[
     (
         "what",
         "What was looked at: port, receive_buffer, firewall, disk, clock, key, doctor, store, \
-         and of a running doctor keeping, catalogue, lost, strangers, heartbeats, key, tags; later \
+         alerts, and of a running doctor keeping, catalogue, lost, strangers, heartbeats, key, tags; later \
          versions may add some.",
     ),
     ("on", "Which one, where there may be several."),
@@ -267,7 +267,7 @@ const STATS_JSON: &[&str] = &["--json prints one object with:"];
 
 const STATS_KEYS: &[(&str, &str)] = &[
     ("v", "1."),
-    ("hosts, boots, records", "How many are held."),
+    ("hosts, boots, records", "How many are held; of records, repeats too."),
     ("entries", "Lines: records, gaps, and states of runs."),
     ("bytes, text_bytes", "The size of all segments, and that of their lines."),
     (
@@ -284,7 +284,7 @@ const TRIAGE_JSON: &[&str] = &[
 
 const INCIDENT_KEYS: &[(&str, &str)] = &[
     ("v", "1."),
-    ("kind", "One of the kinds above."),
+    ("kind", "One of the kinds that bedside-triage(1) lists."),
     (
         "title",
         "One line that is the same for the same bug on every machine, as syzkaller writes them.",

@@ -6,7 +6,7 @@ use bedside_stream::{Cause, LastWord, Run, RunId, Verdict, WallTime};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::source::read_key;
-use super::{Catalogue, RunState, Spans, Strangers, Summary, Tally, Told, failed};
+use super::{Catalogue, RunState, Spans, Strangers, Summary, Tally, Told, failed, schema};
 use crate::entry::StoredRun;
 use crate::error::Error;
 
@@ -46,6 +46,9 @@ impl Catalogue {
     /// The segments of which it knows that they were deleted, and younger than another that was
     /// not.
     pub fn deleted(&self) -> Result<BTreeSet<u64>, Error> {
+        if schema::version(&self.connection)? < schema::WITH_DELETED {
+            return Ok(BTreeSet::new());
+        }
         let sql = "SELECT number FROM deleted";
         let mut statement = self.connection.prepare_cached(sql).map_err(failed("read"))?;
         let rows = statement.query_map([], |row| unsigned(row, 0));

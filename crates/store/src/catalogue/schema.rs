@@ -5,7 +5,9 @@ use rusqlite::Connection;
 use super::failed;
 use crate::error::Error;
 
-const VERSION: i64 = 2;
+const VERSION: i64 = WITH_DELETED;
+/// The first one with the table `deleted`; there was no other difference.
+pub(super) const WITH_DELETED: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS segments (
@@ -83,7 +85,6 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), Error> {
     // What one change changes stays in memory until its end, up to so many KiB: to write a page
     // of it before costs a sync.
     connection.pragma_update(None, "cache_spill", -8192).map_err(&failed)?;
-    // The first version lacked a table, and was the same otherwise.
     if version(connection)? < VERSION {
         let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
         connection.execute_batch(&make).map_err(&failed)?;
@@ -94,11 +95,11 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), Error> {
 /// Whether this program knows these tables.
 pub(super) fn check(connection: &Connection) -> Result<(), Error> {
     match version(connection)? {
-        VERSION => Ok(()),
+        1..=VERSION => Ok(()),
         _ => Err(Error::damaged(super::FILE_NAME, "its version is not one this program knows")),
     }
 }
 
-fn version(connection: &Connection) -> Result<i64, Error> {
+pub(super) fn version(connection: &Connection) -> Result<i64, Error> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed("read"))
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use bedside_stream::{LastWord, RunId, Verdict, Voice, WallTime};
+use bedside_stream::{LastWord, RunId, StreamKey, Verdict, Voice, WallTime};
 
 use super::runs::{Known, Runs};
 use super::{BootSummary, End, SILENCE_AFTER_US};
@@ -82,11 +82,10 @@ fn distinct<T: Copy + Eq + std::hash::Hash>(values: impl Iterator<Item = T>) -> 
 /// Another run of the same stream in the same boot only repeats an earlier one.
 fn last_word(members: &[Known<'_>]) -> Option<(End, Voice)> {
     let mut last: HashMap<(u16, Voice), Known<'_>> = HashMap::new();
-    let repeats = |known: &Known<'_>| {
-        let said = |other: &Known<'_>| other.run().last_word.is_some();
-        let is_of_it = |other: &&Known<'_>| other.run().key == known.run().key;
-        known.run().last_word.is_none() && members.iter().filter(is_of_it).any(said)
-    };
+    let said = members.iter().filter(|known| known.run().last_word.is_some());
+    let said: HashSet<StreamKey> = said.map(|known| known.run().key).collect();
+    let repeats =
+        |known: &Known<'_>| known.run().last_word.is_none() && said.contains(&known.run().key);
     for &known in members.iter().filter(|known| !repeats(known)) {
         let key = known.run().key;
         let of_port = last.entry((key.port(), key.voice())).or_insert(known);
