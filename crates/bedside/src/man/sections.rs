@@ -99,7 +99,8 @@ const TEXT: &[&str] = &[
      and a newline, and nothing else; it refuses a terminal unless it is given --force.",
     "A gap says no more than is known. \"lost on the way\": the sender's own count shows that it \
      was sent. \"dropped by the sender\": the kernel said so. \"not seen (filtered or lost)\": a \
-     hole in the kernel's record numbers, which also the console log level makes. \"lost here\": \
+     hole in the kernel's record numbers, which also the console log level makes. \"not held \
+     (deleted, filtered or lost)\": the same where retention has deleted in between. \"lost here\": \
      the receive buffer was full; any machine may be concerned. \"not kept\": one of the doctor's \
      own limits. Gaps without a record between them are summed up.",
     "On a terminal the times of a line that an incident was cut from are red; -o full names the \

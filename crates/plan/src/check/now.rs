@@ -141,7 +141,10 @@ pub(super) fn armed(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Verdict {
             };
             Verdict::problem("armed", evidence, again)
         }
-        Err(_) => Verdict::problem("armed", "it can't be, as told beside", again),
+        Err(_) => {
+            let cure = format!("mend that, then {again}");
+            Verdict::problem("armed", "it can't be, as told beside", cure)
+        }
     }
 }
 
