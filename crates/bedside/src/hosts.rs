@@ -20,7 +20,9 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     let asked = Hosts::new(&args.hosts);
     let reader = reading::open_for(&args.data, &asked, args.strangers.all, false)?;
     let now = time::now();
-    asked.tell_unheard(&reader.boots(now))?;
+    if args.hosts.len() > 1 {
+        asked.tell_unheard(&reader.boots(now))?;
+    }
     let mut hosts = reader.hosts(now)?;
     hosts.retain(|host| asked.contain(&host.host, host.addresses.iter().copied()));
     reading::tell_damage(&reader)?;
