@@ -203,6 +203,12 @@ impl Pulses {
 }
 
 impl Pulse {
+    /// Whether a death that was heard from there, signed or not, may be its machine's: of one whose
+    /// heartbeats are sealed not everybody can say that it died.
+    pub(crate) fn may_have_died(&self, source: Option<IpAddr>, signed: bool) -> bool {
+        signed || self.counter == 0 || source.is_some_and(|it| it == self.address)
+    }
+
     fn new(boot_id: BootId, received: WallTime) -> Self {
         Pulse {
             boot_id,

@@ -66,19 +66,19 @@ struct Line<'a> {
 impl Alarm {
     /// Weighs what is ripe, and makes the digests that are due. Whether something is about to be.
     pub(crate) fn look(&self, book: &mut Book, now: WallTime) -> anyhow::Result<bool> {
-        let rows = book.unweighed()?;
-        let said = if rows.is_empty() { HashMap::new() } else { ledger::read(&self.data)? };
-        let (mut ripens, mut batch) = (false, Vec::new());
-        for row in rows {
-            if is_ripe(&row, now) {
+        let mut rings = false;
+        let ripe = WallTime(now.0.saturating_sub(RIPE_US));
+        for _ in 0..BATCHES {
+            let rows = book.unweighed(ripe)?;
+            if rows.is_empty() {
+                break;
+            }
+            let (said, mut batch) = (ledger::read(&self.data)?, Vec::new());
+            for row in rows {
                 let weighed = self.weigh(book, &row, &batch, &said, now)?;
                 batch.push((row, weighed));
-            } else {
-                ripens = true;
             }
-        }
-        let mut rings = batch.iter().any(|(_, weighed)| !weighed.letters.is_empty());
-        if !batch.is_empty() {
+            rings |= batch.iter().any(|(_, weighed)| !weighed.letters.is_empty());
             book.weighed(&batch, now)?;
         }
         for rule in book.digests_due(WallTime(now.0.saturating_sub(STORM_US)))? {
@@ -90,7 +90,7 @@ impl Alarm {
         if rings {
             self.bell.ring();
         }
-        Ok(ripens)
+        book.any_unweighed().map_err(Into::into)
     }
 
     /// `batch` is what was weighed before it, and not entered yet.
@@ -116,11 +116,6 @@ impl Alarm {
         }
         Ok(weighed)
     }
-}
-
-/// Whether its title has settled, or so much time went by that one does not wait any longer.
-fn is_ripe(row: &Row, now: WallTime) -> bool {
-    row.settled || !row.open || now.0.saturating_sub(row.first.0) >= RIPE_US
 }
 
 /// None where the rule has told of this bug a moment ago. In a storm that is most often so.
@@ -250,6 +245,8 @@ fn line(group: &Group) -> Line<'_> {
 
 /// So long a title may take to settle.
 const RIPE_US: u64 = 500_000;
+/// So many batches are weighed between two looks at what is stored.
+const BATCHES: usize = 20;
 /// Letters are counted over a minute; so long a digest waits for more.
 const STORM_US: u64 = 60_000_000;
 const DIGEST_LINES: usize = 100;

@@ -9,6 +9,7 @@ mod rows;
 mod schema;
 
 use std::fs::OpenOptions;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -175,18 +176,27 @@ impl Book {
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
-    /// Whether a death of this machine was heard between these times.
-    pub(crate) fn death_between(
+    /// The deaths of this machine that were heard between these times, but for those that were
+    /// found to be forged: from where, and whether it was signed.
+    pub(crate) fn deaths_between(
         &self,
         host: &str,
         from: WallTime,
         to: WallTime,
-    ) -> Result<bool, Error> {
-        let sql =
-            "SELECT 1 FROM cases WHERE host = ? AND death AND voice < 2 AND last BETWEEN ? AND ?";
-        let times = params![host, from.0.cast_signed(), to.0.cast_signed()];
-        let found = self.connection.query_row(sql, times, |_| Ok(())).optional();
-        found.map(|found| found.is_some()).map_err(self.failed("look for a death"))
+    ) -> Result<Vec<(Option<IpAddr>, bool)>, Error> {
+        let sql = "SELECT source, voice FROM cases
+            WHERE host = ? AND death AND voice < 2 AND last BETWEEN ? AND ?";
+        let run = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let times = params![host, from.0.cast_signed(), to.0.cast_signed()];
+            let deaths = statement.query_map(times, |row| {
+                let source: String = row.get(0)?;
+                let source = source.parse::<SocketAddr>().ok().map(|source| source.ip());
+                Ok((source, row.get::<_, i64>(1)? == Voice::Signed as i64))
+            })?;
+            deaths.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        run().map_err(self.failed("look for a death"))
     }
 
     fn write<T>(

@@ -1,7 +1,7 @@
 //! Entry lines of a store to cases: one triage for each run, as long as it is needed.
 
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bedside_store::entry::unescape_into;
@@ -55,8 +55,8 @@ struct Bed {
     /// Lines that were heard, in all and since an incident was open.
     lines: u64,
     idle: u32,
-    /// More is known of one that is open than was given out.
-    changed: bool,
+    /// Those of which more is known than was given out.
+    changed: HashSet<u64>,
     last: WallTime,
 }
 
@@ -95,7 +95,8 @@ impl Finder {
     /// Gives out what has changed of those that are open, each once.
     pub(crate) fn flush(&mut self, give: &mut dyn FnMut(News)) {
         let counters = &mut self.counters;
-        self.beds.retain(|_, bed| !bed.changed || counters.survives(&mut || bed.flush(give)));
+        let is_told = |bed: &Bed| bed.changed.is_empty();
+        self.beds.retain(|_, bed| is_told(bed) || counters.survives(&mut || bed.flush(give)));
     }
 
     /// Ends what has waited too long for more lines.
@@ -182,7 +183,7 @@ impl Bed {
             keys: HashMap::new(),
             lines: 0,
             idle: 0,
-            changed: false,
+            changed: HashSet::new(),
             last: WallTime::default(),
         }
     }
@@ -203,8 +204,13 @@ impl Bed {
             let mut sink = |event: Event<'_>| {
                 let found = Found::of(event.incident(), patient, places, keys);
                 match event {
-                    Event::Opened(_) | Event::Changed(_) => *changed = true,
-                    Event::Closed(_) => give(found.close(patient, keys, *last)),
+                    Event::Opened(incident) | Event::Changed(incident) => {
+                        changed.insert(incident.id);
+                    }
+                    Event::Closed(incident) => {
+                        changed.remove(&incident.id);
+                        give(found.close(patient, keys, *last));
+                    }
                 }
             };
             triage.hear(Line { text, level, time, caller, at }, &mut sink);
@@ -213,8 +219,8 @@ impl Bed {
     }
 
     fn flush(&mut self, give: &mut dyn FnMut(News)) {
-        self.changed = false;
-        for incident in self.triage.open() {
+        let changed = std::mem::take(&mut self.changed);
+        for incident in self.triage.open().filter(|incident| changed.contains(&incident.id)) {
             let found = Found::of(incident, &self.patient, &self.places, &mut self.keys);
             give(found.case(&self.patient, self.last, true));
         }

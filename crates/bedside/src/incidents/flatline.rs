@@ -1,6 +1,6 @@
 //! Hearts that stopped, as cases.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use bedside_stream::{RunId, Voice, WallTime};
@@ -19,7 +19,10 @@ pub(crate) fn cases(data: &Path, book: &Book) -> Result<Vec<Case>, Error> {
         let case = case(pulse);
         let from = WallTime(pulse.last.saturating_sub(DEATH_US));
         let to = WallTime(pulse.last.saturating_add(DEATH_US));
-        if !book.death_between(&case.of.host, from, to)? {
+        let deaths = book.deaths_between(&case.of.host, from, to)?;
+        let is_its =
+            |(source, signed): &(Option<IpAddr>, bool)| pulse.may_have_died(*source, *signed);
+        if !deaths.iter().any(is_its) {
             cases.push(case);
         }
     }

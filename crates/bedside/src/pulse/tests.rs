@@ -48,6 +48,19 @@ fn a_machine_falls_silent_when_three_beats_are_missing() {
 }
 
 #[test]
+fn who_seals_its_heartbeats_is_not_dead_because_somebody_says_so() {
+    let (here, elsewhere) = (IpAddr::from([10, 0, 0, 7]), IpAddr::from([10, 0, 0, 66]));
+    for counter in [None, Some(5)] {
+        let mut pulses = Pulses { most: 9, ..Pulses::default() };
+        let said = Said { payload: &beat("a", false), counter };
+        assert_eq!(pulses.take(here, WallTime(S), &said), Felt::Beat);
+        let pulse = &pulses.slots[0];
+        assert!(pulse.may_have_died(Some(here), false) && pulse.may_have_died(None, true));
+        assert_eq!(pulse.may_have_died(Some(elsewhere), false), counter.is_none());
+    }
+}
+
+#[test]
 fn without_a_doctor_nobody_fell_silent() {
     // It ended soon after the last beat, or began again just now.
     let ended = found(&[(100, "a", false)], 0, 110);

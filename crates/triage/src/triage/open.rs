@@ -24,6 +24,8 @@ pub(super) struct Open {
     solid: usize,
     /// With how many lines it is read again.
     due: usize,
+    /// Lines for which it was read again at once.
+    told: u8,
 }
 
 impl Open {
@@ -52,6 +54,7 @@ impl Open {
             last: line.time,
             solid: head + 1,
             due: head + 4,
+            told: 0,
         }
     }
 
@@ -132,10 +135,10 @@ impl Open {
         if !self.keep(line, text, limits) {
             return;
         }
-        if end
-            || text.contains("Kernel panic - not syncing")
-            || self.incident.lines.len() >= self.due
-        {
+        // Whoever says it again and again does not have all of it read again and again.
+        let tells = self.told < TELLING && (end || text.contains("Kernel panic - not syncing"));
+        self.told += u8::from(tells);
+        if tells || self.incident.lines.len() >= self.due {
             self.read_again(sink);
             let lines = self.incident.lines.len();
             // Whose title is final can wait for its end.
@@ -237,21 +240,102 @@ fn follows(kind: Kind, panic: &str) -> bool {
     words.iter().any(|word| panic.contains(word))
 }
 
+/// Of so many lines that tell of a panic or an end it is read again at once.
+const TELLING: u8 = 8;
+
 /// What lines of reports begin with: headings, registers, the words of each family's report.
 #[rustfmt::skip]
 const OF_REPORTS: &[&str] = &[
-    "CPU: ", "RIP", "RSP", "RAX", "RDX", "RBP", "R10", "R13", "FS:", "CS:", "CR2", "DR0", "DR3",
-    "PKRU", "Code: ", "EIP", "Call Trace", "Call trace", "Modules linked in", "Hardware name",
-    "Workqueue", "---[", "===", "---", "Kernel panic", "Kernel Offset", "Rebooting in", "Oops",
-    "pc : ", "lr : ", "sp : ", "x2", "x1", "pstate", "Allocated by", "Freed by", "Memory state",
-    "The buggy", "page:", "raw:", "flags:", "FAULT_INJECTION: ", "INFO: ", "BUG: ", "WARNING: ",
-    "NMI backtrace", "Sending NMI", "Task dump", "task:", "rcu: ", "irq event", "hardirqs",
-    "softirqs", "Showing all locks", "stack backtrace", "other info", "Object at", "Read of",
-    "Write of", "which belongs", "which lock", "but task", "the existing", "-> #", "Possible",
-    "*** DEADLOCK", "Kernel memory", "Dumping ftrace", "SMP: ", "Mem-Info", "Mem abort",
-    "Data abort", "PGD", "P4D", "#PF", "note: ", "end Kernel panic", "Fixing recursive", "CFI",
-    "Tainted: ", "KASAN", "PC is at", "LR is at", "Process ", "Stack: ", "Backtrace",
-    "backtrace", "unreferenced object", "comm \"", "hex dump",
+    "CPU: ",
+    "RIP",
+    "RSP",
+    "RAX",
+    "RDX",
+    "RBP",
+    "R10",
+    "R13",
+    "FS:",
+    "CS:",
+    "CR2",
+    "DR0",
+    "DR3",
+    "PKRU",
+    "Code: ",
+    "EIP",
+    "Call Trace",
+    "Call trace",
+    "Modules linked in",
+    "Hardware name",
+    "Workqueue",
+    "---[",
+    "===",
+    "---",
+    "Kernel panic",
+    "Kernel Offset",
+    "Rebooting in",
+    "Oops",
+    "pc : ",
+    "lr : ",
+    "sp : ",
+    "x2",
+    "x1",
+    "pstate",
+    "Allocated by",
+    "Freed by",
+    "Memory state",
+    "The buggy",
+    "page:",
+    "raw:",
+    "flags:",
+    "FAULT_INJECTION: ",
+    "INFO: ",
+    "BUG: ",
+    "WARNING: ",
+    "NMI backtrace",
+    "Sending NMI",
+    "Task dump",
+    "task:",
+    "rcu: ",
+    "irq event",
+    "hardirqs",
+    "softirqs",
+    "Showing all locks",
+    "stack backtrace",
+    "other info",
+    "Object at",
+    "Read of",
+    "Write of",
+    "which belongs",
+    "which lock",
+    "but task",
+    "the existing",
+    "-> #",
+    "Possible",
+    "*** DEADLOCK",
+    "Kernel memory",
+    "Dumping ftrace",
+    "SMP: ",
+    "Mem-Info",
+    "Mem abort",
+    "Data abort",
+    "PGD",
+    "P4D",
+    "#PF",
+    "note: ",
+    "end Kernel panic",
+    "Fixing recursive",
+    "CFI",
+    "Tainted: ",
+    "KASAN",
+    "PC is at",
+    "LR is at",
+    "Process ",
+    "Stack: ",
+    "Backtrace",
+    "backtrace",
+    "unreferenced object",
+    "comm \"",
+    "hex dump",
 ];
 
 /// Whether the line has the shape of what stands in reports: a frame, registers, bytes, a heading.

@@ -30,9 +30,18 @@ pub(crate) struct Weighed {
 }
 
 impl Book {
-    /// Cases of which nobody was told yet, the first ones.
-    pub(crate) fn unweighed(&self) -> Result<Vec<Row>, Error> {
-        self.select("NOT weighed ORDER BY id LIMIT 100", [])
+    /// Cases of which nobody was told yet and that are ripe, the first ones: whose title has settled,
+    /// or that began before then.
+    pub(crate) fn unweighed(&self, before: WallTime) -> Result<Vec<Row>, Error> {
+        let ripe = "NOT weighed AND (settled OR NOT open OR first <= ?) ORDER BY id LIMIT 100";
+        self.select(ripe, [before.0.cast_signed()])
+    }
+
+    /// Whether there are others.
+    pub(crate) fn any_unweighed(&self) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM cases WHERE NOT weighed)";
+        let found = self.connection.query_row(sql, [], |row| row.get(0));
+        found.map_err(self.failed("look for new cases"))
     }
 
     /// Those of a fingerprint.
