@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
 
-use super::case::{Case, Patient};
+use super::case::{Case, Key, Patient};
 use bedside_stream::{Voice, WallTime};
 use bedside_triage::{Incident, Kind};
 
@@ -174,6 +174,15 @@ impl Book {
         let text = self.connection.query_row(sql, [id], |row| row.get::<_, String>(0)).optional();
         let text = text.map_err(self.failed("read a case"))?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// Whether it holds the case that is known by that.
+    pub(crate) fn holds(&self, key: Key) -> Result<bool, Error> {
+        let run = || {
+            let sql = "SELECT 1 FROM cases WHERE heard = ?";
+            self.connection.prepare_cached(sql)?.exists([key.heard.cast_signed()])
+        };
+        run().map_err(self.failed("look for a case"))
     }
 
     /// The deaths of this machine that were heard between these times, but for those that were

@@ -53,6 +53,11 @@ pub(crate) struct Place {
     pub(crate) time: Option<u64>,
 }
 
+/// About how many bytes an incident takes up.
+pub(crate) fn weight(incident: &Incident) -> usize {
+    1024 + incident.lines.iter().map(|line| line.text.len() + 32).sum::<usize>()
+}
+
 impl Key {
     /// Of the incident of this run whose first line stands there.
     pub(crate) fn new(run: RunId, place: Place, text: &str) -> Key {
@@ -68,6 +73,11 @@ impl Key {
 }
 
 impl Case {
+    /// About how many bytes it takes up.
+    pub(crate) fn weight(&self) -> usize {
+        weight(&self.incident)
+    }
+
     /// The machine did not live on.
     pub(crate) fn is_death(&self) -> bool {
         self.incident.panicked || self.incident.kind == Kind::Panic

@@ -9,7 +9,7 @@ use bedside_store::{Entry, StoredRecord, StoredRun};
 use bedside_stream::{RunId, Verdict, WallTime};
 use bedside_triage::{Caller, Event, Incident, Line, Triage, may_begin};
 
-use super::case::{Case, Key, Patient, Place};
+use super::case::{Case, Key, Patient, Place, weight};
 use super::packed::Packed;
 use crate::render::Recent;
 
@@ -92,11 +92,18 @@ impl Finder {
         }
     }
 
-    /// Gives out what has changed of those that are open, each once.
-    pub(crate) fn flush(&mut self, give: &mut dyn FnMut(News)) {
-        let counters = &mut self.counters;
-        let is_told = |bed: &Bed| bed.changed.is_empty();
-        self.beds.retain(|_, bed| is_told(bed) || counters.survives(&mut || bed.flush(give)));
+    /// Gives out what has changed of those that are open, each once, until about so many bytes were
+    /// given; whether that was all.
+    pub(crate) fn flush(&mut self, mut room: usize, give: &mut dyn FnMut(News)) -> bool {
+        let (counters, mut all) = (&mut self.counters, true);
+        self.beds.retain(|_, bed| {
+            if bed.changed.is_empty() || room == 0 {
+                all &= bed.changed.is_empty();
+                return true;
+            }
+            counters.survives(&mut || room = room.saturating_sub(bed.flush(give)))
+        });
+        all
     }
 
     /// Ends what has waited too long for more lines.
@@ -218,12 +225,16 @@ impl Bed {
         self.idle = if self.triage.is_open() { 0 } else { self.idle + 1 };
     }
 
-    fn flush(&mut self, give: &mut dyn FnMut(News)) {
+    /// Answers about how many bytes it gave.
+    fn flush(&mut self, give: &mut dyn FnMut(News)) -> usize {
+        let mut given = 0;
         let changed = std::mem::take(&mut self.changed);
         for incident in self.triage.open().filter(|incident| changed.contains(&incident.id)) {
             let found = Found::of(incident, &self.patient, &self.places, &mut self.keys);
+            given += weight(incident);
             give(found.case(&self.patient, self.last, true));
         }
+        given
     }
 
     fn finish(&mut self, give: &mut dyn FnMut(News)) {
@@ -355,7 +366,7 @@ mod tests {
             finder.line(format!("{run} 5 e ,1,7,1000,,;{bug}\n").as_bytes(), &mut give);
         }
         assert!(!finder.is_idle());
-        finder.flush(&mut give);
+        assert!(finder.flush(usize::MAX, &mut give));
         finder.settle(WallTime(10 * QUIET_US), &mut give);
         assert_eq!((found, finder.counters().failed), (3, 1), "one is told of, then ends");
     }

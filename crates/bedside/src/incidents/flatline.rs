@@ -10,13 +10,19 @@ use super::book::{Book, Error};
 use super::case::{Case, Key, Patient, fingerprint_of_flatline};
 use crate::pulse::{Found, Pulse};
 
-/// The flatlines that a store's heartbeats tell of, but not those of machines whose death was
-/// heard: that is known already, and better.
-pub(crate) fn cases(data: &Path, book: &Book) -> Result<Vec<Case>, Error> {
+/// The flatlines that a store's heartbeats tell of and the book does not, `most` of them; but not
+/// those of machines whose death was heard: that is known already, and better.
+pub(crate) fn cases(data: &Path, book: &Book, most: usize) -> Result<Vec<Case>, Error> {
     let found = Found::read(data).unwrap_or_default();
     let mut cases = Vec::new();
     for pulse in found.flatlines() {
+        if cases.len() == most {
+            break;
+        }
         let case = case(pulse);
+        if book.holds(case.key)? {
+            continue;
+        }
         let from = WallTime(pulse.last.saturating_sub(DEATH_US));
         let to = WallTime(pulse.last.saturating_add(DEATH_US));
         let deaths = book.deaths_between(&case.of.host, from, to)?;

@@ -46,6 +46,8 @@ pub(super) struct Round {
 struct Found {
     cases: HashMap<u64, Case>,
     moved: Vec<Patient>,
+    /// About how many bytes the cases take up.
+    bytes: usize,
 }
 
 impl Round {
@@ -150,13 +152,13 @@ impl Round {
     /// something, and whether there may be more.
     fn read_on(&mut self) -> anyhow::Result<(bool, bool)> {
         let (mut looks, mut more) = (0, true);
-        while more && looks < MOST_LOOKS && self.found.cases.len() < MOST_CASES {
+        while more && looks < MOST_LOOKS && self.found.has_room() {
             more = self.look()?;
             looks += usize::from(more);
         }
         let found = &mut self.found;
-        self.finder.flush(&mut |news| found.take(news));
-        Ok((looks > 0, more))
+        let all = self.finder.flush(MOST_BYTES, &mut |news| found.take(news));
+        Ok((looks > 0, more || !all))
     }
 
     /// Takes in what comes next; false if nothing has come.
@@ -183,11 +185,13 @@ impl Round {
     fn feel(&mut self) -> anyhow::Result<()> {
         if self.hearts_due <= Instant::now() {
             let began = Instant::now();
-            for case in flatline::cases(&self.data, &self.book)? {
+            let cases = flatline::cases(&self.data, &self.book, MOST_CASES)?;
+            // Of very many machines it takes a while.
+            let rest = if cases.len() < MOST_CASES { 50 } else { 4 };
+            self.hearts_due = Instant::now() + HEARTS_EVERY.max(began.elapsed() * rest);
+            for case in cases {
                 self.found.take(News::Case(Box::new(case)));
             }
-            // Of very many machines it takes a while.
-            self.hearts_due = Instant::now() + HEARTS_EVERY.max(began.elapsed() * 50);
         }
         Ok(())
     }
@@ -198,7 +202,7 @@ impl Round {
         if self.found.is_none() && resume.is_none() {
             return Ok(());
         }
-        let Found { cases, moved } = std::mem::take(&mut self.found);
+        let Found { cases, moved, .. } = std::mem::take(&mut self.found);
         let now = time::now().0;
         let since = if self.quietly { u64::MAX } else { now.saturating_sub(TELL_WITHIN_US) };
         let mut cases: Vec<Case> = cases.into_values().collect();
@@ -214,9 +218,16 @@ impl Round {
 impl Found {
     fn take(&mut self, news: News) {
         match news {
-            News::Case(case) => drop(self.cases.insert(case.key.heard, *case)),
+            News::Case(case) => {
+                self.bytes += case.weight();
+                self.cases.insert(case.key.heard, *case);
+            }
             News::Moved(patient) => self.moved.push(patient),
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.cases.len() < MOST_CASES && self.bytes < MOST_BYTES
     }
 
     fn is_none(&self) -> bool {
@@ -242,9 +253,10 @@ const RIPENING: Duration = Duration::from_millis(50);
 const FIRST_BREATH: Duration = Duration::from_millis(4);
 /// Where news follow upon news, waking up costs more than reading.
 const BREATH: Duration = Duration::from_millis(20);
-/// Blocks, and cases, of which no more are entered together.
+/// Blocks, cases, and bytes of these, of which about no more are entered together.
 const MOST_LOOKS: usize = 64;
 const MOST_CASES: usize = 1024;
+const MOST_BYTES: usize = 16 << 20;
 const HEARTS_EVERY: Duration = Duration::from_secs(2);
 /// Nobody is woken for what is older when it is found: one hour.
 const TELL_WITHIN_US: u64 = 3_600_000_000;
