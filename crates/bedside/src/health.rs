@@ -41,6 +41,9 @@ struct Told {
     /// What pretended to be an agent's and was sealed with none of the keys.
     #[serde(default)]
     unsealed: u64,
+    /// Datagrams from senders that `allow` does not name.
+    #[serde(default)]
+    refused: u64,
     /// Datagrams with a tag that no key makes, and with the tag of another source or boot.
     #[serde(default)]
     tags: (u64, u64),
@@ -65,13 +68,14 @@ impl HealthFile {
         &self,
         writer: &Writer,
         strangers: u64,
+        refused: u64,
         pulses: pulse::Counters,
         keys: keys::Counters,
     ) {
         let heartbeats = (pulses.made_room, pulses.no_room);
         let told = Told::of(&writer.health(), writer.counters());
         let (unsealed, tags) = (keys.refused, (keys.forged, keys.copied));
-        drop(self.0.tell(Told { strangers, heartbeats, unsealed, tags, ..told }));
+        drop(self.0.tell(Told { strangers, heartbeats, unsealed, refused, tags, ..told }));
     }
 }
 
@@ -119,6 +123,7 @@ impl Told {
             strangers: 0,
             heartbeats: (0, 0),
             unsealed: 0,
+            refused: 0,
             tags: (0, 0),
         }
     }
@@ -143,6 +148,13 @@ impl Told {
         if self.strangers > 0 {
             let said = format!("{} new senders came in a flood: strangers", self.strangers);
             verdicts.push(Verdict::problem("strangers", said, STRANGERS_CURE));
+        }
+        if self.refused > 0 {
+            let said = format!(
+                "{} datagrams came from senders that `allow` does not name, and were refused",
+                self.refused
+            );
+            verdicts.push(Verdict::ok("allow", said));
         }
         if self.heartbeats != (0, 0) {
             let (made_room, no_room) = self.heartbeats;

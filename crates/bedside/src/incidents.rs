@@ -16,6 +16,7 @@ mod marks;
 mod one;
 mod packed;
 mod round;
+mod runs;
 mod story;
 mod watch;
 

@@ -6,6 +6,7 @@ mod nonces;
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -20,6 +21,8 @@ use netconsole_wire::seal::{self, Sealed};
 use netconsole_wire::tag::{self, Tagged};
 use nonces::Nonces;
 use sha2::Sha256;
+
+use crate::exit;
 
 /// The keys, and what was refused.
 #[derive(Default)]
@@ -63,8 +66,9 @@ impl Keys {
     pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Keys> {
         let Some(path) = path else { return Ok(Keys::default()) };
         let shown = path.display();
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read the keys {shown}"))?;
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read the keys {shown}"))
+            .map_err(with_cure)?;
         let mode = path.metadata()?.permissions().mode();
         ensure!(
             mode & 0o027 == 0,
@@ -195,6 +199,19 @@ impl<'t> Line<'t> {
             None => Line { of: None, text: line },
         }
     }
+}
+
+/// The doctor is not root where a package started it.
+fn with_cure(error: anyhow::Error) -> anyhow::Error {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    if kind != Some(io::ErrorKind::PermissionDenied) {
+        return error;
+    }
+    let us = nix::unistd::Gid::effective();
+    anyhow::anyhow!(
+        "{}; give it to the doctor's group (`chgrp {us}`, `chmod 0640`)",
+        exit::words(&error)
+    )
 }
 
 /// Whether it looks like a key with somebody in front of it.

@@ -243,12 +243,16 @@ impl Pulse {
         self.address = from;
         self.last = self.last.max(received.0);
         self.uptime_s = heartbeat.uptime_s;
-        self.every_s = heartbeat.every_s;
+        // Whatever it says, nobody keeps a place for longer.
+        self.every_s = heartbeat.every_s.min(LONGEST_EVERY_S);
         self.armed = heartbeat.armed;
         self.errors = heartbeat.errors;
         self.goodbye = heartbeat.goodbye;
     }
 }
+
+/// The agent's own limit.
+const LONGEST_EVERY_S: u32 = 3600;
 
 /// One pulse, for JSON.
 #[derive(Serialize)]

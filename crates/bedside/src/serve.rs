@@ -226,7 +226,7 @@ impl Ward {
         if let Some(health) = &self.health {
             let strangers = self.doctor.core().counters().strangers;
             let (pulses, keys) = (self.pulses.counters(), self.keys.counters());
-            health.tell(self.doctor.writer(), strangers, pulses, keys);
+            health.tell(self.doctor.writer(), strangers, self.allow.refused(), pulses, keys);
         }
         self.keep();
         self.heap.look(self.doctor.rest(time::now()) > 0);

@@ -20,7 +20,13 @@ use crate::up::tell_step;
 use crate::{Exit, exit};
 
 pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
-    let Some(goal) = Goal::now(machine)? else {
+    let goal = match Goal::now(machine) {
+        Err(error) if is_nonsense(&error) => {
+            return Ok(exit::tell(Exit::Usage, &format!("{error:#}")));
+        }
+        goal => goal?,
+    };
+    let Some(goal) = goal else {
         let why = "nothing is wished of this machine: `bedside-patient up DOCTOR`";
         return Ok(exit::tell(Exit::Usage, why));
     };
@@ -41,6 +47,15 @@ pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
     }
     agent.part();
     Ok(Exit::Well)
+}
+
+/// Whether it is the wish that makes no sense, and will make none the next time.
+fn is_nonsense(error: &anyhow::Error) -> bool {
+    let kind = match error.downcast_ref::<bedside_host::Error>() {
+        Some(bedside_host::Error::Read { cause, .. }) => cause.kind(),
+        _ => return false,
+    };
+    kind == std::io::ErrorKind::InvalidData
 }
 
 /// What it keeps true.

@@ -12,7 +12,10 @@ use crate::test::{self, Proof};
 use crate::{Exit, exit};
 
 pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
-    let before = machine.wish()?;
+    let before = machine.wish().unwrap_or_else(|error| {
+        say!("note: what was wished before is forgotten: {error}");
+        None
+    });
     if args.no_permanent && before.as_ref().is_some_and(|before| before.permanent) {
         let why = "this machine is armed for good already: `bedside-patient down` first";
         return Ok(exit::tell(Exit::Problem, why));

@@ -31,7 +31,29 @@ fn completions_are_current() {
     ] {
         let mut text = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "bedside-patient", &mut text);
+        // clap_complete takes the name with a hyphen apart in one place and not in the other.
+        let text = String::from_utf8(text).unwrap();
+        let text = text.replace("bedside__subcmd__patient", "bedside__patient").into_bytes();
         check(&format!("completions/{name}"), &text);
+    }
+}
+
+/// As bash asks for the options of a command.
+#[test]
+fn bash_completes_the_options_of_each_command() {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../packaging/patient/completions/bedside-patient.bash"
+    );
+    for (command, option) in [("up", "--dry-run"), ("check", "--set-panic"), ("status", "--json")] {
+        let asked = format!(
+            "source {file}; COMP_WORDS=(bedside-patient {command} --); COMP_CWORD=2
+             f=$(complete -p bedside-patient); f=${{f##*-F }}
+             ${{f%% *}} bedside-patient -- {command}; echo \"${{COMPREPLY[@]}}\""
+        );
+        let output = std::process::Command::new("bash").args(["-c", &asked]).output().unwrap();
+        let offered = String::from_utf8(output.stdout).unwrap();
+        assert!(offered.contains(option), "{command}: {offered}");
     }
 }
 

@@ -66,7 +66,7 @@ fn target(facts: &Facts, doctor: &Doctor, way: &Way) -> Result<Wanted, Refusal> 
             "give it one (`ip address`), or name one: `[PORT]@SOURCE/DEVICE,[PORT]@DOCTOR/`",
         )
     })?;
-    let mac = doctor.mac.or(route.mac).ok_or_else(|| no_answer(route, &link.name))?;
+    let mac = doctor.mac.or(route.mac).ok_or_else(|| no_answer(doctor, route, &link.name))?;
     if mac.is_group() {
         return Err(Refusal::new(
             format!("{mac} is no machine's hardware address"),
@@ -137,7 +137,8 @@ fn leads_to_a_machine(route: &Route) -> Result<(), Refusal> {
     }
 }
 
-fn no_answer(route: &Route, device: &str) -> Refusal {
+fn no_answer(doctor: &Doctor, route: &Route, device: &str) -> Refusal {
+    let format = if doctor.format == Format::Extended { "+" } else { "" };
     let hop = route.next_hop;
     let who = if hop == route.address {
         "the doctor".to_owned()
@@ -148,8 +149,9 @@ fn no_answer(route: &Route, device: &str) -> Refusal {
         format!("{hop}, {who}, does not tell its hardware address on {device}"),
         format!(
             "is it switched on, and on this network (`ping {hop}`)? If it can't answer, name its \
-             hardware address: `@/{device},@{}/MAC`",
-            route.address
+             hardware address: `{format}@/{device},{port}@{}/MAC`",
+            route.address,
+            port = doctor.port
         ),
     )
 }

@@ -66,6 +66,20 @@ pub fn stats(dir: &Path) -> Result<Stats, Error> {
     Ok(stats)
 }
 
+/// Sealed segments whose end is damaged, with the index that stands there: the cheapest look at all
+/// of them. Needs read permission only; a doctor may write.
+pub fn damaged_ends(dir: &Path) -> Result<u64, Error> {
+    let disk = segments(dir);
+    let mut damaged = 0;
+    for listed in list(&disk)?.into_iter().filter(|listed| listed.name.form == Form::Sealed) {
+        match open(&disk, listed).and_then(|segment| segment.map(|it| it.index()).transpose()) {
+            Err(Error::Damaged { .. }) => damaged += 1,
+            looked => drop(looked?),
+        }
+    }
+    Ok(damaged)
+}
+
 /// Reads every block of every segment. Needs read permission only; a doctor may write.
 pub fn verify(dir: &Path) -> Result<Verified, Error> {
     let disk = segments(dir);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bedside_store::maintain;
 use bedside_store::read::{Error, Reader};
 
 use super::Verdict;
@@ -33,14 +34,19 @@ pub(super) fn running(doctor: &Result<Option<u32>, Error>) -> Verdict {
 /// not read.
 pub(super) fn store(data: &Path) -> Verdict {
     let verdict = match Reader::open(data) {
-        Ok(reader) => match reader.damage().as_slice() {
-            [] => Verdict::ok("store", "it can be read; `bedside store verify` reads all of it"),
-            damage => Verdict::problem(
-                "store",
-                format!("{} parts of it cannot be read and are passed over", damage.len()),
-                "`bedside store verify` shows each; what is around them is not harmed",
-            ),
-        },
+        Ok(reader) => {
+            let ends = maintain::damaged_ends(data).unwrap_or_default();
+            match ends.max(reader.damage().len() as u64) {
+                0 => {
+                    Verdict::ok("store", "it can be opened; `bedside store verify` reads all of it")
+                }
+                damaged => Verdict::problem(
+                    "store",
+                    format!("{damaged} parts of it cannot be read and are passed over"),
+                    "`bedside store verify` shows each; what is around them is not harmed",
+                ),
+            }
+        }
         Err(Error::NoStore { .. }) if may_look(data) => {
             Verdict::ok("store", "there is none yet; `bedside serve` makes it")
         }

@@ -176,7 +176,7 @@ static INCIDENTS: Epilogue = Epilogue {
     ],
     exit: &[
         (0, "listed, or there was none, in that time or at all"),
-        (1, "there were some, but none of that machine, kind or state"),
+        (1, "there was none of that machine, kind or state"),
         USAGE,
         UNREADABLE,
     ],

@@ -3,15 +3,15 @@
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use bedside_store::entry::unescape_into;
 use bedside_store::{Entry, StoredRecord, StoredRun};
-use bedside_stream::{RunId, Verdict, WallTime};
+use bedside_stream::{RunId, WallTime};
 use bedside_triage::{Caller, Event, Incident, Line, Triage, may_begin};
 
 use super::case::{Case, Key, Patient, Place, weight};
-use super::packed::Packed;
-use crate::render::Recent;
+use super::runs::Runs;
 
 /// What became known.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) enum News {
 /// Finds cases in entry lines.
 #[derive(Debug)]
 pub(crate) struct Finder {
-    runs: Recent<RunId, Packed>,
+    runs: Runs,
     beds: HashMap<RunId, Bed>,
     /// The text of the record that is being read.
     text: Vec<u8>,
@@ -61,9 +61,10 @@ struct Bed {
 }
 
 impl Finder {
-    pub(crate) fn new() -> Finder {
+    /// One for the store in `data`.
+    pub(crate) fn new(data: &Path) -> Finder {
         Finder {
-            runs: Recent::new(RUNS),
+            runs: Runs::of(data),
             beds: HashMap::new(),
             text: Vec::new(),
             counters: Counters::default(),
@@ -128,8 +129,7 @@ impl Finder {
         let bed = match self.beds.entry(record.run) {
             Slot::Occupied(bed) => bed.into_mut(),
             Slot::Vacant(slot) => {
-                let known = self.runs.get_mut(&record.run);
-                let Some(patient) = known.and_then(|known| known.unpack(record.run)) else {
+                let Some(patient) = self.runs.get(record.run) else {
                     self.counters.nameless += 1;
                     return;
                 };
@@ -166,18 +166,11 @@ impl Finder {
     }
 
     fn run(&mut self, stored: &StoredRun, give: &mut dyn FnMut(News)) {
-        if stored.run.stranger {
-            return;
+        let Some(patient) = self.runs.learn(stored) else { return };
+        if let Some(bed) = self.beds.get_mut(&stored.run.id) {
+            bed.patient = patient.clone();
         }
-        let patient = Patient::new(stored);
-        let packed = Packed::of(&patient);
-        let before = self.runs.insert(stored.run.id, packed.clone());
-        if before.is_some_and(|before| before != packed) {
-            if let Some(bed) = self.beds.get_mut(&stored.run.id) {
-                bed.patient = patient.clone();
-            }
-            give(News::Moved(patient));
-        }
+        give(News::Moved(patient));
     }
 }
 
@@ -286,25 +279,6 @@ impl<'a> Found<'a> {
     }
 }
 
-impl Patient {
-    fn new(stored: &StoredRun) -> Patient {
-        let run = &stored.run;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Patient {
-            run: run.id,
-            root: match run.verdict {
-                Verdict::SameAs(root) => root,
-                Verdict::Boot | Verdict::Provisional => run.id,
-            },
-            host: text(&stored.host_label()),
-            boot: stored.boot.unwrap_or(0),
-            source: run.key.source(),
-            release: run.release.as_deref().map(text),
-            voice: run.key.voice(),
-        }
-    }
-}
-
 /// A record's text, as it stands in its line, and what follows it.
 fn text_of(line: &[u8]) -> &[u8] {
     let begin = memchr::memchr(b';', line).map_or(line.len(), |at| at + 1);
@@ -317,8 +291,6 @@ fn run_of(line: &[u8]) -> Option<RunId> {
     std::str::from_utf8(digits).ok()?.parse().ok().map(RunId)
 }
 
-/// Runs of which it is known whose they are, at least; about 100 bytes each.
-const RUNS: usize = 1 << 17;
 /// Runs that are looked at at a time.
 const BEDS: usize = 1024;
 /// Lines that only looked like an incident's, after which a run is looked at no more.
@@ -353,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_failure_in_one_machines_lines_does_not_end_the_search_in_others() {
-        let mut finder = Finder::new();
+        let mut finder = Finder::new(Path::new("/nonexistent"));
         let mut found = 0;
         let mut give = |_| {
             found += 1;

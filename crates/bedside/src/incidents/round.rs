@@ -58,7 +58,7 @@ impl Round {
         Ok(Round {
             data: data.to_owned(),
             lines: Lines::from(data, resume)?,
-            finder: Finder::new(),
+            finder: Finder::new(data),
             found: Found::default(),
             segment: resume,
             resume,

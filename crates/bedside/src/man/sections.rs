@@ -255,7 +255,7 @@ const CHECK_KEYS: &[(&str, &str)] = &[
     (
         "what",
         "What was looked at: port, receive_buffer, firewall, disk, clock, key, doctor, store, \
-         alerts, and of a running doctor keeping, catalogue, lost, strangers, heartbeats, key, tags; later \
+         alerts, and of a running doctor keeping, catalogue, lost, strangers, allow, heartbeats, key, tags; later \
          versions may add some.",
     ),
     ("on", "Which one, where there may be several."),
