@@ -178,6 +178,11 @@ Each target is told with who made it, and whom the module bedside_netconsole wou
 kernel's death to. A doctor is asked when it heard this machine last; one that
 does not answer is told, and is no fault. Nothing is changed and no line is written.
 
+Keys of --json: v (1); sends; as_wished, null where nothing is wished; wish, the doctors as they were
+written; module (loaded, built_in, none); consoles; sealed, null where only root may see it;
+console_level; targets of netconsole, and hidden_target, which only the parameter shows; dumper, the
+module bedside_netconsole; doctors, and when each heard this machine; faults, as `check` has them.
+
 Exit status: 0 it sends, 1 it does not, not all is as wished, or a doctor never heard it, 3 it could
 not be found out.";
 

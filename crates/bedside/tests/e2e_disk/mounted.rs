@@ -63,7 +63,9 @@ fn an_end_on_a_full_disk_tells_how_much_was_not_kept() -> Result<()> {
     let lost = told.split("cannot write the last ").nth(1).and_then(|it| it.split(' ').next());
     let lost: u64 = lost.with_context(|| told.clone())?.parse()?;
     let held = bedside.log(&[])?.iter().filter(|item| matches!(item, Item::Record(_))).count();
-    ensure!(held as u64 + lost == sent, "{held} held and {lost} lost, of {sent}");
+    // What was written and not synced may be there after all.
+    let (held, told) = (held as u64, format!("{held} held and {lost} not kept, of {sent}"));
+    ensure!(held < sent && held + lost >= sent && lost <= sent, told);
     Ok(())
 }
 
