@@ -18,7 +18,7 @@ pub use bedside_plan::{State, Verdict};
 use serde::Serialize;
 
 use crate::cli::CheckArgs;
-use crate::config::{Config, Listen};
+use crate::config::{Config, Listen, PACKAGED};
 use crate::keys::Keys;
 use crate::{Exit, exit, health, render};
 
@@ -152,9 +152,6 @@ fn summary(verdicts: &[Verdict]) -> String {
         (found, unknown) => format!("{found} {problems}; {unknown} could not be checked."),
     }
 }
-
-/// The configuration of the packaged service.
-const PACKAGED: &str = "/etc/bedside/bedside.toml";
 
 /// What would be served, and where it would be kept.
 fn configuration(args: &CheckArgs) -> Result<(Config, PathBuf), crate::config::Error> {

@@ -231,6 +231,8 @@ impl Default for Retention {
     }
 }
 
+/// The file of the packaged service.
+pub const PACKAGED: &str = "/etc/bedside/bedside.toml";
 /// netconsole's own default port.
 pub const PORT: u16 = 6666;
 

@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use crate::capture::Capture;
 use crate::cli::{DataArg, ListArgs};
 use crate::config::{Config, Listen, Live};
+use crate::keys::Keys;
 use crate::serve::{Again, Orders, serve};
 use crate::{Exit, boots, hosts};
 
@@ -51,7 +52,7 @@ fn hear(store: &TemporaryStore, orders: &Orders) -> anyhow::Result<()> {
         let doctor = scope.spawn(move || {
             let read = &|| anyhow::bail!("a demo is not reloaded");
             let again = Again { read, file: None };
-            serve(config, orders, &again, move |at, waker| {
+            serve(config, Keys::default(), orders, &again, move |at, waker| {
                 Orders::wake_on_signals(&waker)?;
                 Ok(tell.send((at, waker))?)
             })

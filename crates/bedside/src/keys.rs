@@ -82,11 +82,9 @@ impl Keys {
         let mut sound = true;
         for (at, line) in lines {
             let Line { of, text } = Line::of(line);
-            // What it says is not told: it may be a secret.
             ensure!(
                 of.is_some() || !names_somebody(text),
-                "the keys {shown}, line {}: what stands in front of the key is no address; write \
-                 one, or the key alone if it is everybody's",
+                "the keys {shown}, line {}: {NOBODY}",
                 at + 1
             );
             sound &= text.len() >= SHORTEST;
@@ -237,6 +235,9 @@ impl std::fmt::Debug for Keys {
     }
 }
 
+/// What the line says is not told: it may be a secret.
+const NOBODY: &str = "what stands in front of the key is no address; write one, or the key alone if \
+    it is everybody's";
 /// What all that an agent says begins with.
 const START: &[u8] = b"<30>1 - ";
 /// Characters of a key: 128 bits in hex.

@@ -33,14 +33,14 @@ pub(crate) use orders::Orders;
 
 /// Hears until a signal says stop.
 pub fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
-    let keys = |config: &Config| Keys::read(config.key_file.as_deref());
-    let config = match configuration(args).and_then(|config| keys(&config).map(|_| config)) {
-        Ok(config) => config,
+    let with_keys = |config: Config| Ok((Keys::read(config.key_file.as_deref())?, config));
+    let (keys, config) = match configuration(args).and_then(with_keys) {
+        Ok(found) => found,
         Err(error) => return Ok(exit::tell(Exit::Usage, &exit::words(&error))),
     };
     let orders = Orders::from_signals()?;
     let again = Again { read: &|| configuration(args), file: args.config.as_deref() };
-    serve(config, &orders, &again, |_, waker| Orders::wake_on_signals(&waker))?;
+    serve(config, keys, &orders, &again, |_, waker| Orders::wake_on_signals(&waker))?;
     Ok(Exit::Well)
 }
 
@@ -55,13 +55,12 @@ pub(crate) struct Again<'a> {
 /// wait.
 pub(crate) fn serve(
     config: Config,
+    mut keys: Keys,
     orders: &Orders,
     again: &Again<'_>,
     ready: impl FnOnce(Vec<SocketAddr>, Waker) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let data = config.data()?;
-    // While it may still read elsewhere.
-    let mut keys = Keys::read(config.key_file.as_deref())?;
     let listening = listen::open(&config)?;
     let courier = Attention::courier(&config)?;
     // It knows the time zone, which lies in a file elsewhere.

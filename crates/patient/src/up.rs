@@ -38,14 +38,11 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     let goal = Goal { wish, doctors };
     machine.retry_dumper()?;
-    match reach(machine, Turn::Wait, &|| Ok(Some(goal.clone())), &mut tell_step) {
-        Ok(Reached::Refused(refusals)) => return Ok(refuse(&refusals)),
-        Ok(Reached::Done(0)) => say!("nothing to do: the kernel is armed as wished"),
-        Ok(Reached::Done(_) | Reached::Yielded | Reached::NothingWished) => {}
-        Err(error) => {
-            arm_as_before(machine, before);
-            return Err(error);
-        }
+    let reached = reach(machine, Turn::Wait, &|| Ok(Some(goal.clone())), &mut tell_step);
+    match reached.inspect_err(|_| arm_as_before(machine, before))? {
+        Reached::Refused(refusals) => return Ok(refuse(&refusals)),
+        Reached::Done(0) => say!("nothing to do: the kernel is armed as wished"),
+        Reached::Done(_) | Reached::Yielded | Reached::NothingWished => {}
     }
     tell_how_it_would_die(machine)?;
     if args.no_test {

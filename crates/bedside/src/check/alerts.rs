@@ -8,19 +8,21 @@ use jiff::tz::TimeZone;
 use super::Verdict;
 use crate::config::Config;
 use crate::incidents::Book;
+use crate::reading::WHO_MAY_READ;
 use crate::time;
 
 /// Whether letters wait for longer than it takes to deliver one; nothing where nobody is told of
-/// anything, or the book can't be read.
+/// anything, or no doctor has looked for incidents yet.
 pub(super) fn alerts(config: &Config, data: &Path) -> Option<Verdict> {
     if config.alert.is_empty() {
         return None;
     }
-    let book = Book::open_read_only(data).ok()??;
     let before = WallTime(time::now().0.saturating_sub(PATIENCE_US));
-    Some(match book.overdue(before).ok()? {
-        None => Verdict::ok("alerts", "no letter waits"),
-        Some((count, oldest, tries)) => {
+    let book = Book::open_read_only(data).transpose()?;
+    Some(match book.and_then(|book| book.overdue(before)) {
+        Err(error) => Verdict::unknown("alerts", error.to_string(), WHO_MAY_READ),
+        Ok(None) => Verdict::ok("alerts", "no letter waits"),
+        Ok(Some((count, oldest, tries))) => {
             let (s, wait) = if count == 1 { ("", "waits") } else { ("s", "wait") };
             let since = time::local(oldest, &TimeZone::system(), 0);
             Verdict::problem(

@@ -34,25 +34,27 @@ pub(super) fn running(doctor: &Result<Option<u32>, Error>) -> Verdict {
 /// not read.
 pub(super) fn store(data: &Path) -> Verdict {
     let verdict = match Reader::open(data) {
-        Ok(reader) => {
-            let ends = maintain::damaged_ends(data).unwrap_or_default();
-            match ends.max(reader.damage().len() as u64) {
-                0 => {
-                    Verdict::ok("store", "it can be opened; `bedside store verify` reads all of it")
-                }
-                damaged => Verdict::problem(
-                    "store",
-                    format!("{damaged} parts of it cannot be read and are passed over"),
-                    "`bedside store verify` shows each; what is around them is not harmed",
-                ),
-            }
-        }
+        Ok(reader) => match maintain::damaged_ends(data) {
+            Ok(ends) => of_damage(ends.max(reader.damage().len() as u64)),
+            Err(error) => Verdict::unknown("store", error.to_string(), WHO_MAY_READ),
+        },
         Err(Error::NoStore { .. }) if may_look(data) => {
             Verdict::ok("store", "there is none yet; `bedside serve` makes it")
         }
         Err(error) => Verdict::unknown("store", error.to_string(), WHO_MAY_READ),
     };
     verdict.on(data.display())
+}
+
+fn of_damage(parts: u64) -> Verdict {
+    match parts {
+        0 => Verdict::ok("store", "it can be opened; `bedside store verify` reads all of it"),
+        parts => Verdict::problem(
+            "store",
+            format!("{parts} parts of it cannot be read and are passed over"),
+            "`bedside store verify` shows each; what is around them is not harmed",
+        ),
+    }
 }
 
 /// Whether it could be seen if there were a store.

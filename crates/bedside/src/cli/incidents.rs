@@ -166,6 +166,6 @@ pub struct AlertTestArgs {
     pub rule: Vec<String>,
     /// Read the rules from this file
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    #[arg(default_value = "/etc/bedside/bedside.toml")]
+    #[arg(default_value = crate::config::PACKAGED)]
     pub config: Option<PathBuf>,
 }

@@ -73,11 +73,6 @@ impl Key {
 }
 
 impl Case {
-    /// About how many bytes it takes up.
-    pub(crate) fn weight(&self) -> usize {
-        weight(&self.incident)
-    }
-
     /// The machine did not live on.
     pub(crate) fn is_death(&self) -> bool {
         self.incident.panicked || self.incident.kind == Kind::Panic

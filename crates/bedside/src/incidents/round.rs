@@ -12,7 +12,7 @@ use bedside_stream::WallTime;
 
 use super::alarm::Alarm;
 use super::book::{Book, Entry};
-use super::case::{Case, Patient};
+use super::case::{Case, Patient, weight};
 use super::finder::{Counters, Finder, News};
 use super::flatline;
 use crate::time;
@@ -219,7 +219,7 @@ impl Found {
     fn take(&mut self, news: News) {
         match news {
             News::Case(case) => {
-                self.bytes += case.weight();
+                self.bytes += weight(&case.incident);
                 self.cases.insert(case.key.heard, *case);
             }
             News::Moved(patient) => self.moved.push(patient),

@@ -73,7 +73,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     ("DIR/ledger", "What people said of incidents, a JSON object a line; nothing else has it."),
     ("DIR/health", "How the running doctor is; `bedside check` tells it."),
-    ("/etc/bedside/bedside.toml", "The configuration that the packaged service reads."),
+    (crate::config::PACKAGED, "The configuration that the packaged service reads."),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
@@ -154,8 +154,7 @@ const RECORD: &[(&str, &str)] = &[
     ("incomplete", "True if some of it never came."),
     (
         "incident",
-        "Of a line that an incident was cut from: what `bedside incident` takes. Only there, and \
-         not with -f.",
+        "Of a line that an incident was cut from: what `bedside incident` takes. Not with -f.",
     ),
 ];
 
@@ -255,8 +254,8 @@ const CHECK_KEYS: &[(&str, &str)] = &[
     (
         "what",
         "What was looked at: port, receive_buffer, firewall, disk, clock, key, doctor, store, \
-         alerts, and of a running doctor keeping, catalogue, lost, strangers, allow, heartbeats, key, tags; later \
-         versions may add some.",
+         alerts, and of a running doctor keeping, catalogue, lost, strangers, allow, heartbeats, \
+         key, tags; later versions may add some.",
     ),
     ("on", "Which one, where there may be several."),
     ("state", "\"ok\", \"problem\", or \"unknown\" where it could not be looked at."),

@@ -61,6 +61,15 @@ fn who_seals_its_heartbeats_is_not_dead_because_somebody_says_so() {
 }
 
 #[test]
+fn nobody_keeps_a_place_for_longer_than_an_hour_or_three() {
+    let mut pulses = Pulses { most: 9, ..Pulses::default() };
+    let forever =
+        String::from_utf8(beat("a", false)).unwrap().replace("every=10s", "every=4294967295s");
+    assert!(felt(&mut pulses, S, forever.as_bytes()));
+    assert!(!pulses.slots[0].is_over(3600 * S) && pulses.slots[0].is_over(4 * 3600 * S));
+}
+
+#[test]
 fn without_a_doctor_nobody_fell_silent() {
     // It ended soon after the last beat, or began again just now.
     let ended = found(&[(100, "a", false)], 0, 110);

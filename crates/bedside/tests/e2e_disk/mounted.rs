@@ -31,13 +31,19 @@ fn fill(ward: &mut Ward) -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn a_full_disk_is_waited_out_and_nothing_is_lost() -> Result<()> {
+/// A doctor on a disk that is full; its file system goes with the directory.
+fn full() -> Result<(tempfile::TempDir, Ward)> {
     mounts::private()?;
     let dir = tempfile::tempdir()?;
     mounts::tmpfs(dir.path(), 2048)?;
     let mut ward = Ward::open(dir.path().to_owned())?;
     fill(&mut ward)?;
+    Ok((dir, ward))
+}
+
+#[test]
+fn a_full_disk_is_waited_out_and_nothing_is_lost() -> Result<()> {
+    let (dir, mut ward) = full()?;
     ward.say(2000)?;
     ward.check_tells("No space left on device")?;
     mounts::resize(dir.path(), 64 << 10)?;
@@ -51,11 +57,7 @@ fn a_full_disk_is_waited_out_and_nothing_is_lost() -> Result<()> {
 
 #[test]
 fn an_end_on_a_full_disk_tells_how_much_was_not_kept() -> Result<()> {
-    mounts::private()?;
-    let dir = tempfile::tempdir()?;
-    mounts::tmpfs(dir.path(), 2048)?;
-    let mut ward = Ward::open(dir.path().to_owned())?;
-    fill(&mut ward)?;
+    let (_dir, mut ward) = full()?;
     ward.say(2000)?;
     ward.check_tells("No space left on device")?;
     let Ward { doctor, bedside, sent, .. } = ward;
@@ -71,11 +73,7 @@ fn an_end_on_a_full_disk_tells_how_much_was_not_kept() -> Result<()> {
 
 #[test]
 fn beyond_what_memory_holds_each_record_that_is_lost_is_counted() -> Result<()> {
-    mounts::private()?;
-    let dir = tempfile::tempdir()?;
-    mounts::tmpfs(dir.path(), 2048)?;
-    let mut ward = Ward::open(dir.path().to_owned())?;
-    fill(&mut ward)?;
+    let (dir, mut ward) = full()?;
     while !ward.is_told("records were not kept since the doctor started")? {
         ward.say(20_000)?;
         ensure!(ward.sent < 2_000_000, "memory never fills up");
