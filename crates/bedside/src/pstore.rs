@@ -34,9 +34,12 @@ pub(crate) struct Dumps {
 /// Which dumps are in the file, and which are being written to it.
 #[derive(Debug, Default)]
 struct Filed {
-    kept: HashSet<Nonce>,
-    under_way: HashSet<Nonce>,
+    kept: HashSet<Name>,
+    under_way: HashSet<Name>,
 }
+
+/// A dump's id, which whoever sees it pass by could use too, and who sent it.
+type Name = (Nonce, IpAddr);
 
 /// A dump as far as it has come.
 #[derive(Debug)]
@@ -65,9 +68,9 @@ impl Dumps {
             Scribe::start("pstore", move |dump: Gathered| {
                 let written = file.add(&dump);
                 let mut filed = lock(&filed);
-                filed.under_way.remove(&dump.id);
+                filed.under_way.remove(&dump.name());
                 if written.is_ok() {
-                    filed.kept.insert(dump.id);
+                    filed.kept.insert(dump.name());
                 }
                 written
             })
@@ -84,11 +87,11 @@ impl Dumps {
         let Some(line) = DumpLine::parse(payload).filter(|_| self.file.is_some()) else {
             return false;
         };
-        if lock(&self.filed).knows(line.dump.id) {
+        let name = (line.dump.id, key.ip());
+        if lock(&self.filed).knows(&name) {
             return true;
         }
-        let is_it = |dump: &Gathered| dump.is(line.dump.id, key.ip());
-        let known = self.open.iter().position(is_it);
+        let known = self.open.iter().position(|dump| dump.name() == name);
         let taken = known.or_else(|| self.admit(&line.dump, *key, received));
         let dump = taken.and_then(|at| self.open.get_mut(at));
         let taken = dump.is_some_and(|dump| dump.take(&line, received));
@@ -98,15 +101,15 @@ impl Dumps {
 
     /// What to say of a dump to somebody at that address.
     pub(crate) fn reply(&self, id: Nonce, asker: IpAddr) -> Reply {
-        let filed = lock(&self.filed);
-        if filed.kept.contains(&id) {
+        let (filed, name) = (lock(&self.filed), (id, asker));
+        if filed.kept.contains(&name) {
             return Reply::Kept;
         }
-        let open = self.open.iter().find(|dump| dump.is(id, asker));
+        let open = self.open.iter().find(|dump| dump.name() == name);
         match open.map(Gathered::missing) {
-            None if filed.under_way.contains(&id) => Reply::Waiting,
+            None if filed.under_way.contains(&name) => Reply::Waiting,
             // Lines that are sent now would be kept as anybody's.
-            None if self.file.is_none() || self.open.len() >= OPEN => Reply::Waiting,
+            None if self.file.is_none() || !self.has_room_for(asker) => Reply::Waiting,
             None => Reply::Missing(1),
             Some(None) => Reply::Waiting,
             Some(Some(number)) => Reply::Missing(number),
@@ -121,10 +124,10 @@ impl Dumps {
         };
         while let Some(at) = self.open.iter().position(ripe) {
             let dump = self.open.swap_remove(at);
-            let id = dump.id;
-            lock(&self.filed).under_way.insert(id);
+            let name = dump.name();
+            lock(&self.filed).under_way.insert(name);
             if let Err(dump) = file.tell(dump) {
-                lock(&self.filed).under_way.remove(&id);
+                lock(&self.filed).under_way.remove(&name);
                 self.open.push(dump);
                 return;
             }
@@ -137,7 +140,7 @@ impl Dumps {
     }
 
     fn admit(&mut self, dump: &Dump<'_>, key: StreamKey, received: WallTime) -> Option<usize> {
-        if self.open.len() >= OPEN || dump.lines as usize > LINES {
+        if !self.has_room_for(key.ip()) || dump.lines as usize > LINES {
             return None;
         }
         self.open.push(Gathered {
@@ -154,17 +157,23 @@ impl Dumps {
         });
         Some(self.open.len() - 1)
     }
+
+    /// Nobody takes all the room: an agent sends one dump after the other.
+    fn has_room_for(&self, sender: IpAddr) -> bool {
+        let theirs = self.open.iter().filter(|dump| dump.key.ip() == sender);
+        self.open.len() < OPEN && theirs.count() < OPEN_OF_ONE
+    }
 }
 
 impl Filed {
-    fn knows(&self, id: Nonce) -> bool {
-        self.kept.contains(&id) || self.under_way.contains(&id)
+    fn knows(&self, name: &Name) -> bool {
+        self.kept.contains(name) || self.under_way.contains(name)
     }
 }
 
 impl Gathered {
-    fn is(&self, id: Nonce, from: IpAddr) -> bool {
-        self.id == id && self.key.ip() == from
+    fn name(&self) -> Name {
+        (self.id, self.key.ip())
     }
 
     /// False, if it has grown too large, or is not the one that it was.
@@ -191,8 +200,9 @@ fn lock(filed: &Mutex<Filed>) -> std::sync::MutexGuard<'_, Filed> {
     filed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Dumps on their way at once.
+/// Dumps on their way at once, and those of one sender.
 const OPEN: usize = 32;
+const OPEN_OF_ONE: usize = 8;
 /// Lines of a dump, and bytes of all of them.
 const LINES: usize = 16_384;
 const BYTES: usize = 2 << 20;

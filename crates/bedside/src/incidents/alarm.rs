@@ -128,11 +128,14 @@ fn past(
     now: WallTime,
 ) -> Result<Option<Past>, Error> {
     let told = |weighed: &Weighed| weighed.letters.iter().any(|(name, _)| *name == rule.name);
-    let is_told =
-        |(case, weighed): &(Row, Weighed)| case.fingerprint == row.fingerprint && told(weighed);
+    let speaks_for = |case: &Row| {
+        case.fingerprint == row.fingerprint
+            && (case.voice == Voice::Signed || row.voice != Voice::Signed)
+    };
+    let is_told = |(case, weighed): &(Row, Weighed)| speaks_for(case) && told(weighed);
     let lately = |told: WallTime| now.0.saturating_sub(told.0) < rule.every.as_micros() as u64;
     let told_now = batch.iter().any(is_told).then_some(now);
-    if told_now.or(book.told(&rule.name, row.fingerprint)?).is_some_and(lately) {
+    if told_now.or(book.told(&rule.name, row)?).is_some_and(lately) {
         return Ok(None);
     }
     let within = WallTime(row.first.0.saturating_sub(rule.within.as_micros() as u64));
@@ -192,7 +195,8 @@ pub fn letter(
 
 /// One letter for all that a storm has brought.
 fn digest(rule: &str, cases: &[Row]) -> io::Result<String> {
-    let groups = Group::all(cases.to_vec(), &[], &HashMap::new());
+    let mut groups = Group::all(cases.to_vec(), &[], &HashMap::new());
+    groups.sort_by_key(|group| std::cmp::Reverse(group.severity()));
     let machines: std::collections::BTreeSet<&str> =
         cases.iter().map(|case| case.host.as_str()).collect();
     let many =

@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bedside_store::read::{BootSummary, OwnedRecord};
-use bedside_stream::{RunId, Voice, WallTime};
+use bedside_stream::{RunId, StreamKey, Voice, WallTime};
 use netconsole_wire::question::Nonce;
 use netconsole_wire::{Format, basic_line, escape, unescape};
 use serde::{Deserialize, Serialize};
 
-use super::Gathered;
 use super::place::{Joined, Place, place};
+use super::{Gathered, Name};
 use crate::scribe;
 
 /// A dump, and which boot's death it tells of.
@@ -59,16 +59,15 @@ pub(super) struct File {
 
 impl File {
     /// Opens it, or makes it; with the dumps that are in it.
-    pub(super) fn open(data: &Path, most: u64) -> io::Result<(File, HashSet<Nonce>)> {
+    pub(super) fn open(data: &Path, most: u64) -> io::Result<(File, HashSet<Name>)> {
         let file = File { data: data.to_owned(), most };
         if file.path().exists() {
             // A newline ends what a crash may have cut.
             file.append(b"\n")?;
         }
         let deaths = Deaths::read(data)?;
-        let kept = deaths.deaths.iter().filter_map(|death| Nonce::parse(death.id.as_bytes()));
-        let kept = kept.collect();
-        Ok((file, kept))
+        let kept = deaths.deaths.iter().filter_map(Death::name);
+        Ok((file, kept.collect()))
     }
 
     /// Finds the boot that it tells of, and adds it.
@@ -193,6 +192,11 @@ impl Death {
             missing: dump.lines.iter().filter(|line| line.is_none()).count(),
             lines: lines.map(line).collect(),
         }
+    }
+
+    fn name(&self) -> Option<Name> {
+        let id = Nonce::parse(self.id.as_bytes())?;
+        Some((id, StreamKey::new(self.source, self.port).ip()))
     }
 
     /// Whether the machine died of a panic.

@@ -115,6 +115,7 @@ fn what_is_kept_is_known_to_the_next_doctor_and_told_to_whoever_asks() {
     assert_eq!(dumps.reply(Nonce([1; 16]), asker), Reply::Kept);
     assert!(dumps.take(&key("10.0.0.7:4"), WallTime(9), &line(1, 2, 3, "<0>b")), "nothing new");
     assert!(dumps.open.is_empty());
+    assert_eq!(dumps.reply(Nonce([1; 16]), [10, 0, 0, 8].into()), Reply::Missing(1), "not theirs");
     let deaths = Deaths::read(dir.path()).unwrap();
     let missing: Vec<usize> = deaths.of_none(&[]).map(|death| death.missing).collect();
     assert_eq!(missing, [1]);
@@ -126,14 +127,19 @@ fn a_flood_of_dumps_is_lines_like_all_others_and_the_file_keeps_its_size() {
     store(dir.path(), &[("b", 1, "now")]);
     let mut dumps = Dumps::open(dir.path(), 1 << 20);
     for id in 0..OPEN as u8 {
-        assert!(dumps.take(&key("10.0.0.7:4"), WallTime(1), &line(id, 1, 9, "<0>a")));
+        let room = usize::from(id) < OPEN_OF_ONE;
+        assert_eq!(dumps.take(&key("10.0.0.9:4"), WallTime(1), &line(id, 1, 9, "<0>a")), room);
+    }
+    for id in 0..(OPEN - OPEN_OF_ONE) as u8 {
+        let sender = key(&format!("10.0.0.{}:4", 7 - id / OPEN_OF_ONE as u8));
+        assert!(dumps.take(&sender, WallTime(1), &line(id, 1, 9, "<0>a")), "their own {id}");
     }
     assert!(!dumps.take(&key("10.0.0.7:4"), WallTime(1), &line(99, 1, 9, "<0>a")));
     assert_eq!(dumps.reply(Nonce([99; 16]), [10, 0, 0, 7].into()), Reply::Waiting, "not now");
     assert!(!dumps.take(&key("10.0.0.7:4"), WallTime(1), &line(1, 10, 10, "<0>a")), "it had 9");
     let huge = line(98, 1, LINES as u32 + 1, "<0>a");
     assert!(!Dumps::open(dir.path(), 1).take(&key("10.0.0.7:4"), WallTime(1), &huge));
-    assert_eq!(dumps.without_room(), 2);
+    assert_eq!(dumps.without_room(), 2 + (OPEN - OPEN_OF_ONE) as u64);
     drop(dumps);
     let text = "x".repeat(3000);
     for id in 100..110 {

@@ -18,6 +18,8 @@ struct Office {
     book: Book,
     alarm: Alarm,
     dir: tempfile::TempDir,
+    /// How machines speak from now on.
+    voice: Voice,
 }
 
 impl Office {
@@ -26,7 +28,7 @@ impl Office {
         let text = format!("[[alert]]\nname = \"page\"\ncommand = [\"/bin/true\"]\n{rule}");
         let rules = Config::parse(&text, Path::new("a.toml")).unwrap().alert;
         let alarm = Alarm { rules, bell: Bell::deaf(), data: dir.path().to_owned() };
-        Office { book: Book::open(dir.path()).unwrap(), alarm, dir }
+        Office { book: Book::open(dir.path()).unwrap(), alarm, dir, voice: Voice::Plain }
     }
 
     /// A case of this bug on this machine, the first line of which came then.
@@ -48,7 +50,7 @@ impl Office {
             boot: 1,
             source: SocketAddr::from((Ipv4Addr::LOCALHOST, 6665)),
             release: None,
-            voice: Voice::Plain,
+            voice: self.voice,
         };
         let key = Key::new(of.run, place, &format!("{host} {bug}"));
         let (first, last, open) = (place.received, place.received, true);
@@ -120,6 +122,20 @@ fn of_a_bug_no_more_is_told_than_once_a_time_whatever_the_machine() {
 }
 
 #[test]
+fn what_somebody_without_a_key_said_keeps_nobody_who_has_one_silent() {
+    let mut office = Office::open("every = \"1h\"");
+    office.happens(1, "anybody", NOW, as_it_is);
+    assert_eq!(office.titles(NOW), ["BUG 1"]);
+    office.voice = Voice::Signed;
+    office.happens(1, "web1", NOW + 1, as_it_is);
+    assert_eq!(office.titles(NOW + 1), ["BUG 1"]);
+    office.happens(1, "web2", NOW + 2, as_it_is);
+    office.voice = Voice::Plain;
+    office.happens(1, "anybody", NOW + 3, as_it_is);
+    assert_eq!(office.titles(NOW + 3), [""; 0]);
+}
+
+#[test]
 fn a_rule_chooses_by_kind_severity_and_machine() {
     let mut office =
         Office::open("kind = [\"oops\", \"panic\"]\nseverity = \"critical\"\nhost = [\"web*\"]");
@@ -160,14 +176,16 @@ fn nobody_hears_of_what_is_ignored_nor_of_what_is_too_seldom() {
 #[test]
 fn a_storm_is_told_in_one_letter() {
     let mut office = Office::open("storm = 2");
-    for bug in 1..=9 {
+    for bug in 1..=8 {
         office.happens(bug, &format!("web{bug}"), NOW, as_it_is);
     }
+    office.happens(9, "web9", NOW, |incident| incident.severity = bedside_triage::Severity::Fatal);
     assert_eq!(office.titles(NOW), ["BUG 1", "BUG 2"]);
     assert_eq!(office.titles(NOW + 59 * SECOND), [""; 0]);
     let digest = office.letters(NOW + 60 * SECOND).remove(0);
     assert_eq!(digest["title"], "7 more incidents of 7 kinds on 7 machines");
     assert_eq!(digest["incidents"].as_array().unwrap().len(), 7);
+    assert_eq!(digest["incidents"][0]["title"], "BUG 9", "the worst first");
     assert_eq!(digest["host"], "7 machines");
     assert_eq!(digest["id"].as_str().unwrap().split(' ').count(), 7);
     assert_eq!(digest["received"], digest["first_seen"]);

@@ -1,6 +1,6 @@
 //! Letters to who is alerted: made in the book, and there until they are delivered.
 
-use bedside_stream::WallTime;
+use bedside_stream::{Voice, WallTime};
 use bedside_triage::Fingerprint;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
@@ -49,15 +49,12 @@ impl Book {
         self.select("fingerprint = ? ORDER BY first, id", [fingerprint.0.cast_signed()])
     }
 
-    /// When this rule told of this bug last, also in a digest.
-    pub(crate) fn told(
-        &self,
-        rule: &str,
-        fingerprint: Fingerprint,
-    ) -> Result<Option<WallTime>, Error> {
-        let sql = "SELECT at FROM told WHERE rule = ? AND fingerprint = ?";
+    /// When this rule told of this case's bug last, also in a digest. Of one that is signed, what
+    /// somebody without a key said is no word.
+    pub(crate) fn told(&self, rule: &str, case: &Row) -> Result<Option<WallTime>, Error> {
+        let sql = "SELECT at FROM told WHERE rule = ? AND fingerprint = ? AND signed >= ?";
         let at = |row: &rusqlite::Row<'_>| row.get(0).map(i64::cast_unsigned).map(WallTime);
-        let values = params![rule, fingerprint.0.cast_signed()];
+        let values = params![rule, case.fingerprint.0.cast_signed(), is_signed(case)];
         let told = self.connection.query_row(sql, values, at).optional();
         told.map_err(self.failed("look who was told"))
     }
@@ -101,9 +98,7 @@ impl Book {
             for (case, weighed) in batch {
                 for (rule, body) in &weighed.letters {
                     put_letter(to, rule, body, now)?;
-                    let sql = "INSERT OR REPLACE INTO told VALUES (?, ?, ?)";
-                    let fingerprint = case.fingerprint.0.cast_signed();
-                    to.prepare_cached(sql)?.execute(params![rule, fingerprint, now])?;
+                    put_told(to, rule, case, now)?;
                 }
                 for rule in &weighed.withheld {
                     let sql = "INSERT OR REPLACE INTO withheld VALUES (?, ?, ?)";
@@ -145,9 +140,7 @@ impl Book {
         self.write("make a digest", |to| {
             put_letter(to, rule, body, now)?;
             for case in cases {
-                let sql = "INSERT OR REPLACE INTO told VALUES (?, ?, ?)";
-                let fingerprint = case.fingerprint.0.cast_signed();
-                to.prepare_cached(sql)?.execute(params![rule, fingerprint, now])?;
+                put_told(to, rule, case, now)?;
             }
             to.execute("DELETE FROM withheld WHERE rule = ?", [rule]).map(drop)
         })
@@ -199,6 +192,16 @@ impl Book {
             to.execute(sql, params![due.0.cast_signed(), id]).map(drop)
         })
     }
+}
+
+fn put_told(to: &Transaction<'_>, rule: &str, case: &Row, now: i64) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)";
+    let values = params![rule, case.fingerprint.0.cast_signed(), now, is_signed(case)];
+    to.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+fn is_signed(case: &Row) -> bool {
+    case.voice == Voice::Signed
 }
 
 fn put_letter(to: &Transaction<'_>, rule: &str, body: &str, now: i64) -> rusqlite::Result<()> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Result};
 
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS cases (
@@ -61,6 +61,7 @@ CREATE TABLE IF NOT EXISTS told (
     rule TEXT NOT NULL,
     fingerprint INTEGER NOT NULL,
     at INTEGER NOT NULL,
+    signed INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (rule, fingerprint)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS made (
@@ -89,12 +90,15 @@ pub(super) fn prepare(connection: &Connection) -> Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // In KiB, for a minus: what a storm changes at a time. It is given back afterwards.
     connection.pragma_update(None, "cache_size", -4096)?;
-    // The first version lacked a table, which only the writer needs.
-    if version(connection)? < VERSION {
-        let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
-        connection.execute_batch(&make)?;
-    }
-    check(connection)
+    // What earlier versions lacked, only the writer needs.
+    let lacks = match version(connection)? {
+        0 => "",
+        1 | 2 => "ALTER TABLE told ADD COLUMN signed INTEGER NOT NULL DEFAULT 0;",
+        _ => return check(connection),
+    };
+    let make =
+        format!("BEGIN IMMEDIATE; {lacks} {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
+    connection.execute_batch(&make)
 }
 
 /// Whether this program knows these tables.
