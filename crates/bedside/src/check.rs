@@ -43,7 +43,8 @@ pub fn all(config: &Config, data: &Path) -> Vec<Verdict> {
     let doctor = store::doctor(data);
     let running = doctor.as_ref().ok().copied().flatten();
     let mut verdicts = ports::ports(config, running);
-    verdicts.push(ports::receive_buffer(config.receive_buffer.0));
+    let buffer = running.and_then(|_| health::receive_buffer(data));
+    verdicts.push(ports::receive_buffer(config.receive_buffer.0, buffer));
     verdicts.extend(firewall::firewall(&ports::numbers(config)));
     verdicts.push(disk::disk(data, config.retention.size.0));
     verdicts.push(clock::clock());

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use bedside_store::{Counters, Health, Trouble, Writer};
+use bedside_udp::Socket;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Verdict;
@@ -47,20 +48,32 @@ struct Told {
     /// Datagrams with a tag that no key makes, and with the tag of another source or boot.
     #[serde(default)]
     tags: (u64, u64),
+    /// The smallest receive buffer of its sockets, bytes.
+    #[serde(default)]
+    receive_buffer: Option<u64>,
 }
 
 /// The doctor's end of the file.
 #[derive(Debug)]
-pub(crate) struct HealthFile(Scribe<Told>);
+pub(crate) struct HealthFile {
+    scribe: Scribe<Told>,
+    receive_buffer: Option<u64>,
+}
 
 impl HealthFile {
     /// Makes the file. A doctor without one goes on all the same.
-    pub(crate) fn make(data: &Path, writer: &Writer) -> io::Result<HealthFile> {
+    pub(crate) fn make<'a>(
+        data: &Path,
+        writer: &Writer,
+        sockets: impl Iterator<Item = &'a Socket>,
+    ) -> io::Result<HealthFile> {
+        let receive_buffer = sockets.map(|socket| socket.receive_buffer() as u64).min();
+        let told = Told { receive_buffer, ..Told::of(&writer.health(), writer.counters()) };
         let path = path(data);
-        let mut file = make(&path, &Told::of(&writer.health(), writer.counters()))?;
+        let mut file = make(&path, &told)?;
         let mut last = None;
         let write = move |told: Told| update(&mut file, &path, &told, &mut last);
-        Scribe::start("health", write).map(HealthFile)
+        Ok(HealthFile { scribe: Scribe::start("health", write)?, receive_buffer })
     }
 
     /// Says how the writer is. What cannot be said at once is said the next time.
@@ -75,7 +88,9 @@ impl HealthFile {
         let heartbeats = (pulses.made_room, pulses.no_room);
         let told = Told::of(&writer.health(), writer.counters());
         let (unsealed, tags) = (keys.refused, (keys.forged, keys.copied));
-        drop(self.0.tell(Told { strangers, heartbeats, unsealed, refused, tags, ..told }));
+        let receive_buffer = self.receive_buffer;
+        let told = Told { strangers, heartbeats, unsealed, refused, tags, receive_buffer, ..told };
+        drop(self.scribe.tell(told));
     }
 }
 
@@ -125,6 +140,7 @@ impl Told {
             unsealed: 0,
             refused: 0,
             tags: (0, 0),
+            receive_buffer: None,
         }
     }
 
@@ -196,6 +212,12 @@ pub(crate) fn verdicts(data: &Path, running: bool) -> Vec<Verdict> {
             vec![Verdict::unknown("keeping", said, UNTOLD_CURE)]
         }
     }
+}
+
+/// How large the receive buffer of the doctor that writes the store in `data` is, bytes; nothing
+/// where it does not say.
+pub(crate) fn receive_buffer(data: &Path) -> Option<u64> {
+    read(&path(data)).ok().flatten()?.receive_buffer
 }
 
 /// What the file says; nothing where the doctor can't get it to say the truth.

@@ -80,7 +80,8 @@ pub(crate) fn serve(
     }
     let ports = addresses.iter().map(SocketAddr::port).collect();
     let allow = Allow::new(config.allow.iter().map(|network| network.0));
-    let health = HealthFile::make(&data, doctor.writer()).inspect_err(not_told).ok();
+    let health =
+        HealthFile::make(&data, doctor.writer(), receiver.sockets()).inspect_err(not_told).ok();
     let began = Instant::now();
     let answers = Answers::new(config.answer);
     let attention = Attention::begin(&data, &config, courier, doctor.writer().nudge())?;

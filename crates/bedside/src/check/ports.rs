@@ -42,25 +42,30 @@ pub(super) fn numbers(config: &Config) -> Vec<u16> {
     ports
 }
 
-/// Asks for a buffer of that size on a socket that nobody knows of.
-pub(super) fn receive_buffer(asked: u64) -> Verdict {
-    let options = SocketOptions { receive_buffer: asked as usize, ..SocketOptions::default() };
-    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    match Socket::bind(anywhere, &options) {
-        Ok(socket) if (socket.receive_buffer() as u64) < asked => Verdict::problem(
+/// Whether the doctor has a buffer of that size; where none runs, whether one by this user would.
+pub(super) fn receive_buffer(asked: u64, doctors: Option<u64>) -> Verdict {
+    let (who, got) = match doctors {
+        Some(got) => ("the doctor has", Ok(got)),
+        None => ("a doctor by this user gets", try_buffer(asked)),
+    };
+    match got {
+        Ok(got) if got < asked => Verdict::problem(
             "receive_buffer",
-            format!(
-                "this user gets {} instead of {}: bursts will be lost",
-                bytes(socket.receive_buffer() as u64),
-                bytes(asked)
-            ),
+            format!("{who} {} instead of {}: bursts will be lost", bytes(got), bytes(asked)),
             buffer_cure(asked),
         ),
-        Ok(_) => Verdict::ok("receive_buffer", format!("{} can be had", bytes(asked))),
+        Ok(_) => Verdict::ok("receive_buffer", format!("{who} {}", bytes(asked))),
         Err(error) => {
             Verdict::unknown("receive_buffer", error.to_string(), "see `bedside serve` itself")
         }
     }
+}
+
+/// Asks for a buffer of that size on a socket that nobody knows of.
+fn try_buffer(asked: u64) -> Result<u64, bedside_udp::Error> {
+    let options = SocketOptions { receive_buffer: asked as usize, ..SocketOptions::default() };
+    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    Socket::bind(anywhere, &options).map(|socket| socket.receive_buffer() as u64)
 }
 
 /// The store's own doctor may hold the port, and only it.
@@ -145,10 +150,15 @@ mod tests {
 
     #[test]
     fn the_buffer_is_tried() {
-        assert_eq!(receive_buffer(65_536).state, State::Ok);
-        let verdict = receive_buffer(1 << 40);
+        assert_eq!(receive_buffer(65_536, None).state, State::Ok);
+        let verdict = receive_buffer(1 << 40, None);
         assert_eq!(verdict.state, State::Problem);
         assert!(verdict.cure.unwrap().contains("the most that a kernel gives"));
+        let doctors = receive_buffer(65_536, Some(4096));
+        assert_eq!(
+            (doctors.state, doctors.evidence.as_str()),
+            (State::Problem, "the doctor has 4 KiB instead of 64 KiB: bursts will be lost")
+        );
         assert!(buffer_cure(64 << 20).contains("net.core.rmem_max=33554432"));
     }
 
