@@ -36,7 +36,7 @@ pub(crate) use self::recent::Recent;
 pub use self::screen::Screen;
 pub use self::stdout::{Stdout, stdout};
 pub(crate) use self::table::Table;
-pub(crate) use self::words::losses;
+pub(crate) use self::words::{losses, many};
 
 /// One thing to show.
 #[derive(Clone, Copy, Debug)]

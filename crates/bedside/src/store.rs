@@ -10,6 +10,7 @@ use indicatif::HumanBytes;
 use serde::Serialize;
 
 use crate::cli::{DataArg, PruneArgs, StatsArgs, StoreArgs, StoreCommand};
+use crate::render::many;
 use crate::{Exit, incidents, reading, render, time};
 
 /// Does what was asked for.
@@ -27,8 +28,9 @@ fn rebuild(data: &DataArg) -> anyhow::Result<Exit> {
     let summary = maintain::rebuild(&dir)?;
     let (segments, runs) = (summary.segments.len(), summary.runs.len());
     let incidents = incidents::rebuild(&dir)?;
-    let what = format!("{runs} runs, {incidents} incidents");
-    writeln!(render::stdout(), "rebuilt from {segments} segments: {what}")?;
+    let (segments, runs) = (many(segments as u64, "segment"), many(runs as u64, "run"));
+    let incidents = many(incidents as u64, "incident");
+    writeln!(render::stdout(), "rebuilt from {segments}: {runs}, {incidents}")?;
     Ok(Exit::Well)
 }
 
@@ -54,7 +56,8 @@ fn verify(data: &DataArg) -> anyhow::Result<Exit> {
         )?;
     }
     let Stats { sealed, live, blocks, records, .. } = verified.stats;
-    writeln!(out, "looked at {} segments, {blocks} blocks, {records} records", sealed + live)?;
+    let (segments, blocks) = (many(sealed + live, "segment"), many(blocks, "block"));
+    writeln!(out, "looked at {segments}, {blocks}, {}", many(records, "record"))?;
     Ok(if verified.faults.is_empty() { Exit::Well } else { Exit::Problem })
 }
 
@@ -72,21 +75,22 @@ fn stats(args: &StatsArgs) -> anyhow::Result<Exit> {
     writeln!(out, "store     {}", dir.display())?;
     writeln!(
         out,
-        "holds     {} records, {} boots of {} hosts",
-        stats.records, stats.boots, stats.hosts
+        "holds     {}, {} of {}",
+        many(stats.records, "record"),
+        many(stats.boots as u64, "boot"),
+        many(stats.hosts as u64, "host")
     )?;
     writeln!(out, "size      {bytes}, for {text} of lines ({ratio:.1} to 1)")?;
     writeln!(
         out,
-        "segments  {} sealed, {} live, {} blocks",
-        stats.sealed, stats.live, stats.blocks
+        "segments  {} sealed, {} live, {}",
+        stats.sealed,
+        stats.live,
+        many(stats.blocks, "block")
     )?;
     if stats.damaged > 0 {
-        let damaged = stats.damaged;
-        writeln!(
-            out,
-            "damaged   {damaged} segments, not counted; `bedside store verify` tells more"
-        )?;
+        let damaged = many(stats.damaged, "segment");
+        writeln!(out, "damaged   {damaged}, not counted; `bedside store verify` tells more")?;
     }
     Ok(exit)
 }
@@ -95,7 +99,7 @@ fn prune(args: &PruneArgs) -> anyhow::Result<Exit> {
     let (max_bytes, max_age) = (args.max_size.unwrap_or(0), args.max_age);
     let retention = Retention { max_bytes, max_age, ..Retention::default() };
     let deleted = maintain::prune(&reading::dir(&args.data)?, &retention)?;
-    writeln!(render::stdout(), "deleted {deleted} segments")?;
+    writeln!(render::stdout(), "deleted {}", many(deleted, "segment"))?;
     Ok(Exit::Well)
 }
 

@@ -268,9 +268,9 @@ fn stores_are_looked_after() {
         (&2.into(), &4.into(), &14.into())
     );
     assert!(told("store stats", 0).contains("14 records, 4 boots of 2 hosts"));
-    assert_eq!(told("store verify", 0), "looked at 1 segments, 1 blocks, 14 records\n");
+    assert_eq!(told("store verify", 0), "looked at 1 segment, 1 block, 14 records\n");
     let before = told("log", 0);
-    assert!(told("store rebuild", 0).starts_with("rebuilt from 1 segments"));
+    assert!(told("store rebuild", 0).starts_with("rebuilt from 1 segment:"));
     assert_eq!(told("log", 0), before);
     assert_eq!(told("store prune --max-age 36500d", 0), "deleted 0 segments\n");
 }

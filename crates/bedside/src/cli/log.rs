@@ -7,6 +7,7 @@ use bedside_stream::WallTime;
 use clap::{Args, ValueEnum, ValueHint};
 use regex::bytes::Regex;
 
+use super::values::count;
 use super::{DataArg, StrangersArg};
 use crate::time;
 
@@ -26,7 +27,7 @@ pub struct LogArgs {
     #[arg(short, long, conflicts_with_all = ["reverse", "until"])]
     pub follow: bool,
     /// Show the last N records only, with the gaps and boots among them
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = count)]
     pub lines: Option<usize>,
     /// Show one boot of each machine: N as `bedside boots` numbers it, 0 or none the current one,
     /// -1 the one before

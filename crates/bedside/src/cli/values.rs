@@ -23,6 +23,11 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "give a network like 10.0.0.0/8 or fd00::/8, or one address".to_owned())
 }
 
+/// How many of something.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "give a number like 100".to_owned())
+}
+
 /// A number of bytes: `500M`, `20G`, `1.5T`; the letters count in powers of 1024.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());

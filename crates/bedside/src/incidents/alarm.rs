@@ -14,7 +14,7 @@ use super::ledger::{self, Standing};
 use super::story::Story;
 use crate::alerts::{Bell, Decision, Past, concerns, weigh};
 use crate::config::Alert;
-use crate::render::{self, Stamp};
+use crate::render::{self, Stamp, many};
 
 /// The rules, and who brings the letters.
 #[derive(Debug)]
@@ -199,9 +199,8 @@ fn digest(rule: &str, cases: &[Row]) -> io::Result<String> {
     groups.sort_by_key(|group| std::cmp::Reverse(group.severity()));
     let machines: std::collections::BTreeSet<&str> =
         cases.iter().map(|case| case.host.as_str()).collect();
-    let many =
-        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let (kinds, hosts) = (many(groups.len(), "kind"), many(machines.len(), "machine"));
+    let kinds = many(groups.len() as u64, "kind");
+    let hosts = many(machines.len() as u64, "machine");
     let line = |group| -> Line<'_> { line(group) };
     let ids: Vec<String> = groups.iter().take(DIGEST_IDS).map(Group::id).collect();
     let first = cases.iter().map(|case| case.first).min().unwrap_or_default();
@@ -215,7 +214,7 @@ fn digest(rule: &str, cases: &[Row]) -> io::Result<String> {
         letter: "digest",
         kind: "digest",
         severity: cases.iter().map(|case| case.severity).max().unwrap_or_default().as_str(),
-        title: format!("{} of {kinds} on {hosts}", many(cases.len(), "more incident")),
+        title: format!("{} of {kinds} on {hosts}", many(cases.len() as u64, "more incident")),
         id: ids.join(" "),
         host,
         count: cases.len() as u64,

@@ -7,6 +7,12 @@ use super::escape::Escaped;
 use super::{BootEvent, BootMark, Fate};
 use crate::time;
 
+/// `1 boot`, `2 boots`.
+pub(crate) fn many(count: u64, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
+}
+
 /// `12 records not seen (filtered or lost)`, and so on for each cause.
 pub(super) fn missing(cause: Cause, count: u64, places: u64) -> String {
     let s = if count == 1 { "" } else { "s" };
