@@ -97,6 +97,7 @@ pub struct Retention {
     #[serde(deserialize_with = "values::above_zero")]
     pub size: Size,
     /// The greatest age; kept for ever, within the size, where it is absent.
+    #[serde(deserialize_with = "values::age")]
     pub age: Option<Length>,
     /// Of a host that fills a larger part of the size, its own segments go first; above 0 and at most
     /// 1.
@@ -342,6 +343,7 @@ mod tests {
         starts("receive_buffer = \"much\"", "b.toml:1:18: \"much\": give a size");
         starts("receive_buffer = -1", "b.toml:1:18: ");
         starts("[retention]\nsize = 0", "b.toml:2:8: nothing fits into 0 bytes");
+        starts("[retention]\nage = \"0s\"", "b.toml:2:7: nothing is kept for no time");
         starts("[store]\nqueue = \"0\"", "b.toml:2:9: nothing fits into 0 bytes");
         starts("[limits]\nproven_streams = 0", "b.toml:2:18: give at least 1");
         starts("[retention]\nhost_share = 1.5", "b.toml:2:14: a share is");

@@ -64,6 +64,16 @@ pub(super) fn above_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Size, D::
     values::above_zero(Size::deserialize(from)?.0).map(Size).map_err(D::Error::custom)
 }
 
+/// An age of which there must be some, if it is given at all.
+pub(super) fn age<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Length>, D::Error> {
+    match Length::deserialize(from)? {
+        Length(Duration::ZERO) => Err(D::Error::custom(
+            "nothing is kept for no time: give an age like \"90d\", or leave the key out",
+        )),
+        age => Ok(Some(age)),
+    }
+}
+
 /// A count of which there must be at least one.
 pub(super) fn at_least_one<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
     match usize::deserialize(from)? {

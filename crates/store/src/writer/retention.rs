@@ -16,8 +16,8 @@ use super::options::Retention;
 pub(crate) struct Stock {
     pub(crate) number: u64,
     pub(crate) bytes: u64,
-    /// The last receive time in it.
-    pub(crate) last: WallTime,
+    /// The last receive time in it, where that can be read.
+    pub(crate) last: Option<WallTime>,
     /// Who fills it, once that was asked for.
     pub(crate) filled: Option<Filled>,
 }
@@ -77,13 +77,16 @@ impl Inventory {
                 sealed.insert(number, stock);
                 continue;
             }
-            let Ok(segment) = SegmentFile::open(disk, listed) else { continue };
-            let bytes = segment.bytes()?;
-            match segment.name().form {
+            let opened = SegmentFile::open(disk, listed);
+            let name = opened.as_ref().map_or(listed.name, SegmentFile::name);
+            let bytes = match &opened {
+                Ok(segment) => segment.bytes()?,
+                Err(_) => length(disk, name),
+            };
+            match name.form {
                 Form::Live => live += bytes,
                 Form::Sealed => {
-                    // One that can't be read is as old as can be.
-                    let last = last_received(&segment).unwrap_or_default();
+                    let last = opened.and_then(|segment| last_received(&segment)).ok();
                     sealed.insert(number, Stock { number, bytes, last, filled: None });
                 }
             }
@@ -109,6 +112,11 @@ fn last_received(segment: &SegmentFile) -> Result<WallTime, Error> {
     Ok(blocks.iter().map(|block| block.header.last).max().unwrap_or_default())
 }
 
+/// The bytes of a file of which nothing else is known.
+fn length(disk: &dyn Disk, name: SegmentName) -> u64 {
+    disk.open(&name.to_string()).and_then(|file| file.len()).unwrap_or(0)
+}
+
 /// Which of `stock`, in order of number, must go. `live` bytes are in segments that can't.
 pub(crate) fn plan(
     stock: &[&Stock],
@@ -116,13 +124,15 @@ pub(crate) fn plan(
     retention: &Retention,
     now: WallTime,
 ) -> BTreeSet<u64> {
-    let too_old = |segment: &&Stock| {
-        retention.max_age.is_some_and(|age| {
-            let age = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
-            segment.last.0.saturating_add(age) < now.0
-        })
+    let age = retention.max_age.map(|age| u64::try_from(age.as_micros()).unwrap_or(u64::MAX));
+    let is_old = |segment: &&Stock| {
+        age.zip(segment.last).is_some_and(|(age, last)| last.0.saturating_add(age) < now.0)
     };
-    let mut gone: BTreeSet<u64> = stock.iter().copied().filter(too_old).map(|s| s.number).collect();
+    // One that can't be read is older than the next one.
+    let newest_old = stock.iter().rposition(is_old);
+    let all = stock.iter().copied().enumerate();
+    let old = all.filter(|(at, it)| is_old(it) || it.last.is_none() && newest_old > Some(*at));
+    let mut gone: BTreeSet<u64> = old.map(|(_, segment)| segment.number).collect();
     if retention.max_bytes == 0 {
         return gone;
     }

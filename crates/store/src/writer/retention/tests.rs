@@ -1,12 +1,15 @@
 use std::time::Duration;
 
 use super::*;
+use crate::Options;
+use crate::disk::faulty::FaultyDisk;
+use crate::testing::{Life, options, segments};
 
 fn stock(number: u64, bytes: u64, hosts: &[(&str, u64)]) -> Stock {
     let records = hosts.iter().map(|(_, records)| records).sum();
     let hosts = hosts.iter().map(|(label, records)| (label.as_bytes().to_vec(), *records));
     let filled = Some(Filled { records, hosts: hosts.collect() });
-    Stock { number, bytes, last: WallTime(number * 1_000_000), filled }
+    Stock { number, bytes, last: Some(WallTime(number * 1_000_000)), filled }
 }
 
 fn gone(stock: &[Stock], live: u64, retention: &Retention, now_s: u64) -> Vec<u64> {
@@ -39,6 +42,37 @@ fn what_is_too_old_goes_however_little_there_is() {
     let retention = Retention { max_age, ..Retention::default() };
     assert_eq!(gone(&stock, 0, &retention, 12), [1]);
     assert_eq!(gone(&stock, 0, &retention, 13), [1, 2]);
+    let [mut first, second, mut third] = stock;
+    (first.last, third.last) = (None, None);
+    let damaged = [first, second, third];
+    assert!(gone(&damaged, 0, &retention, 12).is_empty(), "how old they are is not known");
+    assert_eq!(gone(&damaged, 0, &retention, 13), [1, 2], "the first is older than the second");
+}
+
+#[test]
+fn one_that_cannot_be_read_is_not_old_for_that_and_takes_up_room() {
+    let disk = FaultyDisk::default();
+    let small = Options { segment_max_bytes: 1000, ..options() };
+    let mut life = Life::open(&disk, &small).unwrap();
+    for seq in 0..60 {
+        life.say(1, seq);
+        assert!(life.sync());
+        life.keep();
+    }
+    let length = |number| length(&disk, number);
+    let names: Vec<SegmentName> = segments(&disk).iter().map(|listed| listed.name).collect();
+    assert!(names.len() > 3 && names[2].form == Form::Sealed, "{names:?}");
+    disk.turn_bit(&names[0].to_string(), 0);
+    disk.turn_bit(&names[1].to_string(), length(names[1]) as usize - 20);
+    let bytes: u64 = names.iter().map(|name| length(*name)).sum();
+    let mut catalogue = Catalogue::in_memory().unwrap();
+    let mut pruned = |max_bytes, max_age, now| {
+        let retention = Retention { max_bytes, max_age, ..Retention::default() };
+        Inventory::default().prune(&disk, &mut catalogue, &retention, WallTime(now)).unwrap()
+    };
+    assert_eq!(pruned(bytes, Some(Duration::ZERO), 0), 0);
+    assert_eq!(pruned(bytes - 1, None, 0), 1);
+    assert_eq!(segments(&disk)[0].name, names[1], "the oldest, whatever is wrong with it");
 }
 
 #[test]
