@@ -53,6 +53,8 @@ pub struct Found {
     pub streams: usize,
     /// What a crash cut off, in words.
     pub torn: Vec<String>,
+    /// The number of the next segment: this store never had one like it, or a higher one.
+    pub next_segment: u64,
 }
 
 impl Doctor {
@@ -70,6 +72,7 @@ impl Doctor {
             is_new: recovered.next_run == FIRST_RUN,
             streams: recovered.memories.len(),
             torn: recovered.torn.iter().map(ToString::to_string).collect(),
+            next_segment: recovered.next_segment,
         };
         let core = take_up(Limits::from(&config.limits), recovered);
         let desk = Desk { batch: Batch::new(), writer, patient, begins: false };

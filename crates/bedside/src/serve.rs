@@ -27,7 +27,7 @@ use crate::patience::Patience;
 use crate::pstore::Dumps;
 use crate::pulse::{Felt, Pulses};
 use crate::render::{Look, Screen};
-use crate::{exit, heap, hint, time};
+use crate::{exit, heap, hint, incidents, time};
 
 pub(crate) use orders::Orders;
 
@@ -84,6 +84,7 @@ pub(crate) fn serve(
         HealthFile::make(&data, doctor.writer(), receiver.sockets()).inspect_err(not_told).ok();
     let began = Instant::now();
     let answers = Answers::new(config.answer);
+    incidents::set_aside_foreign(&data, found.next_segment);
     let attention = Attention::begin(&data, &config, courier, doctor.writer().nudge())?;
     keys.remember(&data, config.limits.nonces);
     let dumps = Dumps::open(&data, config.store.pstore.0);

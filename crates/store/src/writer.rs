@@ -90,6 +90,8 @@ pub struct Recovered {
     pub replay: Replay,
     /// What did not survive the end of the last life.
     pub torn: Vec<Torn>,
+    /// The number of the next segment: none in this store ever had it, or a higher one.
+    pub next_segment: u64,
 }
 
 /// The tap, which can't be shown.
@@ -331,6 +333,7 @@ impl Parts {
         }
         engine.tick(now);
         let recovered = Recovered {
+            next_segment: found.next_segment,
             next_run: found.next_run,
             memories: found.memories,
             replay: found.replay,

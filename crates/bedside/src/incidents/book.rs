@@ -8,10 +8,11 @@ mod letters;
 mod rows;
 mod schema;
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
 
@@ -60,9 +61,7 @@ impl Book {
     pub(crate) fn open(data: &Path) -> Result<Book, Error> {
         match Book::try_open(data) {
             Err(error) if error.is_damage() => {
-                let damaged = error.path.with_extension("sqlite.damaged");
-                tracing::warn!("{error}; set aside as {}, and made anew", damaged.display());
-                std::fs::rename(&error.path, damaged).map_err(|_| error)?;
+                set_aside(&error.path, &error).map_err(|_| error)?;
                 Book::try_open(data)
             }
             opened => opened,
@@ -227,6 +226,26 @@ impl Book {
     fn failed(&self, operation: &'static str) -> impl Fn(rusqlite::Error) -> Error + '_ {
         move |source| Error { path: self.path.clone(), operation, source }
     }
+}
+
+/// Sets a book aside that knows segments which this store, whose next one is `next_segment`, never
+/// had: it is of another store, or was not put back from a backup as the segments were. All is
+/// found again then.
+pub(crate) fn set_aside_foreign(data: &Path, next_segment: u64) {
+    let Ok(Some(book)) = Book::open_read_only(data) else { return };
+    let Ok(resume @ 1..) = book.resume() else { return };
+    if resume > next_segment {
+        let why = format!("it goes on with segment {resume}, and this store had none like it yet");
+        if let Err(error) = set_aside(&book.path, &why) {
+            tracing::warn!("cannot set {} aside, though {why}: {error}", book.path.display());
+        }
+    }
+}
+
+fn set_aside(path: &Path, why: &impl fmt::Display) -> io::Result<()> {
+    let damaged = path.with_extension("sqlite.damaged");
+    tracing::warn!("{why}: {} is made anew, the old one is {}", path.display(), damaged.display());
+    fs::rename(path, damaged)
 }
 
 impl Error {

@@ -115,6 +115,22 @@ fn a_book_that_makes_no_sense_is_set_aside() {
 }
 
 #[test]
+fn a_book_of_another_store_is_set_aside_and_none_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    set_aside_foreign(dir.path(), 1);
+    let mut book = Book::open(dir.path()).unwrap();
+    let case = case(patient(1, 1), 7, 5, "of segment 4");
+    book.enter(&Entry { cases: vec![case], resume: Some(4), ..Entry::default() }).unwrap();
+    drop(book);
+    for (next_segment, kept) in [(5, true), (4, true), (3, false)] {
+        set_aside_foreign(dir.path(), next_segment);
+        let titles = titles(&Book::open(dir.path()).unwrap());
+        assert_eq!(titles.len(), usize::from(kept), "next is {next_segment}");
+    }
+    assert!(dir.path().join("incidents.sqlite.damaged").exists());
+}
+
+#[test]
 fn a_panic_that_another_stream_tells_of_a_death_is_no_second_one() {
     let dir = tempfile::tempdir().unwrap();
     let mut book = Book::open(dir.path()).unwrap();
