@@ -14,7 +14,8 @@ const fn mce(form: &'static str, title: &'static str) -> Rule {
 pub(super) const RULES: &[Rule] = &[
     // arch/x86/kernel/cpu/mce/core.c: `__print_mce`, `mce_notify_irq`, `mce_panic`.
     mce("[Hardware Error]: CPU %d: Machine Check%s: %x Bank %d: %s", "Machine Check"),
-    mce("[Hardware Error]: Machine check events logged", "Machine check events logged"),
+    mce("[Hardware Error]: Machine check events logged", "Machine check events logged")
+        .severity(Severity::Warning),
     // drivers/firmware/efi/cper.c: `cper_estatus_print`.
     hardware("{%d}[Hardware Error]: event severity: fatal", "Hardware error: fatal")
         .severity(Severity::Critical),

@@ -133,6 +133,81 @@ fn silence_ends_it() {
     assert!(told.last().unwrap().starts_with("0 closed"), "{told:?}");
 }
 
+/// No line says who printed it.
+#[test]
+fn what_is_over_hides_nothing_that_follows() {
+    let untraced = [
+        "BUG: Bad rss-counter state mm:00000000abcd1234 type:MM_ANONPAGES val:1",
+        "BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 34s!",
+        "EDAC MC0: 1 CE memory read error on DIMM#0 (channel:1)",
+        "EXT4-fs error (device sda1): ext4_lookup:1855: inode #2: comm ls: deleted inode: 12",
+    ];
+    for first in untraced {
+        let mut text = format!("[  100.000000] {first}\n");
+        for second in 101..150 {
+            writeln!(text, "[  {second}.000000] usb 1-1: new device").unwrap();
+        }
+        for line in OOPS {
+            writeln!(text, "[  150.000000] {line}").unwrap();
+        }
+        let found = incidents(text.as_bytes());
+        assert_eq!(found.len(), 2, "{first}");
+        assert_eq!((found[0].last_line, found[1].first_line), (1, 51), "{first}");
+    }
+}
+
+#[test]
+fn an_oops_whose_end_was_lost_hides_no_second_one() {
+    let lost = OOPS.len() - 1;
+    let mut text = String::new();
+    for (second, function) in [(10, "cm_do_null"), (15, "another_one")] {
+        for line in &OOPS[..lost] {
+            writeln!(text, "[   {second}.000000] {}", line.replace("cm_do_null", function))
+                .unwrap();
+        }
+    }
+    assert_eq!(incidents(text.as_bytes()).len(), 2);
+}
+
+#[test]
+fn what_is_worse_or_of_another_disk_is_an_incident_of_its_own() {
+    for (first, second, count) in [
+        (
+            "pcieport 0000:00:1c.0: PCIe Bus Error: severity=Corrected, type=Physical Layer, (Receiver ID)",
+            "pcieport 0000:00:1d.0: PCIe Bus Error: severity=Uncorrected (Fatal), type=Transaction Layer, (Requester ID)",
+            2,
+        ),
+        (
+            "mce: [Hardware Error]: Machine check events logged",
+            "mce: [Hardware Error]: CPU 3: Machine Check Exception: 5 Bank 4: be00000000800400",
+            2,
+        ),
+        (
+            "I/O error, dev sda, sector 123 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2",
+            "EXT4-fs error (device sdb1): ext4_lookup:1855: inode #2: comm ls: deleted inode: 12",
+            2,
+        ),
+        (
+            "I/O error, dev sda, sector 123 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2",
+            "EXT4-fs error (device sda1): ext4_lookup:1855: inode #2: comm ls: deleted inode: 12",
+            1,
+        ),
+        (
+            "I/O error, dev nvme0n1, sector 123 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2",
+            "nvme nvme0: Disabling device after reset failure: -19",
+            2,
+        ),
+        (
+            "XFS (sda1): log I/O error -5",
+            "XFS (sda1): Filesystem has been shut down due to log error (0x2).",
+            2,
+        ),
+    ] {
+        let text = format!("[  100.000000] {first}\n[  101.000000] {second}\n");
+        assert_eq!(incidents(text.as_bytes()).len(), count, "{first}, {second}");
+    }
+}
+
 #[test]
 fn a_flood_stays_within_its_bounds() {
     let limits = Limits { lines: 50, bytes: 4000, open: 2, ..Limits::default() };

@@ -18,7 +18,7 @@ pub(super) struct Open {
     ended: bool,
     /// Lines of others since its last one.
     others: usize,
-    /// printk's time of its last line.
+    /// printk's time of its last line that is surely its own.
     last: Option<u64>,
     /// Lines up to the last one that can be part of a report.
     solid: usize,
@@ -77,12 +77,18 @@ impl Open {
         let panic = matches!(rule.kind, Kind::Panic | Kind::InitDeath | Kind::OomPanic);
         let own = self.incident.caller.is_none() || self.incident.caller == line.caller;
         let same = rule.kind == self.incident.kind;
+        let worse = rule.severity.unwrap_or(rule.kind.severity()) > self.incident.severity;
         match self.incident.kind {
             _ if self.incident.panicked => true,
             // A failing disk says the same again and again, and its file system follows.
-            Kind::Io => matches!(rule.kind, Kind::Io | Kind::Filesystem),
-            Kind::Filesystem | Kind::Hardware | Kind::Mce => {
-                same || (panic && follows(self.incident.kind, text))
+            Kind::Io => {
+                matches!(rule.kind, Kind::Io | Kind::Filesystem) && !worse && self.is_on(text)
+            }
+            Kind::Filesystem => {
+                (same && !worse && self.is_on(text)) || (panic && follows(self.incident.kind, text))
+            }
+            Kind::Hardware | Kind::Mce => {
+                (same && !worse) || (panic && follows(self.incident.kind, text))
             }
             Kind::OomKill | Kind::OomPanic => {
                 (same && !text.contains("invoked oom-killer")) || (panic && text.contains("emory"))
@@ -90,8 +96,26 @@ impl Open {
             Kind::AllocationFailure | Kind::MemoryLeak | Kind::Program => false,
             Kind::AtomicSleep if same && own => true,
             Kind::HungTask if same && text.contains(OWNER) => true,
-            kind => panic || (own && (!self.traced || (is_death(kind) && !self.ended))),
+            kind => {
+                panic
+                    || (own
+                        && self.is_fresh(line)
+                        && (!self.traced || (is_death(kind) && !self.ended)))
+            }
         }
+    }
+
+    /// Whether it said something a moment ago: the sentences of one report come together.
+    fn is_fresh(&self, line: &Line<'_>) -> bool {
+        const MOMENT_US: u64 = 1_000_000;
+        !self.is_quiet(line.time, MOMENT_US)
+    }
+
+    /// Whether a sentence is about the same disk, as far as both name one.
+    fn is_on(&self, text: &str) -> bool {
+        let first = self.incident.lines.get(self.head).map_or("", |line| &line.text);
+        let (Some(ours), Some(theirs)) = (disk(first), disk(text)) else { return true };
+        ours.starts_with(theirs) || theirs.starts_with(ours)
     }
 
     /// Takes the line if it is part of this incident.
@@ -128,11 +152,14 @@ impl Open {
         limits: Limits,
         sink: &mut dyn FnMut(Event<'_>),
     ) {
-        self.last = line.time.or(self.last);
+        let solid = is_report_line(text) || rule_of(text).is_some();
+        if solid {
+            self.last = line.time.or(self.last);
+        }
         self.traced |= is_trace_line(text);
         let end = self.traced && self.closes(text);
         self.ended |= end;
-        if !self.keep(line, text, limits) {
+        if !self.keep(line, text, solid, limits) {
             return;
         }
         // Whoever says it again and again does not have all of it read again and again.
@@ -147,7 +174,7 @@ impl Open {
     }
 
     /// Keeps the line, if there is room.
-    fn keep(&mut self, line: &Line<'_>, text: &str, limits: Limits) -> bool {
+    fn keep(&mut self, line: &Line<'_>, text: &str, solid: bool, limits: Limits) -> bool {
         if self.incident.lines.len() >= limits.lines || self.bytes + text.len() > limits.bytes {
             self.incident.omitted += 1;
             self.incident.last_line = line.at;
@@ -155,7 +182,7 @@ impl Open {
         }
         self.bytes += text.len();
         self.incident.lines.push(ReportLine { at: line.at, text: text.to_owned() });
-        if is_report_line(text) || rule_of(text).is_some() {
+        if solid {
             self.others = 0;
             self.solid = self.incident.lines.len();
             self.incident.last_line = line.at;
@@ -222,6 +249,18 @@ impl Open {
         );
         text.contains("---[ end ") || (framed && text.trim_start().starts_with("======"))
     }
+}
+
+/// The disk that a sentence names: `sda1` of `I/O error, dev sda1, sector`, `EXT4-fs error (device
+/// sda1)`, `XFS (sda1)`. What lies on others (`dm-0`, `md0`) may be on any, and is left out.
+fn disk(text: &str) -> Option<&str> {
+    let begins = ["(device ", ", dev ", " on dev ", " on device ", "(", "Disk failure on "];
+    let named = begins.iter().find_map(|begin| text.split_once(begin)).map(|(_, rest)| rest);
+    let named = named.or_else(|| text.strip_prefix("nvme "))?;
+    let name = named.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+    let single =
+        ["sd", "hd", "vd", "xvd", "nvme", "mmcblk"].iter().any(|kind| name.starts_with(kind));
+    single.then_some(name)
 }
 
 /// What kills the task that does it.
