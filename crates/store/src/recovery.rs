@@ -70,6 +70,8 @@ pub(crate) fn recover(
         replay.knows(memory.key(), place);
         memories.push(memory);
     })?;
+    // Of streams that share an address the newest count most.
+    memories.sort_by_key(Memory::last_received);
     let next_run = RunId(next_run);
     let next_segment = next_segment(disk.as_ref(), &catalogue)?;
     let (numbering, lines) = familiar(&catalogue, options, replay.start(), next_segment)?;

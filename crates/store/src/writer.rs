@@ -84,7 +84,7 @@ pub struct Writer {
 pub struct Recovered {
     /// The number for the next run.
     pub next_run: RunId,
-    /// What the stream core wanted remembered: the proven first, of those the last heard first.
+    /// What the stream core wanted remembered; what was heard last stands last.
     pub memories: Vec<Memory>,
     /// What the memories do not know yet.
     pub replay: Replay,

@@ -98,14 +98,8 @@ fn begin_boot(memory: &mut Mind, line: &Line, registrar: &mut Registrar<'_>) -> 
 }
 
 fn begin_provisional(memory: &mut Mind, line: &Line, registrar: &mut Registrar<'_>) -> Admitted {
-    const UNDECIDED: usize = 4;
     let fresh = Track::new(registrar.begin(memory.current.run.key, Verdict::Provisional));
-    let old = std::mem::replace(&mut memory.current, fresh);
-    if memory.held.is_none() {
-        memory.held = Some(Box::new(old));
-    } else if memory.undecided.len() < UNDECIDED {
-        memory.undecided.push(old.run);
-    }
+    memory.provisionally(fresh);
     began(memory, line)
 }
 
@@ -155,6 +149,17 @@ fn settle(
 }
 
 impl Mind {
+    /// Goes on with a run that may be another boot, or the same again.
+    pub(crate) fn provisionally(&mut self, fresh: Track) {
+        const UNDECIDED: usize = 4;
+        let old = std::mem::replace(&mut self.current, fresh);
+        if self.held.is_none() {
+            self.held = Some(Box::new(old));
+        } else if self.undecided.len() < UNDECIDED {
+            self.undecided.push(old.run);
+        }
+    }
+
     /// Gives the current run its verdict, and the undecided ones before it theirs.
     fn decide(&mut self, verdict: Verdict, tell: &mut impl FnMut(&Run)) {
         if self.current.run.verdict != verdict {

@@ -1,5 +1,7 @@
 //! What waits for its rest: messages in fragments, and basic lines cut at 1000 bytes.
 
+use std::collections::BTreeMap;
+
 use crate::{Monotonic, WallTime};
 
 /// A fragment.
@@ -41,8 +43,10 @@ pub(crate) struct Message {
     id: (u64, u64, u16),
     /// Length of text and dictionary together, as claimed.
     total: usize,
-    /// Offset and bytes, ascending, not overlapping.
-    chunks: Vec<(usize, Box<[u8]>)>,
+    /// Bytes by their offset, not overlapping.
+    chunks: BTreeMap<usize, Box<[u8]>>,
+    /// How many bytes they are together.
+    held: usize,
     /// The first datagram that came, whole: its header is the message's.
     pub(crate) first: Box<[u8]>,
     pub(crate) received: WallTime,
@@ -54,7 +58,8 @@ impl Message {
         Message {
             id: piece.id,
             total: piece.total,
-            chunks: Vec::new(),
+            chunks: BTreeMap::new(),
+            held: 0,
             first: piece.datagram.into(),
             received: piece.received,
             deadline: piece.deadline,
@@ -70,32 +75,31 @@ impl Message {
     fn insert(&mut self, piece: &Piece<'_>) {
         let Piece { offset, bytes, .. } = *piece;
         self.received = piece.received;
-        let at = self.chunks.partition_point(|(start, _)| *start <= offset);
-        let before = at.checked_sub(1).and_then(|i| self.chunks.get(i));
+        let before = self.chunks.range(..=offset).next_back();
         let covered = before.map_or(0, |(start, held)| start + held.len());
-        let ahead = self.chunks.get(at).map_or(usize::MAX, |(start, _)| *start);
+        let ahead = self.chunks.range(offset + 1..).next().map_or(usize::MAX, |(start, _)| *start);
         let from = offset.max(covered);
         let to = (offset + bytes.len()).min(ahead);
         let new = bytes.get(from.saturating_sub(offset)..to.saturating_sub(offset));
         if let Some(new) = new.filter(|new| !new.is_empty()) {
-            self.chunks.insert(at, (from, new.into()));
+            self.held += new.len();
+            self.chunks.insert(from, new.into());
         }
     }
 
     fn is_complete(&self) -> bool {
-        self.chunks.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() == self.total
+        self.held == self.total
     }
 
     /// Appends all that came, in order; what is missing leaves no trace.
     pub(crate) fn assemble(&self, out: &mut Vec<u8>) {
-        self.chunks.iter().for_each(|(_, bytes)| out.extend_from_slice(bytes));
+        self.chunks.values().for_each(|bytes| out.extend_from_slice(bytes));
     }
 
-    /// Bytes held.
+    /// Bytes held, and about what it takes to hold them.
     pub(crate) fn weight(&self) -> usize {
-        const PER_CHUNK: usize = 32;
-        let chunks = self.chunks.iter().map(|(_, bytes)| bytes.len() + PER_CHUNK);
-        self.first.len() + chunks.sum::<usize>()
+        const PER_CHUNK: usize = 80;
+        self.first.len() + self.held + self.chunks.len() * PER_CHUNK
     }
 }
 

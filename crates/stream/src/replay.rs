@@ -74,31 +74,23 @@ impl Core {
 impl Mind {
     /// Takes a run over as the store knew it.
     fn adopt(&mut self, run: &Run) {
+        let is_boot = run.verdict == Verdict::Boot;
         if run.id == self.current.run.id {
             self.current.run = run.clone();
-            self.settled(run);
+            self.held.take_if(|_| is_boot);
         } else if let Some(held) = self.held.as_mut().filter(|held| held.run.id == run.id) {
             held.run = run.clone();
         } else if run.id > self.current.run.id {
-            let old = std::mem::replace(&mut self.current, Track::new(run.clone()));
             self.continues = None;
             self.linked = false;
-            match run.verdict {
-                Verdict::Provisional if self.held.is_none() => self.held = Some(Box::new(old)),
-                Verdict::Provisional => self.undecided.push(old.run),
-                Verdict::Boot | Verdict::SameAs(_) => {
-                    self.held = None;
-                    self.undecided.clear();
-                }
+            let fresh = Track::new(run.clone());
+            if run.verdict == Verdict::Provisional {
+                self.provisionally(fresh);
+            } else {
+                self.current = fresh;
+                self.held = None;
+                self.undecided.clear();
             }
-        }
-    }
-
-    /// The verdict on the current run, as far as it has come.
-    fn settled(&mut self, run: &Run) {
-        match run.verdict {
-            Verdict::Provisional | Verdict::SameAs(_) => {}
-            Verdict::Boot => self.held = None,
         }
     }
 }

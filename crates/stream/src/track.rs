@@ -213,7 +213,8 @@ impl Track {
             if *mark != line.mark {
                 return Place::Elsewhere;
             }
-            let doubled = seq > first && seq + 2 >= next && self.marks.holds_recent(mark);
+            let doubled =
+                seq > first && seq.saturating_add(2) >= next && self.marks.holds_recent(mark);
             return if time > 0 || doubled { Place::Repeat } else { Place::Return };
         }
         if !self.fits(seq, time, slack) {
@@ -234,7 +235,9 @@ impl Track {
         if time > earliest.saturating_add(slack) {
             Place::Elsewhere
         } else if latest == 0
-            || (time > 0 && line.mark.seq + JUST_BEFORE >= first && time + slack >= earliest)
+            || (time > 0
+                && line.mark.seq.saturating_add(JUST_BEFORE) >= first
+                && time.saturating_add(slack) >= earliest)
         {
             Place::Late
         } else {

@@ -310,3 +310,30 @@ fn a_time_between_those_of_two_runs_is_no_trap() {
     doctor.pass(500_000);
     assert_eq!(doctor.book.boots().iter().map(Vec::len).sum::<usize>(), 4);
 }
+
+#[test]
+fn the_highest_numbers_are_numbers() {
+    let mut doctor = Doctor::new();
+    for back in [3, 5, 0, 1, 7] {
+        doctor.ext(stream(1), u64::MAX - back, 5_000_000, &format!("{back} before the last"));
+    }
+    assert_eq!(doctor.book.boots().iter().map(Vec::len).collect::<Vec<_>>(), [5]);
+}
+
+/// Beginnings that say nothing of themselves are many runs, and still a memory that can be read.
+#[test]
+fn very_many_beginnings_are_remembered_over_restarts() {
+    let mut doctor = Doctor::new();
+    doctor.ext(stream(1), 0, 7, "a boot");
+    for _ in 0..100 {
+        doctor.ext(stream(1), 0, 0, "early");
+    }
+    let since = doctor.book.journal.len();
+    doctor.restart(Limits::default(), Vec::new(), 0);
+    let memories = doctor.core.memories().map(|memory| Box::from(memory.bytes()));
+    let memories = memories.map(|bytes| Memory::from_bytes(bytes).unwrap()).collect();
+    doctor.restart(Limits::default(), memories, since);
+    doctor.ext(stream(1), 0, 0, "early");
+    let last = doctor.book.runs.values().last().unwrap();
+    assert_eq!(last.verdict, Verdict::Provisional);
+}
