@@ -121,6 +121,9 @@ impl Pulses {
         let mut found = Found::read(data).unwrap_or_default().pulses;
         let made_room = found.len().saturating_sub(most) as u64;
         found.drain(..made_room as usize);
+        for pulse in &mut found {
+            (pulse.first, pulse.last) = (pulse.first.min(now.0), pulse.last.min(now.0));
+        }
         let file = file::open(data, found.len() + 1).inspect_err(|error| {
             tracing::warn!(%error, "cannot write the file `pulse` of the store");
         });
@@ -241,7 +244,8 @@ impl Pulse {
             self.host = heartbeat.host.map(Box::from);
         }
         self.address = from;
-        self.last = self.last.max(received.0);
+        // A clock that was ahead once is not believed any longer than it was.
+        self.last = received.0;
         self.uptime_s = heartbeat.uptime_s;
         // Whatever it says, nobody keeps a place for longer.
         self.every_s = heartbeat.every_s.min(LONGEST_EVERY_S);

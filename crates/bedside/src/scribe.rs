@@ -67,5 +67,10 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(path)
 }
 
+/// Has what was made or renamed in a file's directory outlive a power loss.
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+}
+
 /// How long a disk is waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(1);

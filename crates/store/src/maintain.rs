@@ -109,6 +109,8 @@ pub fn rebuild(dir: &Path) -> Result<Summary, Error> {
 pub fn prune(dir: &Path, retention: &Retention) -> Result<u64, Error> {
     let _lock = Lock::take(dir)?;
     let mut catalogue = Catalogue::open(&dir.join(FILE_NAME))?;
+    // One that ended too early left it to the next to say what it deleted.
+    recovery::forget_gone(&mut catalogue, &list(&segments(dir))?)?;
     Inventory::default().prune(&segments(dir), &mut catalogue, retention, wall_now())
 }
 

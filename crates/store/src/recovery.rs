@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::segment::{Form, Listed, Position, SegmentName, list};
 use crate::writer::{Numbering, Options, RunLines, SealJob, line_of};
 
+pub(crate) use catch_up::forget_gone;
 pub use examine::Torn;
 pub use replay::{Replay, Replayed};
 

@@ -142,7 +142,7 @@ impl Core {
         } else {
             self.counters.evicted_unproven += 1;
             let crowd = self.limits.crowd_us / 1_000_000;
-            if u64::from(stream.silence(now).0) < crowd {
+            if stream.is_stranger() || u64::from(stream.silence(now).0) < crowd {
                 return self.returns.note(self.table.hash(stream.key), now);
             }
         }

@@ -144,9 +144,7 @@ impl Desk {
 
     fn answered(&mut self, answer: &Answer, now: WallTime) -> anyhow::Result<()> {
         self.under_way.remove(&answer.id);
-        let letters = self.book.letters()?;
-        let letter = letters.into_iter().map(|(letter, _)| letter).find(|it| it.id == answer.id);
-        let (Some(letter), Some(why)) = (letter, &answer.failed) else {
+        let (Some(letter), Some(why)) = (self.book.letter(answer.id)?, &answer.failed) else {
             return Ok(self.book.forget_letter(answer.id)?);
         };
         let rule = &letter.rule;

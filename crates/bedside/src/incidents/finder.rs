@@ -110,7 +110,7 @@ impl Finder {
     /// Ends what has waited too long for more lines.
     pub(crate) fn settle(&mut self, now: WallTime, give: &mut dyn FnMut(News)) {
         self.beds.retain(|_, bed| {
-            let waits = now.0.saturating_sub(bed.last.0) < QUIET_US;
+            let waits = now.0.abs_diff(bed.last.0) < QUIET_US;
             if !waits {
                 self.counters.survives(&mut || bed.finish(give));
             }

@@ -13,6 +13,8 @@ use bedside_triage::Fingerprint;
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 
+use crate::scribe;
+
 /// What somebody said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Saying {
@@ -101,9 +103,12 @@ fn open(data: &Path) -> io::Result<File> {
     let is_new = !path.exists();
     let mut options = OpenOptions::new();
     let file = options.read(true).append(true).create(true).mode(0o640).open(&path)?;
-    if is_new && Uid::effective().is_root() {
-        let store = fs::metadata(data)?;
-        fchown(&file, Some(store.uid()), Some(store.gid()))?;
+    if is_new {
+        if Uid::effective().is_root() {
+            let store = fs::metadata(data)?;
+            fchown(&file, Some(store.uid()), Some(store.gid()))?;
+        }
+        scribe::sync_directory_of(&path)?;
     }
     Ok(file)
 }

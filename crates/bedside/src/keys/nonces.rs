@@ -15,7 +15,7 @@ use std::path::Path;
 
 use bedside_stream::StreamKey;
 
-use crate::scribe::Scribe;
+use crate::scribe::{self, Scribe};
 
 /// The nonces that were heard, at most [`StreamLimits::nonces`] of them: about 200 bytes each.
 /// Beyond that the oldest makes room: it would be taken for a new one.
@@ -107,6 +107,7 @@ impl Nonces {
         file.write_all(kept.as_bytes())?;
         file.sync_data()?;
         fs::rename(&new, path)?;
+        scribe::sync_directory_of(path)?;
         Scribe::start(NAME, move |news: String| {
             file.write_all(news.as_bytes())?;
             file.sync_data()

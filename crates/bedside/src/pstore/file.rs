@@ -96,10 +96,12 @@ impl File {
 
     fn append(&self, text: &[u8]) -> io::Result<()> {
         let path = self.path();
+        let is_new = !path.exists();
         drop(scribe::open(&path)?);
-        let mut file = fs::OpenOptions::new().append(true).open(path)?;
+        let mut file = fs::OpenOptions::new().append(true).open(&path)?;
         file.write_all(text)?;
-        file.sync_data()
+        file.sync_data()?;
+        if is_new { scribe::sync_directory_of(&path) } else { Ok(()) }
     }
 
     /// Leaves the newest dumps, of half the size.
@@ -117,7 +119,8 @@ impl File {
         file.set_len(0)?;
         file.write_all(rest)?;
         file.sync_all()?;
-        fs::rename(&new, self.path())
+        fs::rename(&new, self.path())?;
+        scribe::sync_directory_of(&self.path())
     }
 
     fn path(&self) -> PathBuf {

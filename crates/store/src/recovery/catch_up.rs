@@ -15,13 +15,8 @@ pub(super) fn catch_up(
     listed: &[Listed],
     damaged: &BTreeMap<u64, BTreeSet<u64>>,
 ) -> Result<(), Error> {
+    forget_gone(catalogue, listed)?;
     let mut applied = catalogue.applied()?;
-    let there: BTreeSet<u64> = listed.iter().map(|listed| listed.name.number).collect();
-    let gone: BTreeSet<u64> = applied.keys().filter(|n| !there.contains(n)).copied().collect();
-    if !gone.is_empty() {
-        catalogue.forget_deleted(&gone)?;
-        applied.retain(|number, _| !gone.contains(number));
-    }
     for listed in listed {
         let number = listed.name.number;
         let none = BTreeSet::new();
@@ -35,6 +30,14 @@ pub(super) fn catch_up(
         }
     }
     Ok(())
+}
+
+/// Takes out the segments that are not there any more.
+pub(crate) fn forget_gone(catalogue: &mut Catalogue, listed: &[Listed]) -> Result<(), Error> {
+    let there: BTreeSet<u64> = listed.iter().map(|listed| listed.name.number).collect();
+    let mut gone: BTreeSet<u64> = catalogue.applied()?.into_keys().collect();
+    gone.retain(|number| !there.contains(number));
+    if gone.is_empty() { Ok(()) } else { catalogue.forget_deleted(&gone) }
 }
 
 fn catch_up_segment(

@@ -34,6 +34,8 @@ pub(crate) struct Filled {
 #[derive(Debug, Default)]
 pub(crate) struct Inventory {
     sealed: BTreeMap<u64, Stock>,
+    /// Deleted, and the catalogue was not told yet.
+    untold: BTreeSet<u64>,
 }
 
 impl Inventory {
@@ -45,6 +47,7 @@ impl Inventory {
         retention: &Retention,
         now: WallTime,
     ) -> Result<u64, Error> {
+        self.tell(catalogue)?;
         let live = self.look(disk)?;
         let bytes = live + self.sealed.values().map(|stock| stock.bytes).sum::<u64>();
         let fits = retention.max_bytes == 0 || bytes <= retention.max_bytes;
@@ -59,12 +62,20 @@ impl Inventory {
         for number in &gone {
             let name = SegmentName::sealed(*number).to_string();
             disk.remove(&name).map_err(|e| Error::io("remove", name, e))?;
+            self.untold.insert(*number);
             tracing::info!("segment {number} is deleted by retention");
         }
-        if !gone.is_empty() {
-            catalogue.forget_deleted(&gone)?;
-        }
+        self.tell(catalogue)?;
         Ok(gone.len() as u64)
+    }
+
+    /// Tells the catalogue what was deleted; what it can't be told now is the next time.
+    fn tell(&mut self, catalogue: &mut Catalogue) -> Result<(), Error> {
+        if !self.untold.is_empty() {
+            catalogue.forget_deleted(&self.untold)?;
+            self.untold.clear();
+        }
+        Ok(())
     }
 
     /// Takes in what was sealed since the last look, lets go of what is gone, and answers how

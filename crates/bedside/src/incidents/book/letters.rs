@@ -152,17 +152,17 @@ impl Book {
             let sql =
                 "SELECT id, rule, made, tries, body, due FROM letters ORDER BY due, id LIMIT 16";
             let mut statement = self.connection.prepare_cached(sql)?;
-            let time = |row: &rusqlite::Row<'_>, at: usize| {
-                row.get(at).map(i64::cast_unsigned).map(WallTime)
-            };
-            let letters = statement.query_map([], |row| {
-                let (id, rule, made) = (row.get(0)?, row.get(1)?, time(row, 2)?);
-                let letter = Letter { id, rule, made, tries: row.get(3)?, body: row.get(4)? };
-                Ok((letter, time(row, 5)?))
-            })?;
+            let letters = statement.query_map([], |row| Ok((letter(row)?, time(row, 5)?)))?;
             letters.collect::<rusqlite::Result<Vec<_>>>()
         };
         run().map_err(self.failed("look for letters"))
+    }
+
+    /// A letter that waits.
+    pub(crate) fn letter(&self, id: i64) -> Result<Option<Letter>, Error> {
+        let sql = "SELECT id, rule, made, tries, body FROM letters WHERE id = ?";
+        let found = self.connection.query_row(sql, [id], letter).optional();
+        found.map_err(self.failed("look for a letter"))
     }
 
     /// How many letters that were made before then still wait, when the oldest of them was made, and
@@ -192,6 +192,15 @@ impl Book {
             to.execute(sql, params![due.0.cast_signed(), id]).map(drop)
         })
     }
+}
+
+fn letter(row: &rusqlite::Row<'_>) -> rusqlite::Result<Letter> {
+    let (id, rule, made) = (row.get(0)?, row.get(1)?, time(row, 2)?);
+    Ok(Letter { id, rule, made, tries: row.get(3)?, body: row.get(4)? })
+}
+
+fn time(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<WallTime> {
+    row.get(at).map(i64::cast_unsigned).map(WallTime)
 }
 
 fn put_told(to: &Transaction<'_>, rule: &str, case: &Row, now: i64) -> rusqlite::Result<()> {

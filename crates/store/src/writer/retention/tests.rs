@@ -76,6 +76,27 @@ fn one_that_cannot_be_read_is_not_old_for_that_and_takes_up_room() {
 }
 
 #[test]
+fn what_was_deleted_is_told_to_a_catalogue_that_failed_then() {
+    let disk = FaultyDisk::default();
+    let small = Options { segment_max_bytes: 1000, ..options() };
+    let mut life = Life::open(&disk, &small).unwrap();
+    for seq in 0..60 {
+        life.say(1, seq);
+        assert!(life.sync());
+        life.keep();
+    }
+    let mut catalogue = life.end();
+    catalogue.run_sql("ALTER TABLE deleted RENAME TO other");
+    let mut inventory = Inventory::default();
+    let retention = Retention { max_bytes: 1, ..Retention::default() };
+    assert!(inventory.prune(&disk, &mut catalogue, &retention, WallTime(0)).is_err());
+    catalogue.run_sql("ALTER TABLE other RENAME TO deleted");
+    assert_eq!(inventory.prune(&disk, &mut catalogue, &retention, WallTime(0)).unwrap(), 0);
+    let there: BTreeSet<u64> = segments(&disk).iter().map(|listed| listed.name.number).collect();
+    assert!(catalogue.applied().unwrap().keys().all(|number| there.contains(number)));
+}
+
+#[test]
 fn a_noisy_host_pushes_out_its_own_past() {
     let stock = [
         stock(1, 50, &[("quiet", 9), ("noisy", 1)]),
