@@ -1,6 +1,6 @@
 //! `bedside`: reads the command line and hands over to the command.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use bedside::alerts::{self, courier};
 use bedside::cli::{self, AlertArgs, AlertCommand, Cli, Command};
@@ -51,7 +51,7 @@ fn tell_on_stderr(command: &Command) {
     let filter = EnvFilter::try_from_env("BEDSIDE_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(render::stderr)
         .with_ansi(render::colours_on_stderr())
         .with_target(false)
         .without_time()

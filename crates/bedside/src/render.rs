@@ -13,6 +13,7 @@ mod live;
 mod raw;
 mod recent;
 mod screen;
+mod stderr;
 mod stdout;
 mod table;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub(crate) use self::json::{LossCounts, Source, Stamp, VERSION, write_line};
 pub use self::live::Live;
 pub(crate) use self::recent::Recent;
 pub use self::screen::Screen;
+pub use self::stderr::{Stderr, stderr};
 pub use self::stdout::{Stdout, stdout};
 pub(crate) use self::table::Table;
 pub(crate) use self::words::{losses, many};

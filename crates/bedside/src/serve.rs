@@ -26,7 +26,7 @@ use crate::notify::{self, State};
 use crate::patience::Patience;
 use crate::pstore::Dumps;
 use crate::pulse::{Felt, Pulses};
-use crate::render::{Look, Screen};
+use crate::render::{self, Look, Screen};
 use crate::{exit, heap, hint, incidents, time};
 
 pub(crate) use orders::Orders;
@@ -71,12 +71,12 @@ pub(crate) fn serve(
     let tap = screen.as_ref().map(Screen::tap);
     let (doctor, found) = Doctor::open(&data, &config, tap, false)?;
     // Hearing does not end where nobody can be told of it.
-    drop(listen::announce(&listening, config.receive_buffer.0, &mut io::stderr()));
+    drop(listen::announce(&listening, config.receive_buffer.0, &mut render::stderr()));
     report(&found, &data);
     let mut receiver = Receiver::new(listening.sockets, ReceiverOptions::default())?;
     let addresses: Vec<SocketAddr> = receiver.sockets().map(Socket::local).collect();
     if let Some(hint) = hint::first_steps(&addresses).filter(|_| screen.is_some() && found.is_new) {
-        drop(writeln!(io::stderr(), "{hint}"));
+        drop(writeln!(render::stderr(), "{hint}"));
     }
     let ports = addresses.iter().map(SocketAddr::port).collect();
     let allow = Allow::new(config.allow.iter().map(|network| network.0));
@@ -350,6 +350,9 @@ impl Ward {
                 self.allow.replace(self.config.allow.iter().map(|network| network.0));
                 self.answers.switch(self.config.answer);
                 tracing::info!("the configuration was read again");
+                if self.keys.count() > 0 {
+                    tracing::info!("keys are read at the start only: changed ones take a restart");
+                }
             }
             Err(error) => {
                 tracing::error!("the configuration stays as it was: {}", exit::words(&error));

@@ -90,7 +90,7 @@ fn stats(args: &StatsArgs) -> anyhow::Result<Exit> {
     )?;
     if stats.damaged > 0 {
         let damaged = many(stats.damaged, "segment");
-        writeln!(out, "damaged   {damaged}, not counted; `bedside store verify` tells more")?;
+        writeln!(out, "damaged   {damaged}, in part or whole; `bedside store verify` tells more")?;
     }
     Ok(exit)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use bedside_stream::WallTime;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::friendly::SpanParser;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Span, Timestamp, Zoned};
 
 /// A time that cannot be understood.
@@ -28,19 +28,33 @@ impl std::error::Error for NotATime {}
 /// Reads an absolute or a relative time; what names no zone is meant in that of `now`.
 ///
 /// A bare span lies in the past: a log has no lines from the future.
-pub fn parse(text: &str, now: &Zoned) -> Result<WallTime, NotATime> {
+pub fn parse(text: &str, now: &Zoned, twice: Twice) -> Result<WallTime, NotATime> {
     let trimmed = text.trim();
     by_name(trimmed, now)
         .or_else(|| since_epoch(trimmed))
         .or_else(|| relative(trimmed, now))
-        .or_else(|| absolute(trimmed, now))
+        .or_else(|| absolute(trimmed, now, twice))
         .map(wall_time)
         .ok_or_else(|| NotATime(text.to_owned()))
 }
 
-/// Reads a time as [`parse`] does, from this moment and in this machine's zone.
-pub fn parse_now(text: &str) -> Result<WallTime, NotATime> {
-    parse(text, &Zoned::now())
+/// Which moment is meant where the clock was put back, and a time of day came twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Twice {
+    /// The first: what begins there holds both.
+    First,
+    /// The second: what ends there holds both.
+    Second,
+}
+
+/// Reads the beginning of a window as [`parse`] does, from this moment and in this machine's zone.
+pub fn parse_since(text: &str) -> Result<WallTime, NotATime> {
+    parse(text, &Zoned::now(), Twice::First)
+}
+
+/// Reads the end of one.
+pub fn parse_until(text: &str) -> Result<WallTime, NotATime> {
+    parse(text, &Zoned::now(), Twice::Second)
 }
 
 /// This moment.
@@ -146,7 +160,7 @@ fn relative(text: &str, now: &Zoned) -> Option<Timestamp> {
     Some(now.checked_add(past).ok()?.timestamp())
 }
 
-fn absolute(text: &str, now: &Zoned) -> Option<Timestamp> {
+fn absolute(text: &str, now: &Zoned, twice: Twice) -> Option<Timestamp> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Some(timestamp);
     }
@@ -155,8 +169,14 @@ fn absolute(text: &str, now: &Zoned) -> Option<Timestamp> {
         None => (text, now.time_zone().clone()),
     };
     let moment = civil(text, now.date())?;
+    let moment = zone.into_ambiguous_zoned(moment);
+    let moment = match (moment.offset(), twice) {
+        (AmbiguousOffset::Fold { .. }, Twice::Second) => moment.later(),
+        // What never was, where the clock was put forward, counts on from before.
+        _ => moment.compatible(),
+    };
     // The last hours that can be written are not a moment everywhere: they are for ever.
-    Some(zone.to_zoned(moment).map_or(Timestamp::MAX, |zoned| zoned.timestamp()))
+    Some(moment.map_or(Timestamp::MAX, |zoned| zoned.timestamp()))
 }
 
 /// A date, a date and a time, or a time of `today`.
@@ -167,7 +187,10 @@ fn civil(text: &str, today: Date) -> Option<DateTime> {
     if let Ok(moment) = text.parse::<DateTime>() {
         return Some(moment);
     }
-    if let Ok(time) = text.parse::<Time>() {
+    // `2026` is a year to most, and no time of day.
+    if text.contains(':')
+        && let Ok(time) = text.parse::<Time>()
+    {
         return Some(today.to_datetime(time));
     }
     None
@@ -183,7 +206,7 @@ mod tests {
     }
 
     fn check(text: &str, utc: &str) {
-        let read = parse(text, &now()).unwrap_or_else(|error| panic!("{error}"));
+        let read = parse(text, &now(), Twice::First).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(rfc3339(read), utc, "{text}");
     }
 
@@ -225,13 +248,31 @@ mod tests {
     }
 
     #[test]
+    fn a_window_holds_both_hours_where_the_clock_was_put_back() {
+        let text = "2026-10-25 02:30";
+        check(text, "2026-10-25T00:30:00.000000Z");
+        let end = parse(text, &now(), Twice::Second).unwrap();
+        assert_eq!(rfc3339(end), "2026-10-25T01:30:00.000000Z");
+    }
+
+    #[test]
     fn nonsense_is_refused_with_examples() {
-        for text in
-            ["", "noon", "@", "@-1", "@1.x", "-", "web1", "2026-13-01", "25:00", "-99999999y"]
-        {
-            assert_eq!(parse(text, &now()), Err(NotATime(text.to_owned())), "{text}");
+        for text in [
+            "",
+            "noon",
+            "@",
+            "@-1",
+            "@1.x",
+            "-",
+            "web1",
+            "2026-13-01",
+            "25:00",
+            "2026",
+            "-99999999y",
+        ] {
+            assert_eq!(parse(text, &now(), Twice::First), Err(NotATime(text.to_owned())), "{text}");
         }
-        let error = parse("noon", &now()).unwrap_err().to_string();
+        let error = parse("noon", &now(), Twice::First).unwrap_err().to_string();
         assert!(error.starts_with("\"noon\" is not a time: give one like"), "{error}");
     }
 

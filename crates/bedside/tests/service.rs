@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed test says where")]
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -110,6 +110,31 @@ fn who_cannot_be_told_anything_is_heard_all_the_same() {
     drop(socket);
     assert_eq!(told(&manager), "READY=1\n");
     kill(Pid::from_raw(service.0.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert!(service.0.wait().unwrap().success());
+    let log = bedside(&["log", "-o", "raw"], &dir.path().join("data")).output().unwrap();
+    assert_eq!(String::from_utf8(log.stdout).unwrap(), "heard\n");
+}
+
+#[test]
+fn who_takes_no_word_holds_nobody_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let manager = UnixDatagram::bind(dir.path().join("notify")).unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    // Held open and never read; not a byte more goes in.
+    let (_unread, mut full) = std::io::pipe().unwrap();
+    fcntl(&full, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    while full.write(&[b'x'; 4096]).is_ok() {}
+    fcntl(&full, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    let mut service = serve(&socket, dir.path(), full.into());
+    drop(socket);
+    assert_eq!(told(&manager), "READY=1\n");
+    let pid = Pid::from_raw(service.0.id().cast_signed());
+    kill(pid, Signal::SIGHUP).unwrap();
+    while !told(&manager).starts_with("RELOADING") {}
+    sender.send_to(b"6,1,1000,-;heard\n", address).unwrap();
+    kill(pid, Signal::SIGTERM).unwrap();
     assert!(service.0.wait().unwrap().success());
     let log = bedside(&["log", "-o", "raw"], &dir.path().join("data")).output().unwrap();
     assert_eq!(String::from_utf8(log.stdout).unwrap(), "heard\n");

@@ -16,7 +16,7 @@ mod summary;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -40,6 +40,8 @@ pub struct Catalogue {
     connection: Connection,
     /// It holds at most so many memories.
     remembered: u64,
+    /// The file that can't be written, and in whose place this one in memory is.
+    stands_in_for: Option<PathBuf>,
 }
 
 impl Catalogue {
@@ -60,7 +62,7 @@ impl Catalogue {
         let connection = Connection::open_with_flags(path, flags).map_err(failed("open"))?;
         connection.busy_timeout(READER_PATIENCE).map_err(failed("open"))?;
         schema::check(&connection)?;
-        Ok(Catalogue { connection, remembered: u64::MAX })
+        Ok(Catalogue { connection, remembered: u64::MAX, stands_in_for: None })
     }
 
     /// A catalogue that is gone with this value.
@@ -68,9 +70,45 @@ impl Catalogue {
         Catalogue::prepared(Connection::open_in_memory().map_err(failed("open"))?)
     }
 
-    /// One in a new file, in place of this one whose file is gone or makes no sense; with what
-    /// this one can still tell that the segments can't.
+    /// One in memory, as long as the file can't be written, with what can't be had from the
+    /// segments if that can be read.
+    pub(crate) fn standing_in_for(path: &Path) -> Result<Catalogue, Error> {
+        let mut catalogue = Catalogue::in_memory()?;
+        catalogue.stands_in_for = Some(path.to_owned());
+        if let Ok(file) = Catalogue::open_read_only(path)
+            && let Err(error) = catalogue.adopt(&file)
+        {
+            tracing::warn!(%error, "what the catalogue remembers of streams is not at hand");
+        }
+        Ok(catalogue)
+    }
+
+    /// Whether it is one in memory for a file that can't be written.
+    pub(crate) fn is_stand_in(&self) -> bool {
+        self.stands_in_for.is_some()
+    }
+
+    /// The file that a stand-in stands in for, made anew, with what this one remembers.
+    fn made_good(&self, path: &Path) -> Result<Catalogue, Error> {
+        let new = path.with_extension("sqlite.new");
+        // An attempt before may have failed.
+        drop(std::fs::remove_file(&new));
+        Catalogue::open(&new)?.adopt(self)?;
+        // Neither is the new file's under its name.
+        for journal in ["sqlite.new-journal", "sqlite-journal"] {
+            drop(std::fs::remove_file(path.with_extension(journal)));
+        }
+        std::fs::rename(&new, path)
+            .map_err(|e| Error::io("rename", new.display().to_string(), e))?;
+        Catalogue::open(path)
+    }
+
+    /// One in a new file, in place of this one whose file is gone, makes no sense or could not be
+    /// written; with what this one can still tell that the segments can't.
     pub(crate) fn renewed(&self) -> Result<Catalogue, Error> {
+        if let Some(path) = &self.stands_in_for {
+            return self.made_good(path);
+        }
         let path = self.connection.path().map_or(Path::new(""), Path::new);
         if let Err(error) = std::fs::rename(path, path.with_extension("sqlite.damaged"))
             && error.kind() != std::io::ErrorKind::NotFound
@@ -94,7 +132,7 @@ impl Catalogue {
         connection.busy_timeout(WRITER_PATIENCE).map_err(failed("open"))?;
         connection.set_prepared_statement_cache_capacity(32);
         schema::prepare(&connection)?;
-        Ok(Catalogue { connection, remembered: u64::MAX })
+        Ok(Catalogue { connection, remembered: u64::MAX, stands_in_for: None })
     }
 }
 

@@ -85,6 +85,14 @@ impl Error {
         self.is_damaged() || source.sqlite_error().is_some_and(|e| e.extended_code == MOVED)
     }
 
+    /// Whether this one file can't be read, and others can: it is damaged, or somebody else's, or
+    /// no file, or its disk is damaged where it lies.
+    pub(crate) fn is_of_one_file(&self) -> bool {
+        let Error::Io { source, .. } = self else { return matches!(self, Error::Damaged { .. }) };
+        let kinds = [io::ErrorKind::PermissionDenied, io::ErrorKind::IsADirectory];
+        kinds.contains(&source.kind()) || source.raw_os_error() == Some(nix::libc::EIO)
+    }
+
     /// Whether the file is simply not there (any more).
     pub fn is_not_found(&self) -> bool {
         matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)

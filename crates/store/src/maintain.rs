@@ -7,7 +7,7 @@ use crate::catalogue::{Catalogue, FILE_NAME, Summary};
 use crate::disk::{Directory, Disk};
 use crate::error::Error;
 use crate::recovery;
-use crate::segment::{Form, Listed, SegmentFile, list};
+use crate::segment::{Form, Listed, Scan, SegmentFile, list};
 use crate::writer::{Inventory, Lock, Retention, SEGMENTS_NAME, wall_now};
 
 /// Numbers of a store.
@@ -27,7 +27,7 @@ pub struct Stats {
     pub records: u64,
     /// Entries: records, runs and gaps.
     pub entries: u64,
-    /// Segments that are damaged, of which none of these numbers tell.
+    /// Segments that are damaged: these numbers tell of what can be found in them.
     pub damaged: u64,
 }
 
@@ -59,7 +59,7 @@ pub fn stats(dir: &Path) -> Result<Stats, Error> {
         let added = open(&disk, listed)
             .and_then(|segment| segment.map(|segment| stats.add(&segment)).transpose());
         match added {
-            Err(Error::Damaged { .. }) => stats.damaged += 1,
+            Err(error) if error.is_of_one_file() => stats.damaged += 1,
             added => drop(added?),
         }
     }
@@ -73,7 +73,7 @@ pub fn damaged_ends(dir: &Path) -> Result<u64, Error> {
     let mut damaged = 0;
     for listed in list(&disk)?.into_iter().filter(|listed| listed.name.form == Form::Sealed) {
         match open(&disk, listed).and_then(|segment| segment.map(|it| it.index()).transpose()) {
-            Err(Error::Damaged { .. }) => damaged += 1,
+            Err(error) if error.is_of_one_file() => damaged += 1,
             looked => drop(looked?),
         }
     }
@@ -127,8 +127,9 @@ fn open(disk: &dyn Disk, listed: Listed) -> Result<Option<SegmentFile>, Error> {
 }
 
 impl Stats {
-    fn add(&mut self, segment: &SegmentFile) -> Result<crate::segment::Scan, Error> {
-        let scan = segment.scan()?;
+    /// Counts what a segment's headers say; what they are, and what is wrong with its end.
+    fn add(&mut self, segment: &SegmentFile) -> Result<(Scan, Option<Error>), Error> {
+        let (scan, damaged) = segment.scan_somehow()?;
         match segment.name().form {
             Form::Live => self.live += 1,
             Form::Sealed => self.sealed += 1,
@@ -140,14 +141,16 @@ impl Stats {
             self.text_bytes += u64::from(block.header.text_len);
             self.records += block.header.records();
         }
-        Ok(scan)
+        self.damaged += u64::from(damaged.is_some());
+        Ok((scan, damaged))
     }
 }
 
 impl Verified {
     fn check(&mut self, segment: Option<SegmentFile>) -> Result<(), Error> {
         let Some(segment) = segment else { return Ok(()) };
-        let scan = self.stats.add(&segment)?;
+        let (scan, damaged) = self.stats.add(&segment)?;
+        self.faults.extend(damaged);
         self.tail_bytes += scan.tail.map_or(0, |tail| tail.bytes);
         let mut text = Vec::new();
         for block in &scan.blocks {

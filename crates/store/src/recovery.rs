@@ -153,7 +153,7 @@ pub(crate) fn recover_with(
     };
     match recovered {
         Err(error @ (Error::Catalogue { .. } | Error::Io { .. })) => {
-            let found = recover(disk, stand_in(path)?, options)?;
+            let found = recover(disk, Catalogue::standing_in_for(path)?, options)?;
             Ok((found, Some(error)))
         }
         recovered => recovered,
@@ -175,17 +175,6 @@ fn set_aside(path: &Path, error: &Error) -> Result<(), Error> {
     tracing::warn!(%error, "the catalogue is set aside and rebuilt from the segments");
     std::fs::rename(path, path.with_extension("sqlite.damaged"))
         .map_err(|e| Error::io("rename", path.display().to_string(), e))
-}
-
-/// A catalogue in memory, with what can't be had from the segments if it can be read.
-fn stand_in(path: &Path) -> Result<Catalogue, Error> {
-    let mut catalogue = Catalogue::in_memory()?;
-    if let Ok(file) = Catalogue::open_read_only(path)
-        && let Err(error) = catalogue.adopt(&file)
-    {
-        tracing::warn!(%error, "what the catalogue remembers of streams is not at hand");
-    }
-    Ok(catalogue)
 }
 
 /// A number above that of any file, and of any segment that ever was, as far as is known.

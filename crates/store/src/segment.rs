@@ -113,6 +113,16 @@ impl SegmentFile {
         Ok(Scan { blocks, end, tail: None })
     }
 
+    /// The same; where the index of a sealed one is damaged, by walking it, with what is wrong.
+    pub(crate) fn scan_somehow(&self) -> Result<(Scan, Option<Error>), Error> {
+        match self.scan() {
+            Err(error) if error.is_damaged() && self.name.form == Form::Sealed => {
+                Ok((self.scan_from(self.start())?, Some(error)))
+            }
+            scan => Ok((scan?, None)),
+        }
+    }
+
     /// The runs of a block that is known in outline: by its header, else by its lines.
     pub(crate) fn read_runs(&self, block: &BlockRef) -> Result<Vec<RunSpan>, Error> {
         self.read_some_runs(block, None)

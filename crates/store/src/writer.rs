@@ -52,6 +52,8 @@ pub(crate) use lock::Lock;
 pub(crate) use numbering::Numbering;
 pub(crate) use retention::Inventory;
 pub(crate) use seal::SealJob;
+#[cfg(test)]
+pub(crate) use seal::{Shape, seal};
 pub(crate) use threads::wall_now;
 #[cfg(test)]
 pub(crate) use {engine::Ticket, shelf::Found as OnShelf};

@@ -60,11 +60,11 @@ pub struct IncidentsArgs {
     pub data: DataArg,
     /// Count what happened at this time or later
     #[arg(short = 'S', long, value_name = "TIME", allow_hyphen_values = true)]
-    #[arg(value_parser = time::parse_now)]
+    #[arg(value_parser = time::parse_since)]
     pub since: Option<WallTime>,
     /// Count what happened at this time or earlier
     #[arg(short = 'U', long, value_name = "TIME", allow_hyphen_values = true)]
-    #[arg(value_parser = time::parse_now)]
+    #[arg(value_parser = time::parse_until)]
     pub until: Option<WallTime>,
     /// List those that stand so; without it open and regressed ones. Give it several times for
     /// several

@@ -40,11 +40,11 @@ pub struct LogArgs {
     ///
     /// '2026-11-20 13:44:37', '13:44', 'yesterday', '-1h30m', '2 days ago', '@1763646277'.
     #[arg(short = 'S', long, value_name = "TIME", allow_hyphen_values = true)]
-    #[arg(value_parser = time::parse_now)]
+    #[arg(value_parser = time::parse_since)]
     pub since: Option<WallTime>,
     /// Show what was received at this time or earlier
     #[arg(short = 'U', long, value_name = "TIME", allow_hyphen_values = true)]
-    #[arg(value_parser = time::parse_now)]
+    #[arg(value_parser = time::parse_until)]
     pub until: Option<WallTime>,
     /// Show records of this level and worse, or of a range: err, 3, err..warning
     ///

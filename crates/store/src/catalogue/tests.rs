@@ -166,7 +166,7 @@ fn what_is_no_catalogue_is_told_from_one_that_is_busy() {
     other.pragma_update(None, "user_version", 1).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let connection = rusqlite::Connection::open(&path).unwrap();
-    let mut catalogue = Catalogue { connection, remembered: 0 };
+    let mut catalogue = Catalogue { connection, remembered: 0, stands_in_for: None };
     let error = catalogue.commit(&news(1, 1, 1, &[])).unwrap_err();
     assert!(!error.is_damaged() && error.to_string().contains("locked"), "{error}");
 }

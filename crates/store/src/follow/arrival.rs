@@ -188,8 +188,16 @@ impl Arrival {
     /// Goes on with a later segment. `false`: not a word of it is there yet.
     fn begin(&mut self, (listed, last): (Listed, bool)) -> Result<bool, crate::Error> {
         let number = listed.name.number;
-        let opened = SegmentFile::open(self.disk(), listed)
-            .and_then(|file| Ok((file.scan_outlines(None)?, Arc::new(file))));
+        let opened = SegmentFile::open(self.disk(), listed).and_then(|file| {
+            let scan = match file.scan_outlines(None) {
+                Err(error) if file.name().form == Form::Sealed => {
+                    self.view.segments().skip(number, 0, error)?;
+                    file.scan_from(file.start())
+                }
+                scan => scan,
+            };
+            Ok((scan?, Arc::new(file)))
+        });
         let (scan, file) = match opened {
             Ok(opened) => opened,
             Err(crate::Error::Damaged { .. }) if last && listed.name.form == Form::Live => {

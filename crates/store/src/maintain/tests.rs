@@ -1,5 +1,8 @@
+use std::sync::atomic::AtomicBool;
+
 use super::*;
 use crate::testing::{record, run};
+use crate::writer::{SealJob, Shape, seal};
 use crate::{Batch, Options, Writer};
 use bedside_stream::{RunId, WallTime};
 
@@ -45,6 +48,24 @@ fn each_damaged_block_is_a_fault_with_its_place() {
     let text = verified.faults[0].to_string();
     assert!(text.starts_with("00000001.live.zst at ") && text.contains("checksum"), "{text}");
     assert_eq!(verified.stats.records, 150, "those that can be read");
+}
+
+#[test]
+fn where_the_index_is_damaged_the_blocks_are_found_without_it() {
+    let dir = store();
+    let (disk, go) = (segments(dir.path()), AtomicBool::new(false));
+    let job = SealJob { number: 1, cut: None };
+    seal(&disk, job, Shape::from(&Options::default()), &go).unwrap();
+    let whole = verify(dir.path()).unwrap();
+    let path = dir.path().join(SEGMENTS_NAME).join("00000001.zst");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let end = bytes.len();
+    bytes[end - 10] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let verified = verify(dir.path()).unwrap();
+    assert_eq!((verified.faults.len(), verified.stats.damaged), (1, 1), "{:?}", verified.faults);
+    assert_eq!(verified.stats.records, whole.stats.records);
+    assert_eq!(stats(dir.path()).unwrap(), verified.stats);
 }
 
 #[test]

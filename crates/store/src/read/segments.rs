@@ -313,8 +313,7 @@ impl Segments {
                 _ => file.numbers(),
             });
         match section {
-            Err(Error::Damaged { .. }) => Ok(None),
-            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_of_one_file() || error.is_not_found() => Ok(None),
             section => section,
         }
     }
@@ -340,6 +339,7 @@ impl Segments {
         let what = match error {
             Error::Damaged { problem, .. } => problem.to_owned(),
             error if error.is_not_found() => "it was deleted while it was being read".to_owned(),
+            Error::Io { ref source, .. } if error.is_of_one_file() => source.to_string(),
             error => return Err(error),
         };
         self.note(segment, offset, what);

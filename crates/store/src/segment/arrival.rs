@@ -73,7 +73,7 @@ fn keep<T>(
 ) -> Result<Option<T>, Error> {
     match read {
         Ok(value) => Ok(Some(value)),
-        Err(error @ Error::Damaged { .. }) => damaged(error).map(|()| None),
+        Err(error) if error.is_of_one_file() => damaged(error).map(|()| None),
         Err(error) => Err(error),
     }
 }

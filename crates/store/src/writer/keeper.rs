@@ -163,13 +163,11 @@ impl Keeper {
     /// One go, of all or of one segment: `false` when a segment could not be read, `None` when
     /// the catalogue failed.
     fn commit_some(&mut self, now: Now, only: Option<u64>) -> Option<bool> {
-        let committed = self.try_commit(only).or_else(|error| {
-            if !error.needs_new_catalogue() {
-                return Err(error);
-            }
-            tracing::warn!(%error, "the catalogue is made anew from the segments");
+        let committed = if self.catalogue.is_stand_in() {
             self.renew().and_then(|()| self.try_commit(only))
-        });
+        } else {
+            self.try_commit(only).or_else(|error| self.try_anew(only, error))
+        };
         match committed {
             Ok(whole) => {
                 self.shared.catalogue_works();
@@ -207,6 +205,15 @@ impl Keeper {
         self.memories.drain(..some);
         self.checkpoint = self.checkpoint.filter(|_| checkpoint.is_none());
         Ok(whole)
+    }
+
+    fn try_anew(&mut self, only: Option<u64>, error: Error) -> Result<bool, Error> {
+        if !error.needs_new_catalogue() {
+            return Err(error);
+        }
+        tracing::warn!(%error, "the catalogue is made anew from the segments");
+        self.renew()?;
+        self.try_commit(only)
     }
 
     /// Begins a new catalogue, which has all segments before it.

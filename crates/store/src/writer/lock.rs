@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use super::SEGMENTS_NAME;
 use crate::error::Error;
 
 /// The file's name in the store's directory.
@@ -18,42 +19,55 @@ pub const LOCK_NAME: &str = "lock";
 #[derive(Debug)]
 pub(crate) struct Lock {
     file: Flock<File>,
+    /// The directory of the segments: whoever takes the file away for one that was left over does
+    /// not let a second writer in. Some network file systems have no such locks.
+    _segments: Option<Flock<File>>,
     dir: PathBuf,
 }
 
 impl Lock {
     /// Takes the lock of the store in `dir`, or says who has it.
     pub(crate) fn take(dir: &Path) -> Result<Lock, Error> {
-        let path = dir.join(LOCK_NAME);
-        let object = || path.display().to_string();
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o640);
-        let mut file = options.open(&path).map_err(|e| Error::io("open", object(), e))?;
-        for _ in 0..TRIES {
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(mut locked) => {
-                    // On a full disk there may be no room to say it; the lock holds all the same.
-                    if let Err(error) = tell_pid(&mut locked) {
-                        tracing::warn!(%error, "cannot write the pid into {}", object());
-                    }
-                    return Ok(Lock { file: locked, dir: dir.to_owned() });
-                }
-                Err((back, Errno::EWOULDBLOCK)) => file = back,
-                Err((_, errno)) => return Err(Error::io("lock", object(), errno.into())),
-            }
-            std::thread::sleep(PAUSE);
+        let file = take_file(dir)?;
+        let segments = File::open(dir.join(SEGMENTS_NAME)).ok();
+        let segments = segments.map(|it| Flock::lock(it, FlockArg::LockExclusiveNonblock));
+        if let Some(Err((_, Errno::EWOULDBLOCK))) = segments {
+            return Err(Error::Locked { dir: dir.to_owned(), pid: None });
         }
-        Err(Error::Locked { dir: dir.to_owned(), pid: holder(&mut file) })
+        Ok(Lock { file, _segments: segments.and_then(Result::ok), dir: dir.to_owned() })
     }
 
     /// Takes it again where its file was removed: a lock that nobody can find keeps nobody out.
     pub(crate) fn renew(&mut self) {
         if self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
-            && let Ok(lock) = Lock::take(&self.dir)
+            && let Ok(file) = take_file(&self.dir)
         {
-            *self = lock;
+            self.file = file;
         }
     }
+}
+
+fn take_file(dir: &Path) -> Result<Flock<File>, Error> {
+    let path = dir.join(LOCK_NAME);
+    let object = || path.display().to_string();
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o640);
+    let mut file = options.open(&path).map_err(|e| Error::io("open", object(), e))?;
+    for _ in 0..TRIES {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(mut locked) => {
+                // On a full disk there may be no room to say it; the lock holds all the same.
+                if let Err(error) = tell_pid(&mut locked) {
+                    tracing::warn!(%error, "cannot write the pid into {}", object());
+                }
+                return Ok(locked);
+            }
+            Err((back, Errno::EWOULDBLOCK)) => file = back,
+            Err((_, errno)) => return Err(Error::io("lock", object(), errno.into())),
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(Error::Locked { dir: dir.to_owned(), pid: holder(&mut file) })
 }
 
 /// A reader that asks whether a writer is there holds the lock for a moment.

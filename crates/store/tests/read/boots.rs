@@ -298,6 +298,24 @@ fn a_damaged_block_is_left_out_and_told_of() {
 }
 
 #[test]
+fn what_can_not_be_opened_is_told_of_and_hides_nothing_else() {
+    let store = TestStore::new();
+    let (mut first, mut third) = (store.segment(1), store.segment(3));
+    first.block(&[run(1, 1).into(), numbered(1, 1, 0, 0, "heard")]);
+    third.block(&[run(3, 3).into(), numbered(3, 3, 0, 0, "heard")]);
+    let path = first.live_path().with_file_name("00000002.zst");
+    std::fs::create_dir(&path).unwrap();
+    let reader = open(&store);
+    let boots = reader.boots(WallTime(SECOND));
+    assert_eq!(boots.len(), 2);
+    for boot in &boots {
+        assert_eq!(texts(&reader, boot), ["heard"]);
+    }
+    let told: Vec<_> = reader.damage().into_iter().map(|damage| damage.path).collect();
+    assert_eq!(told, [path]);
+}
+
+#[test]
 fn a_sealed_segment_that_was_cut_short_is_told_of() {
     let store = TestStore::new();
     let mut segment = store.segment(1);

@@ -76,6 +76,17 @@ fn a_catalogue_that_was_removed_is_made_anew_and_so_is_the_lock() {
 }
 
 #[test]
+fn who_takes_the_lock_away_lets_no_second_writer_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let (writer, _) = Writer::open(dir.path(), Options::default()).unwrap();
+    fs::remove_file(dir.path().join("lock")).unwrap();
+    let second = Writer::open(dir.path(), Options::default()).unwrap_err().to_string();
+    assert!(second.contains("is being written"), "{second}");
+    writer.close().unwrap();
+    Writer::open(dir.path(), Options::default()).unwrap().0.close().unwrap();
+}
+
+#[test]
 fn a_store_whose_place_is_gone_too_is_not_made_elsewhere() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");

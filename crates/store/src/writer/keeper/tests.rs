@@ -47,6 +47,30 @@ fn a_catalogue_that_fails_costs_nothing_but_time() {
 }
 
 #[test]
+fn a_catalogue_that_could_not_be_written_at_the_start_is_once_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalogue.sqlite");
+    // Nobody writes a directory, root neither.
+    std::fs::create_dir(&path).unwrap();
+    let disk = FaultyDisk::default();
+    let stand_in = Catalogue::standing_in_for(&path).unwrap();
+    let mut life = Life::with(&disk, stand_in, &options()).unwrap();
+    life.say(1, 1);
+    assert!(life.sync());
+    life.keep();
+    assert!(life.parts.shared.health().catalogue.is_some());
+    std::fs::remove_dir(&path).unwrap();
+    life.say(1, 2);
+    assert!(life.sync());
+    life.keep();
+    assert!(life.parts.shared.health().is_well());
+    let written = Catalogue::open_read_only(&path).unwrap();
+    assert_eq!(written.load().unwrap(), folded(&disk));
+    let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(!names.into_iter().any(|name| name.to_string_lossy().contains("new")));
+}
+
+#[test]
 fn retention_deletes_whole_segments_and_their_rows_and_never_the_live_one() {
     let disk = FaultyDisk::default();
     let retention = Retention { max_bytes: 6000, max_host_share: 2.0, ..Retention::default() };
