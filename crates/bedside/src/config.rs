@@ -29,6 +29,7 @@ pub struct Config {
     /// Where to hear. Sockets handed over by a service manager take its place.
     pub listen: Vec<Listen>,
     /// The store's directory; [`Places::data`] where none is named.
+    #[serde(deserialize_with = "values::directory")]
     pub data: Option<PathBuf>,
     /// Whom to hear; everybody where it is empty.
     pub allow: Vec<Network>,
@@ -343,6 +344,7 @@ mod tests {
         starts("receive_buffer = \"much\"", "b.toml:1:18: \"much\": give a size");
         starts("receive_buffer = -1", "b.toml:1:18: ");
         starts("[retention]\nsize = 0", "b.toml:2:8: nothing fits into 0 bytes");
+        starts("data = \"\"", "b.toml:1:8: give a directory");
         starts("[retention]\nage = \"0s\"", "b.toml:2:7: nothing is kept for no time");
         starts("[store]\nqueue = \"0\"", "b.toml:2:9: nothing fits into 0 bytes");
         starts("[limits]\nproven_streams = 0", "b.toml:2:18: give at least 1");

@@ -113,7 +113,7 @@ impl Writer {
     pub fn open(dir: &Path, mut options: Options) -> Result<(Writer, Recovered), Error> {
         let made = Directory::create(dir)
             .and_then(|_| Directory::create(dir.join(SEGMENTS_NAME)))
-            .map_err(|e| Error::io("make the directory", dir.display().to_string(), e))?;
+            .map_err(|e| Error::io("make or use the directory", dir.display().to_string(), e))?;
         let lock = Lock::take(dir)?;
         let disk = options.storage.take().unwrap_or_else(|| Arc::new(made));
         let path = dir.join(FILE_NAME);

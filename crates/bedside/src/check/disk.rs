@@ -19,7 +19,11 @@ pub(super) fn disk(data: &Path, limit: u64) -> Verdict {
     match free(place) {
         Ok(None) => Verdict::problem("disk", "the file system is read-only", READ_ONLY_CURE)
             .on(data.display()),
-        Ok(Some(free)) => judge(free, used(data), limit).on(data.display()),
+        Ok(Some(Free { files: 0, .. })) => {
+            Verdict::problem("disk", "no file can be made any more: no inode is free", FILES_CURE)
+                .on(data.display())
+        }
+        Ok(Some(free)) => judge(free.bytes, used(data), limit).on(data.display()),
         Err(error) => {
             let evidence = format!("the room on {} cannot be seen: {error}", place.display());
             Verdict::unknown("disk", evidence, CURE)
@@ -27,11 +31,21 @@ pub(super) fn disk(data: &Path, limit: u64) -> Verdict {
     }
 }
 
-/// Bytes that a process without privilege may still write; none where nobody may write.
-fn free(place: &Path) -> Result<Option<u64>, Errno> {
+/// What a process without privilege may still write.
+struct Free {
+    bytes: u64,
+    /// Files; as many as one likes where the file system does not count them.
+    files: u64,
+}
+
+/// None where nobody may write.
+fn free(place: &Path) -> Result<Option<Free>, Errno> {
     let system = statvfs(place)?;
     let writable = !system.flags().contains(FsFlags::ST_RDONLY);
-    Ok(writable.then(|| system.blocks_available() * system.fragment_size()))
+    Ok(writable.then(|| Free {
+        bytes: system.blocks_available() * system.fragment_size(),
+        files: if system.files() == 0 { u64::MAX } else { system.files_available() },
+    }))
 }
 
 /// What the store has already; nothing where it can't be read.
@@ -53,6 +67,7 @@ fn judge(free: u64, used: u64, limit: u64) -> Verdict {
     }
 }
 
+const FILES_CURE: &str = "`df -i` shows it; delete files there, or another place with --data DIR";
 const READ_ONLY_CURE: &str =
     "`dmesg` says whether the disk has failed; mend it, then start the doctor anew";
 const CURE: &str = "a smaller `size` under [retention], or another place with --data DIR";
