@@ -49,6 +49,7 @@ use std::sync::Arc;
 
 use bedside_stream::WallTime;
 
+pub use self::holes::{Edge, Hole};
 pub use self::item::{Gap, Item, OwnedRecord};
 pub use self::items::Items;
 pub use self::search::{Finds, Found, Matches, Search};

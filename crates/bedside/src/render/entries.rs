@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bedside_store::follow::{BootChange, FollowItem};
-use bedside_store::read::{BootSummary, End, Gap, OwnedRecord};
+use bedside_store::read::{BootSummary, Edge, End, Gap, Hole, OwnedRecord};
 use bedside_store::{Entry, StoredGap, StoredRecord, StoredRun};
-use bedside_stream::{Cause, LastWord, RunId, StreamKey, Verdict, Voice};
+use bedside_stream::{RunId, StreamKey, Verdict, Voice};
 
 use super::recent::Recent;
 
@@ -24,8 +24,8 @@ pub(super) struct Entries {
 struct Known {
     boot: BootSummary,
     verdict: Verdict,
-    /// The highest number heard, and its `msgid`.
-    edge: Option<(u64, Option<u32>)>,
+    /// The record with the highest number heard.
+    edge: Option<Edge>,
 }
 
 impl Entries {
@@ -46,12 +46,11 @@ impl Entries {
     fn record(&mut self, record: &StoredRecord<'_>, give: &mut dyn FnMut(FollowItem)) {
         let Some(known) = self.runs.get_mut(&record.run) else { return };
         known.boot.last_received = record.received;
-        if let Some(seq) = record.seq {
-            let here = (seq.0, record.msgid());
+        if let Some(here) = Edge::of(record) {
             let before = known.edge.replace(here);
-            known.edge = known.edge.max(before);
-            if let Some(before) = before {
-                known.hole(before, here, record, give);
+            known.edge = before.filter(|before| before.seq > here.seq).or(known.edge);
+            if let Some(hole) = before.and_then(|before| Hole::between(before, here)) {
+                known.hole(hole, record, give);
             }
         }
         give(FollowItem::Record(owned(record, &known.boot)));
@@ -59,7 +58,7 @@ impl Entries {
 
     fn gap(&mut self, gap: &StoredGap) -> Gap {
         let known = gap.run.and_then(|run| self.runs.get_mut(&run));
-        known.map_or_else(|| bare(gap), |known| known.gap(gap))
+        known.map_or_else(|| Gap::loose(gap), |known| known.gap(gap))
     }
 
     fn run(&mut self, stored: &StoredRun, give: &mut dyn FnMut(FollowItem)) {
@@ -88,27 +87,13 @@ impl Entries {
 }
 
 impl Known {
-    /// Gives the numbers between two records, if any are missing.
-    fn hole(
-        &self,
-        (before, msgid_before): (u64, Option<u32>),
-        (here, msgid): (u64, Option<u32>),
-        record: &StoredRecord<'_>,
-        give: &mut dyn FnMut(FollowItem),
-    ) {
-        let Some(missing) = here.checked_sub(before).filter(|step| *step > 1).map(|step| step - 1)
-        else {
-            return;
-        };
-        let sent = msgid_before.zip(msgid).map_or(0, |(a, b)| b.wrapping_sub(a).wrapping_sub(1));
-        let proven = if sent < 1 << 31 { u64::from(sent).min(missing) } else { 0 };
-        for (cause, count) in [(Cause::Proven, proven), (Cause::Probable, missing - proven)] {
-            if count > 0 {
-                let (run, received) = (Some(record.run), record.received);
-                let gap = self.gap(&StoredGap { run, received, cause, count });
-                let (from_seq, to_seq) = (Some(before + 1), Some(here - 1));
-                give(FollowItem::Gap(Gap { from_seq, to_seq, ..gap }));
-            }
+    /// Gives what is missing in front of a record.
+    fn hole(&self, hole: Hole, record: &StoredRecord<'_>, give: &mut dyn FnMut(FollowItem)) {
+        for (cause, count) in hole.causes() {
+            let (run, received) = (Some(record.run), record.received);
+            let gap = self.gap(&StoredGap { run, received, cause, count });
+            let (from_seq, to_seq) = (Some(hole.from), Some(hole.to));
+            give(FollowItem::Gap(Gap { from_seq, to_seq, ..gap }));
         }
     }
 
@@ -118,22 +103,8 @@ impl Known {
             boot: Some(self.boot.number),
             source: self.boot.sources.first().copied(),
             port: self.boot.ports.first().copied(),
-            ..bare(gap)
+            ..Gap::loose(gap)
         }
-    }
-}
-
-fn bare(gap: &StoredGap) -> Gap {
-    Gap {
-        cause: gap.cause,
-        count: gap.count,
-        from_seq: None,
-        to_seq: None,
-        received: gap.received,
-        host: None,
-        boot: None,
-        source: None,
-        port: None,
     }
 }
 
@@ -149,10 +120,7 @@ fn summary(stored: &StoredRun) -> BootSummary {
         release: run.release.clone(),
         first_received: run.first_received,
         last_received: run.first_received,
-        end: run.last_word.map(|word| match word {
-            LastWord::Clean => End::Clean,
-            LastWord::Panic => End::Panic,
-        }),
+        end: run.last_word.map(End::from),
         superseded: false,
         provisional: run.verdict == Verdict::Provisional,
         voice: run.key.voice(),
@@ -221,6 +189,12 @@ mod tests {
                 "10.0.0.7 3 d",
             ]
         );
+    }
+
+    #[test]
+    fn an_unfinished_record_proves_nothing() {
+        let said = given(&[RUN, "7 5 e! ,6,10,1,,;a\tmsgid=5", "7 6 e ,6,12,2,,;b\tmsgid=9"]);
+        assert_eq!(said[2], "probable 1");
     }
 
     #[test]

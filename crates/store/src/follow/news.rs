@@ -131,10 +131,11 @@ impl News {
 
     /// Tells of the numbers in front of a record that did not come before it.
     fn hole(&mut self, root: RunId, record: &StoredRecord<'_>, out: &mut VecDeque<FollowItem>) {
-        let (Some(seq), Some(names)) = (record.seq, self.names.get(&record.run)) else { return };
+        let (Some(here), Some(names)) = (Edge::of(record), self.names.get(&record.run)) else {
+            return;
+        };
         let Some(key) = names.keys.get(&record.run) else { return };
         let port = key.port();
-        let here = Edge { seq: seq.0, msgid: record.msgid().filter(|_| !record.incomplete) };
         let edge = self.edge(root, port);
         let before = edge.replace(here);
         let Some(before) = before else { return };

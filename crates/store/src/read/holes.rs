@@ -2,29 +2,44 @@
 
 use bedside_stream::Cause;
 
+use crate::entry::StoredRecord;
+
 /// A numbered record as far as holes are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Edge {
-    pub(crate) seq: u64,
-    pub(crate) msgid: Option<u32>,
+pub struct Edge {
+    /// printk's number.
+    pub seq: u64,
+    /// How many messages the sender had counted by then.
+    pub msgid: Option<u32>,
+}
+
+impl Edge {
+    /// What a record tells of it; nothing without a number.
+    pub fn of(record: &StoredRecord<'_>) -> Option<Edge> {
+        // The last `msgid` is the kernel's; of an unfinished record the last may be missing.
+        let msgid = record.msgid().filter(|_| !record.incomplete);
+        record.seq.map(|seq| Edge { seq: seq.0, msgid })
+    }
 }
 
 /// What is missing between two neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Hole {
-    pub(crate) from: u64,
-    pub(crate) to: u64,
+pub struct Hole {
+    /// The first number that is missing.
+    pub from: u64,
+    /// The last one.
+    pub to: u64,
     /// How many of it were sent for certain.
-    pub(crate) proven: u64,
+    pub proven: u64,
     /// How many were filtered or lost.
-    pub(crate) probable: u64,
+    pub probable: u64,
     /// How many were filtered, lost or deleted.
-    pub(crate) unknown: u64,
+    pub unknown: u64,
 }
 
 impl Hole {
     /// The hole between two records that are neighbours by number, if there is one.
-    pub(crate) fn between(before: Edge, after: Edge) -> Option<Hole> {
+    pub fn between(before: Edge, after: Edge) -> Option<Hole> {
         let missing = after.seq.checked_sub(before.seq)?.checked_sub(1).filter(|&n| n > 0)?;
         let proven = sent_between(before.msgid, after.msgid).min(missing);
         Some(Hole {
@@ -43,7 +58,7 @@ impl Hole {
     }
 
     /// What there is of each cause, in the order in which it is told.
-    pub(crate) fn causes(self) -> impl DoubleEndedIterator<Item = (Cause, u64)> {
+    pub fn causes(self) -> impl DoubleEndedIterator<Item = (Cause, u64)> {
         let all = [
             (Cause::Proven, self.proven),
             (Cause::Probable, self.probable),

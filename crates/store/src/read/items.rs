@@ -150,8 +150,8 @@ impl Names {
 }
 
 impl Gap {
-    /// A gap that belongs to no boot.
-    pub(crate) fn loose(gap: &StoredGap) -> Gap {
+    /// A gap as it is stored: of which boot it is, is not told.
+    pub fn loose(gap: &StoredGap) -> Gap {
         Gap {
             cause: gap.cause,
             count: gap.count,

@@ -162,10 +162,7 @@ fn record(line: &Line) -> Option<StoredRecord<'_>> {
 /// `None`: it is no record after all.
 pub(super) fn shore(line: &Line) -> Option<Shore> {
     let record = record(line)?;
-    // The last `msgid` is the kernel's; of an unfinished record the last may be missing.
-    let msgid = record.msgid().filter(|_| !record.incomplete);
-    let edge = Edge { seq: line.key.seq, msgid };
-    let segment = line.at().segment;
+    let (edge, segment) = (Edge::of(&record)?, line.at().segment);
     Some(Shore { edge, run: record.run, received: record.received, segment })
 }
 
