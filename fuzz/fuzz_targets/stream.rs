@@ -73,7 +73,7 @@ impl World for Desk {
                 self.runs.insert(run.id);
             }
             Event::Record { run, .. } => assert!(self.runs.contains(run), "a record of no run"),
-            Event::Gap { run, .. } => assert!(run.is_none_or(|run| self.runs.contains(&run))),
+            Event::Dropped { run, .. } => assert!(self.runs.contains(&run)),
             Event::Evicted(memory) => {
                 self.evicted.insert(format!("{:?}", memory.key()), (*memory).clone());
             }

@@ -40,6 +40,11 @@ impl Attention {
         Ok(Attention { watch: watch.ok(), post })
     }
 
+    /// Why no incident can be found at present, if that is so.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.watch.as_ref().map_or_else(|| Some("no thread".to_owned()), Watch::trouble)
+    }
+
     /// Looks at what is stored by now, and ends.
     pub(crate) fn end(self) {
         self.watch.into_iter().for_each(Watch::finish);

@@ -31,6 +31,9 @@ struct Told {
     disk: Option<String>,
     /// Why the catalogue can't be written.
     catalogue: Option<String>,
+    /// Why incidents can't be looked for.
+    #[serde(default)]
+    search: Option<String>,
     /// Records that were not kept since it started.
     lost: u64,
     /// New senders that came in a crowd since it started: strangers.
@@ -76,22 +79,31 @@ impl HealthFile {
         Ok(HealthFile { scribe: Scribe::start("health", write)?, receive_buffer })
     }
 
-    /// Says how the writer is. What cannot be said at once is said the next time.
-    pub(crate) fn tell(
-        &self,
-        writer: &Writer,
-        strangers: u64,
-        refused: u64,
-        pulses: pulse::Counters,
-        keys: keys::Counters,
-    ) {
-        let heartbeats = (pulses.made_room, pulses.no_room);
-        let told = Told::of(&writer.health(), writer.counters());
-        let (unsealed, tags) = (keys.refused, (keys.forged, keys.copied));
-        let receive_buffer = self.receive_buffer;
-        let told = Told { strangers, heartbeats, unsealed, refused, tags, receive_buffer, ..told };
+    /// Says how the writer is, and all else. What cannot be said at once is said the next time.
+    pub(crate) fn tell(&self, writer: &Writer, seen: Seen) {
+        let Seen { strangers, refused, pulses, keys, search } = seen;
+        let told = Told {
+            search: search.map(|why| why.chars().take(MOST_WORDS).collect()),
+            strangers,
+            heartbeats: (pulses.made_room, pulses.no_room),
+            unsealed: keys.refused,
+            refused,
+            tags: (keys.forged, keys.copied),
+            receive_buffer: self.receive_buffer,
+            ..Told::of(&writer.health(), writer.counters())
+        };
         drop(self.scribe.tell(told));
     }
+}
+
+/// What a doctor counted, and why it can't look for incidents if that is so.
+pub(crate) struct Seen {
+    pub(crate) strangers: u64,
+    /// Datagrams from senders that `allow` does not name.
+    pub(crate) refused: u64,
+    pub(crate) pulses: pulse::Counters,
+    pub(crate) keys: keys::Counters,
+    pub(crate) search: Option<String>,
 }
 
 fn update(file: &mut File, path: &Path, told: &Told, last: &mut Option<Told>) -> io::Result<()> {
@@ -135,12 +147,7 @@ impl Told {
             disk: say(&health.disk),
             catalogue: say(&health.catalogue),
             lost: lost.map(|counter| counter.load(Ordering::Relaxed)).iter().sum(),
-            strangers: 0,
-            heartbeats: (0, 0),
-            unsealed: 0,
-            refused: 0,
-            tags: (0, 0),
-            receive_buffer: None,
+            ..Told::default()
         }
     }
 
@@ -153,6 +160,10 @@ impl Told {
         if let Some(what) = &self.catalogue {
             let said = format!("the doctor cannot write its catalogue: {what}");
             verdicts.push(Verdict::problem("catalogue", said, DISK_CURE));
+        }
+        if let Some(what) = &self.search {
+            let said = format!("the doctor cannot look for incidents: {what}");
+            verdicts.push(Verdict::problem("incidents", said, SEARCH_CURE));
         }
         if self.lost > 0 {
             let said = format!("{} records were not kept since the doctor started", self.lost);
@@ -241,9 +252,11 @@ fn path(data: &Path) -> PathBuf {
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 const LENGTH: usize = 4096;
-/// So that two of them fit, escaped.
-const MOST_WORDS: usize = 256;
+/// So that three of them fit, escaped.
+const MOST_WORDS: usize = 192;
 const DISK_CURE: &str = "make room or mend the disk; the doctor goes on by itself then";
+const SEARCH_CURE: &str = "mend what is named, or give it to the doctor's user; it goes on by \
+    itself then, and finds what it missed";
 const UNTOLD: &str =
     "the doctor cannot write how it is: its disk fails, is read-only, or does not answer";
 const UNTOLD_CURE: &str = "what the doctor said (`journalctl -u bedside`), and `dmesg`";
@@ -269,6 +282,8 @@ mod tests {
         let ill = Told { disk: Some("write segment 3: No space left".into()), lost: 2, ..well };
         let states: Vec<State> = ill.verdicts().iter().map(|verdict| verdict.state).collect();
         assert_eq!(states, [State::Problem, State::Problem]);
+        let blind = Told { search: Some("incidents.sqlite: readonly".into()), ..Told::default() };
+        assert!(blind.verdicts()[0].evidence.contains("look for incidents: incidents.sqlite"));
         let flooded = Told { strangers: 9, ..Told::default() };
         let said: Vec<_> = flooded.verdicts().into_iter().map(|verdict| verdict.evidence).collect();
         assert!(said.len() == 2 && said[1].starts_with("9 new senders"), "{said:?}");

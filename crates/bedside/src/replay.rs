@@ -50,16 +50,11 @@ fn tell(capture: &Capture, datagrams: u64, records: u64) -> io::Result<()> {
     let skipped = capture.skipped();
     let mut stderr = io::stderr().lock();
     writeln!(stderr, "{datagrams} datagrams, {records} records")?;
-    let reasons = [
-        (skipped.not_udp, "packets that are not UDP"),
-        (skipped.ip_fragments, "fragments of IP packets"),
-        (skipped.cut, "packets that the capture cut off"),
-        (skipped.malformed, "malformed packets"),
-        (skipped.unknown_link, "packets of an unknown link type"),
-        (skipped.other_port, "datagrams to other ports"),
-    ];
-    for (count, what) in reasons.iter().filter(|(count, _)| *count > 0) {
+    for (count, what) in skipped.counts().into_iter().filter(|(count, _)| *count > 0) {
         writeln!(stderr, "passed over: {count} {what}")?;
+    }
+    if let Some(link) = skipped.link {
+        writeln!(stderr, "the first unknown link type is {link}, by tcpdump.org's numbers")?;
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::cli::ServeArgs;
 use crate::config::{Config, Listen, Live, Network};
 use crate::confine::confine;
 use crate::doctor::{Doctor, Found};
-use crate::health::HealthFile;
+use crate::health::{HealthFile, Seen};
 use crate::keys::{Keys, may_be_an_agents};
 use crate::listen::{self, Allow};
 use crate::notify::{self, State};
@@ -94,6 +94,7 @@ pub(crate) fn serve(
         dumps,
         pulses,
         doctor,
+        attention,
         answers,
         allow,
         ports,
@@ -112,7 +113,7 @@ pub(crate) fn serve(
     ward.sum_up();
     ward.keep();
     ward.doctor.close()?;
-    attention.end();
+    ward.attention.end();
     if let Some(screen) = screen {
         screen.finish(SCREEN_PATIENCE);
     }
@@ -165,6 +166,7 @@ fn not_told(error: &io::Error) {
 /// A doctor on duty.
 struct Ward {
     doctor: Doctor,
+    attention: Attention,
     answers: Answers,
     keys: Keys,
     pulses: Pulses,
@@ -225,9 +227,14 @@ impl Ward {
     /// What is to be done now and then.
     fn keep_house(&mut self) -> anyhow::Result<()> {
         if let Some(health) = &self.health {
-            let strangers = self.doctor.core().counters().strangers;
-            let (pulses, keys) = (self.pulses.counters(), self.keys.counters());
-            health.tell(self.doctor.writer(), strangers, self.allow.refused(), pulses, keys);
+            let seen = Seen {
+                strangers: self.doctor.core().counters().strangers,
+                refused: self.allow.refused(),
+                pulses: self.pulses.counters(),
+                keys: self.keys.counters(),
+                search: self.attention.trouble(),
+            };
+            health.tell(self.doctor.writer(), seen);
         }
         self.keep();
         self.heap.look(self.doctor.rest(time::now()) > 0);

@@ -98,6 +98,7 @@ pub(crate) fn way(doctor: &Doctor, links: &[Link]) -> Result<Way, Error> {
     }
     Ok(way)
 }
+
 /// A host's addresses, at least one; of a name IPv4 first, as the resolver has it otherwise.
 pub fn resolve(host: &Host) -> io::Result<Vec<IpAddr>> {
     let name = match host {

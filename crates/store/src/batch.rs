@@ -72,8 +72,8 @@ impl Batch {
         match event {
             Event::Run(run) => self.push_run(run),
             Event::Record { run, received, record } => self.push_record(*run, *received, record),
-            Event::Gap { run, received, cause, count } => {
-                self.push_gap(*run, *received, *cause, *count);
+            Event::Dropped { run, received, count } => {
+                self.push_gap(Some(*run), *received, Cause::DroppedBySender, *count);
             }
             Event::Evicted(memory) => self.push_evicted(memory),
         }

@@ -12,7 +12,7 @@ use crate::mind::Mind;
 use crate::pending::{CutLine, Message, Piece};
 use crate::replay::Kept;
 use crate::track::{Line, Track};
-use crate::{Cause, Core, Event, LastWord, Monotonic, RunId, Verdict, WallTime, World, words};
+use crate::{Core, Event, LastWord, Monotonic, RunId, Verdict, WallTime, World, words};
 
 /// One datagram on its way through the core.
 pub(crate) struct Desk<'a, W> {
@@ -39,9 +39,8 @@ impl<W: World> Desk<'_, W> {
             Notice::Replaying => self.core.counters.replay_notices += 1,
             Notice::Dropped(count) => {
                 self.core.counters.drop_notices += 1;
-                let run = self.run_for_notice();
-                let (received, cause) = (self.received, Cause::DroppedBySender);
-                self.world.event(Event::Gap { run: Some(run), received, cause, count });
+                let (run, received) = (self.run_for_notice(), self.received);
+                self.world.event(Event::Dropped { run, received, count });
             }
         }
     }

@@ -3,7 +3,7 @@
 /// The bounds of a [`Core`](crate::Core). `Default` gives the values documented here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Streams that have proven themselves, held in memory at once (1,048,576; about 500 bytes
+    /// Streams that have proven themselves, held in memory at once (1,048,576; about 300 bytes
     /// each when silent).
     pub proven_streams: usize,
     /// Streams of few datagrams, held in memory at once (16,384; about 1.5 KiB each). They have

@@ -149,15 +149,13 @@ pub enum Event<'a> {
         record: &'a Record<'a>,
     },
     /// Something is missing that no number in the store can show: the sender's own word of
-    /// what it dropped, or a limit of ours.
-    Gap {
-        /// The run, where there is one.
-        run: Option<RunId>,
-        /// When it was noticed.
+    /// what it dropped.
+    Dropped {
+        /// The run that says so.
+        run: RunId,
+        /// When it was said.
         received: WallTime,
-        /// [`Cause::DroppedBySender`] or [`Cause::Limit`].
-        cause: Cause,
-        /// How many records or, for a limit, datagrams.
+        /// How many records.
         count: u64,
     },
     /// The stream is forgotten to make room; what is here brings it back.

@@ -2,7 +2,7 @@
 
 mod world;
 
-use bedside_stream::{Cause, LastWord, Limits, Memory, StreamKey, Verdict};
+use bedside_stream::{LastWord, Limits, Memory, StreamKey, Verdict};
 use world::{Doctor, stream};
 
 /// The first lines of a boot as they look every time, then those that tell boots apart.
@@ -227,8 +227,7 @@ fn the_senders_own_loss_is_a_gap_of_its_run() {
     doctor.hear(stream(1), "** 18511 printk messages dropped **\n");
     doctor.hear(stream(1), "** 3 printk messages dropped **\n[    4.000001] next\n");
     let run = doctor.book.records[0].run;
-    let cause = Cause::DroppedBySender;
-    assert_eq!(doctor.book.gaps, [(Some(run), cause, 18511), (Some(run), cause, 3)]);
+    assert_eq!(doctor.book.dropped, [(run, 18511), (run, 3)]);
     assert_eq!(doctor.book.records.len(), 1);
 }
 

@@ -1,7 +1,5 @@
 //! What a capture holds that is no datagram for us, counted by reason.
 
-use std::fmt;
-
 use super::Frame;
 use super::packet::Reason;
 
@@ -25,11 +23,6 @@ pub struct Skipped {
 }
 
 impl Skipped {
-    /// All together.
-    pub fn total(&self) -> u64 {
-        self.counts().iter().map(|(count, _)| count).sum()
-    }
-
     /// Whether a datagram to this port is wanted; counts it where not.
     pub(super) fn admits(&mut self, wanted: &[u16], port: u16) -> bool {
         let admitted = wanted.is_empty() || wanted.contains(&port);
@@ -50,32 +43,15 @@ impl Skipped {
         }
     }
 
-    fn counts(&self) -> [(u64, &'static str); 6] {
+    /// How many of what.
+    pub fn counts(&self) -> [(u64, &'static str); 6] {
         [
-            (self.not_udp, "not UDP"),
+            (self.not_udp, "packets that are not UDP"),
             (self.ip_fragments, "fragments of IP packets"),
-            (self.cut, "cut short by the capture"),
-            (self.malformed, "malformed"),
-            (self.unknown_link, "of an unknown link type"),
-            (self.other_port, "to other ports"),
+            (self.cut, "packets that the capture cut off"),
+            (self.malformed, "malformed packets"),
+            (self.unknown_link, "packets of an unknown link type"),
+            (self.other_port, "datagrams to other ports"),
         ]
-    }
-}
-
-/// `5 not UDP, 2 to other ports`; `nothing`, where that is so.
-impl fmt::Display for Skipped {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.total() == 0 {
-            return out.write_str("nothing");
-        }
-        let mut comma = "";
-        for (count, what) in self.counts().into_iter().filter(|(count, _)| *count > 0) {
-            write!(out, "{comma}{count} {what}")?;
-            comma = ", ";
-        }
-        match self.link {
-            Some(link) => write!(out, " (first: {link})"),
-            None => Ok(()),
-        }
     }
 }

@@ -226,13 +226,12 @@ fn what_is_skipped_is_told_by_reason() {
     file.extend(&frame[..40]);
     let (captured, skipped) = read(&file).unwrap();
     assert!(captured.is_empty());
-    assert_eq!(skipped.to_string(), "1 cut short by the capture, 1 malformed");
+    assert_eq!((skipped.cut, skipped.malformed), (1, 1));
 
     let mut bluetooth = pcap(&LITTLE, 0xa1b2_c3d4, &[]);
     bluetooth[20] = 187;
     let (_, skipped) = read(&bluetooth).unwrap();
-    assert_eq!(skipped.to_string(), "3 of an unknown link type (first: 187)");
-    assert_eq!(Skipped::default().to_string(), "nothing");
+    assert_eq!((skipped.unknown_link, skipped.link), (3, Some(187)));
 }
 
 #[test]

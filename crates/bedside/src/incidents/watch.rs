@@ -2,9 +2,9 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder};
 use std::time::Duration;
 
@@ -20,7 +20,11 @@ pub(crate) struct Watch {
     nudge: Nudge,
     /// Its other end goes with the thread.
     ended: Receiver<()>,
+    trouble: Trouble,
 }
+
+/// Why nothing can be found at present, if that is so.
+type Trouble = Arc<Mutex<Option<String>>>;
 
 impl Watch {
     /// Looks for incidents in the store in `data`, from where the last doctor stopped; the book
@@ -34,13 +38,19 @@ impl Watch {
         let stop = Arc::new(AtomicBool::new(false));
         let (ends, ended) = sync_channel(1);
         let (data, stops, alarm) = (data.to_owned(), Arc::clone(&stop), alarm.map(Arc::new));
-        let wakes = nudge.clone();
+        let (wakes, trouble) = (nudge.clone(), Trouble::default());
+        let says = Arc::clone(&trouble);
         Builder::new().name("bedside-triage".to_owned()).spawn(move || {
             step_back();
-            watch(&data, most, alarm.as_ref(), &stops, &wakes);
+            watch(&data, most, alarm.as_ref(), (&stops, &wakes), &says);
             drop(ends);
         })?;
-        Ok(Watch { stop, nudge, ended })
+        Ok(Watch { stop, nudge, ended, trouble })
+    }
+
+    /// Why nothing can be found at present, if that is so.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        lock(&self.trouble).clone()
     }
 
     /// Reads what is stored by now, unless that takes too long: the next doctor does it then.
@@ -59,15 +69,20 @@ fn step_back() {
 }
 
 /// Goes on until it is to stop and has read everything. What fails is said once, and tried again.
-fn watch(data: &Path, most: u64, alarm: Option<&Arc<Alarm>>, stop: &AtomicBool, nudge: &Nudge) {
-    let mut failing = false;
-    while !stop.load(Ordering::Relaxed) || !failing {
+fn watch(
+    data: &Path,
+    most: u64,
+    alarm: Option<&Arc<Alarm>>,
+    (stop, nudge): (&AtomicBool, &Nudge),
+    trouble: &Trouble,
+) {
+    while !stop.load(Ordering::Relaxed) || lock(trouble).is_none() {
         let went = Round::begin(data, most).and_then(|round| {
             let mut round = round.with(alarm.cloned());
             loop {
                 let stopping = stop.load(Ordering::Relaxed);
                 let more = round.turn()?;
-                failing = false;
+                *lock(trouble) = None;
                 match (more, stopping) {
                     (true, _) => {}
                     (false, true) => break,
@@ -77,16 +92,17 @@ fn watch(data: &Path, most: u64, alarm: Option<&Arc<Alarm>>, stop: &AtomicBool, 
             round.sum_up();
             Ok(())
         });
-        match went {
-            Ok(()) => return,
-            Err(error) if !failing => {
-                tracing::warn!("cannot look for incidents: {}", crate::exit::words(&error));
-            }
-            Err(_) => {}
+        let Err(error) = went else { return };
+        let why = crate::exit::words(&error);
+        if lock(trouble).replace(why.clone()).is_none() {
+            tracing::warn!("cannot look for incidents: {why}");
         }
-        failing = true;
         thread::sleep(RETRY);
     }
+}
+
+fn lock(trouble: &Trouble) -> MutexGuard<'_, Option<String>> {
+    trouble.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Finds all incidents of a store again, that nobody writes; and how many cases there are. Nobody

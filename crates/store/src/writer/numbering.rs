@@ -79,7 +79,7 @@ impl Numbering {
     }
 
     /// Writes the lines of a batch's runs to where they belong, behind `preface`, which holds
-    /// `notes` lines that are no records.
+    /// whole lines that are no records.
     pub(crate) fn settle(&mut self, batch: &mut Batch, preface: &[u8]) {
         if batch.marks.is_empty() && preface.is_empty() {
             return;

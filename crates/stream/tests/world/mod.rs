@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 
 use bedside_stream::{
-    Cause, Core, Event, Kept, Limits, Memory, Monotonic, Run, RunId, StreamKey, Verdict, WallTime,
-    World,
+    Core, Event, Kept, Limits, Memory, Monotonic, Run, RunId, StreamKey, Verdict, WallTime, World,
 };
 use netconsole_wire::{PrintkTime, Sequence, Text};
 
@@ -33,7 +32,7 @@ pub struct Book {
     pub journal: Vec<Written>,
     pub runs: BTreeMap<RunId, Run>,
     pub records: Vec<Heard>,
-    pub gaps: Vec<(Option<RunId>, Cause, u64)>,
+    pub dropped: Vec<(RunId, u64)>,
     pub evicted: HashMap<StreamKey, Memory>,
 }
 
@@ -59,7 +58,7 @@ impl World for Book {
                     incomplete: record.incomplete,
                 });
             }
-            Event::Gap { run, cause, count, .. } => self.gaps.push((run, cause, count)),
+            Event::Dropped { run, count, .. } => self.dropped.push((run, count)),
             Event::Evicted(memory) => {
                 self.evicted.insert(memory.key(), memory.clone());
             }
