@@ -67,6 +67,11 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(path)
 }
 
+/// Says which file could not be read.
+pub(crate) fn unread(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display()))
+}
+
 /// Has what was made or renamed in a file's directory outlive a power loss.
 pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())

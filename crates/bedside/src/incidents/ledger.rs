@@ -73,7 +73,7 @@ pub(crate) fn read(data: &Path) -> io::Result<HashMap<Fingerprint, Standing>> {
     let file = match File::open(data.join(NAME)) {
         Ok(file) => BufReader::new(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
-        Err(error) => return Err(error),
+        Err(error) => return Err(scribe::unread(&data.join(NAME))(error)),
     };
     let mut standings: HashMap<Fingerprint, Standing> = HashMap::new();
     for line in file.split(b'\n') {

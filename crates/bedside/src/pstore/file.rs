@@ -141,7 +141,7 @@ impl Deaths {
         let file = match fs::File::open(path(data)) {
             Ok(file) => BufReader::new(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Deaths::default()),
-            Err(error) => return Err(error),
+            Err(error) => return Err(scribe::unread(&path(data))(error)),
         };
         let mut found = Deaths::default();
         for line in file.split(b'\n') {

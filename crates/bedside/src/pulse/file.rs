@@ -43,7 +43,7 @@ pub(super) fn read(data: &Path) -> io::Result<Vec<Vec<u8>>> {
     match fs::read(path(data)) {
         Ok(bytes) => Ok(bytes.chunks_exact(LENGTH).map(<[u8]>::to_vec).collect()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
+        Err(error) => Err(scribe::unread(&path(data))(error)),
     }
 }
 

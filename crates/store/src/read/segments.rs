@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -145,6 +146,7 @@ impl Segments {
             damage: Mutex::default(),
             deleted: OnceLock::new(),
         };
+        segments.may_be_read()?;
         for listed in segments.listed.iter().filter(|l| l.name.form == Form::Live) {
             let number = listed.name.number;
             match Segment::open(segments.disk.as_ref(), *listed) {
@@ -154,6 +156,20 @@ impl Segments {
             }
         }
         Ok(segments)
+    }
+
+    /// Who may read none of them is no reader of this store.
+    fn may_be_read(&self) -> Result<(), Error> {
+        let mut denied = None;
+        for listed in &self.listed {
+            match self.disk.open(&listed.name.to_string()) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    denied = denied.or(Some((listed.name, error)));
+                }
+                _ => return Ok(()),
+            }
+        }
+        denied.map_or(Ok(()), |(name, error)| Err(Error::io("open", name.to_string(), error)))
     }
 
     /// Whether a segment was just begun.
