@@ -211,8 +211,16 @@ impl Outlet {
         self.looked_up = Instant::now();
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in addresses {
-            match connect(SocketAddr::new(address, self.doctor.port)) {
-                Ok(socket) => return Ok(socket),
+            let address = SocketAddr::new(address, self.doctor.port);
+            match connect(address) {
+                Ok(socket) => {
+                    let at = match self.doctor.host {
+                        Host::Name(_) => format!(" at {}", address.ip()),
+                        Host::Address(_) => String::new(),
+                    };
+                    say!("the kernel's log is sent to {}{at}", self.doctor);
+                    return Ok(socket);
+                }
                 Err(error) => last = error,
             }
         }

@@ -21,7 +21,7 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
         return Ok(exit::tell(Exit::Problem, why));
     }
     let wish = Wish {
-        words: args.doctors.clone(),
+        words: once(&args.doctors),
         log_level: args.log_level.0,
         permanent: !args.no_permanent,
         early: args.early,
@@ -53,6 +53,17 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
         say!("armed and proven in {:.1} s", begun.elapsed().as_secs_f32());
     }
     Ok(proof.exit())
+}
+
+/// Each of them once, where it stands first.
+fn once(words: &[String]) -> Vec<String> {
+    let mut once: Vec<String> = Vec::new();
+    for word in words {
+        if !once.contains(word) {
+            once.push(word.clone());
+        }
+    }
+    once
 }
 
 /// What was taken away for a new wish, before that turned out to be impossible, is made again.

@@ -77,7 +77,7 @@ impl Wish {
         if !PANIC_SETTINGS.contains(&name) {
             return Err(format!("{name:?}: give one of {}", PANIC_SETTINGS.join(", ")));
         }
-        let value = value.parse().map_err(|_| format!("{value:?}: give a number"))?;
+        let value = value.parse().map_err(|_| format!("{name} = {value:?}: give a number"))?;
         self.panic.insert(name.to_owned(), value);
         Ok(())
     }
@@ -188,7 +188,7 @@ mod tests {
             ("doctor = 1.2.3", "\"1.2.3\" is neither a name nor an address"),
             ("log_level = 0", "\"0\": give 1 to 15, or leave"),
             ("permanent = yes", "give true or false"),
-            ("kernel.panic = x", "\"x\": give a number"),
+            ("kernel.panic = x", "panic = \"x\": give a number"),
             ("heartbeat = 0", "\"0\": give 1 to 3600 seconds, or off"),
             ("nurse = x", "unknown key \"nurse\""),
         ] {
