@@ -122,28 +122,31 @@ impl<'a> Recent<'a> {
             if wanted.is_empty() {
                 break;
             }
-            if self.last_lines_of(&segment, index, &wanted, hosts)? {
-                silent.retain(|host| hosts.lacks_line(*host));
-                wanted = runs_of(&silent, hosts);
+            // Not all others are gone through for each block: there may be very many of both.
+            for host in self.last_lines_of(&segment, index, &wanted, hosts)? {
+                for run in hosts.runs(host) {
+                    wanted.remove(run);
+                }
             }
         }
+        silent.retain(|host| hosts.lacks_line(*host));
         Ok(silent)
     }
 
-    /// Whether a block, which stands behind all that were not looked at yet, had a line.
+    /// The hosts of which a block, which stands behind all that were not looked at yet, has a line.
     fn last_lines_of(
         &self,
         segment: &Segment,
         index: usize,
         wanted: &BTreeSet<RunId>,
         hosts: &mut Hosts,
-    ) -> Result<bool, Error> {
+    ) -> Result<Vec<usize>, Error> {
         let block = &segment.blocks[index];
         let reached = |(low, high)| wanted.range(low..=high).next().is_some();
         if !block.reach.is_some_and(reached)
             || !segment.runs(index)?.iter().any(|span| wanted.contains(&span.run))
         {
-            return Ok(false);
+            return Ok(Vec::new());
         }
         let (mut text, mut last) = (Vec::new(), HashMap::new());
         self.segments.read(&segment.file, block, &mut text)?;
@@ -158,7 +161,7 @@ impl<'a> Recent<'a> {
         for (host, text) in &last {
             hosts.said_last(*host, unescape(text));
         }
-        Ok(!last.is_empty())
+        Ok(last.into_keys().collect())
     }
 }
 
