@@ -15,6 +15,7 @@ mod list;
 mod marks;
 mod one;
 mod packed;
+mod rates;
 mod round;
 mod runs;
 mod story;

@@ -11,6 +11,7 @@ use bedside_stream::{RunId, WallTime};
 use bedside_triage::{Caller, Event, Incident, Line, Triage, may_begin};
 
 use super::case::{Case, Key, Patient, Place, weight};
+use super::rates::Rates;
 use super::runs::Runs;
 
 /// What became known.
@@ -27,6 +28,8 @@ pub(crate) enum News {
 pub(crate) struct Finder {
     runs: Runs,
     beds: HashMap<RunId, Bed>,
+    /// How many incidents each machine begins, deaths apart.
+    begun: Rates,
     /// The text of the record that is being read.
     text: Vec<u8>,
     counters: Counters,
@@ -39,6 +42,8 @@ pub(crate) struct Counters {
     pub(crate) nameless: u64,
     /// Runs that were looked at no further because too many others were.
     pub(crate) without_bed: u64,
+    /// Lines that would have begun another incident of a machine that had very many a moment ago.
+    pub(crate) passed_over: u64,
     /// How often looking failed, by a fault of ours: what was open in that run is lost.
     pub(crate) failed: u64,
 }
@@ -66,6 +71,7 @@ impl Finder {
         Finder {
             runs: Runs::of(data),
             beds: HashMap::new(),
+            begun: Rates::new(),
             text: Vec::new(),
             counters: Counters::default(),
         }
@@ -138,8 +144,10 @@ impl Finder {
         };
         self.text.clear();
         unescape_into(record.text, &mut self.text);
-        let text = &self.text;
-        let heard = self.counters.survives(&mut || bed.hear(&record, text, give));
+        let (text, begun, mut passed_over) = (&self.text, &mut self.begun, 0);
+        let hear = &mut || passed_over += bed.hear(&record, text, begun, give);
+        let heard = self.counters.survives(hear);
+        self.counters.passed_over += passed_over;
         if !heard || bed.idle > IDLE_LINES {
             self.beds.remove(&record.run);
         }
@@ -188,34 +196,60 @@ impl Bed {
         }
     }
 
-    fn hear(&mut self, record: &StoredRecord<'_>, text: &[u8], give: &mut dyn FnMut(News)) {
+    /// Takes the lines of a record; how many were passed over, for there are too many of the kind.
+    fn hear(
+        &mut self,
+        record: &StoredRecord<'_>,
+        text: &[u8],
+        begun: &mut Rates,
+        give: &mut dyn FnMut(News),
+    ) -> u64 {
+        let mut passed_over = 0;
         self.last = record.received;
+        for text in text.split(|byte| *byte == b'\n') {
+            self.lines += 1;
+            let address = self.patient.source.ip();
+            let who = (address, self.patient.voice.as_str(), is_death(text));
+            if begun.of(who, record.received) >= MOST_A_MINUTE && may_begin(text) {
+                passed_over += 1;
+            } else if self.line(record, text, give)
+                && begun.add(who, record.received) == MOST_A_MINUTE
+            {
+                tracing::warn!(%address, "{MOST_A_MINUTE} incidents within a minute; what else it \
+                     says is kept, and no incident for now");
+            }
+        }
+        self.idle = if self.triage.is_open() { 0 } else { self.idle + 1 };
+        passed_over
+    }
+
+    /// Takes a line; whether an incident began with it.
+    fn line(&mut self, record: &StoredRecord<'_>, text: &[u8], give: &mut dyn FnMut(News)) -> bool {
         let (seq, time) = (record.seq.map(|seq| seq.0), record.time.map(|time| time.0));
         let caller = record.caller.and_then(Caller::parse);
         let level = record.prefix.map(netconsole_wire::Prefix::level);
-        for text in text.split(|byte| *byte == b'\n') {
-            self.lines += 1;
-            let at = seq.unwrap_or(self.lines);
-            if self.places.len() >= PLACES {
-                self.places.pop_front();
-            }
-            self.places.push_back((at, Place { received: record.received, seq, time }));
-            let Bed { patient, triage, places, keys, last, changed, .. } = self;
-            let mut sink = |event: Event<'_>| {
-                let found = Found::of(event.incident(), patient, places, keys);
-                match event {
-                    Event::Opened(incident) | Event::Changed(incident) => {
-                        changed.insert(incident.id);
-                    }
-                    Event::Closed(incident) => {
-                        changed.remove(&incident.id);
-                        give(found.close(patient, keys, *last));
-                    }
-                }
-            };
-            triage.hear(Line { text, level, time, caller, at }, &mut sink);
+        let at = seq.unwrap_or(self.lines);
+        if self.places.len() >= PLACES {
+            self.places.pop_front();
         }
-        self.idle = if self.triage.is_open() { 0 } else { self.idle + 1 };
+        self.places.push_back((at, Place { received: record.received, seq, time }));
+        let Bed { patient, triage, places, keys, last, changed, .. } = self;
+        let mut began = false;
+        let mut sink = |event: Event<'_>| {
+            let found = Found::of(event.incident(), patient, places, keys);
+            began |= matches!(event, Event::Opened(_));
+            match event {
+                Event::Opened(incident) | Event::Changed(incident) => {
+                    changed.insert(incident.id);
+                }
+                Event::Closed(incident) => {
+                    changed.remove(&incident.id);
+                    give(found.close(patient, keys, *last));
+                }
+            }
+        };
+        triage.hear(Line { text, level, time, caller, at }, &mut sink);
+        began
     }
 
     /// Answers about how many bytes it gave.
@@ -291,6 +325,17 @@ fn run_of(line: &[u8]) -> Option<RunId> {
     std::str::from_utf8(digits).ok()?.parse().ok().map(RunId)
 }
 
+/// Whether a line tells of a death: those count by themselves, so that no storm of warnings hides
+/// one.
+fn is_death(text: &[u8]) -> bool {
+    ["Kernel panic - not syncing", "Oops"]
+        .iter()
+        .any(|words| memchr::memmem::find(text, words.as_bytes()).is_some())
+}
+
+/// Incidents that a machine may begin in a minute of the log, and deaths of it: whoever makes up
+/// more does not keep anybody else's from being found.
+const MOST_A_MINUTE: u16 = 1000;
 /// Runs that are looked at at a time.
 const BEDS: usize = 1024;
 /// Lines that only looked like an incident's, after which a run is looked at no more.
@@ -341,5 +386,39 @@ mod tests {
         assert!(finder.flush(usize::MAX, &mut give));
         finder.settle(WallTime(10 * QUIET_US), &mut give);
         assert_eq!((found, finder.counters().failed), (3, 1), "one is told of, then ends");
+    }
+
+    /// The titles of all cases that are found in these lines.
+    fn titles(lines: impl Iterator<Item = String>) -> Vec<String> {
+        let mut finder = Finder::new(Path::new("/nonexistent"));
+        let mut titles = HashMap::new();
+        let mut give = |news| {
+            if let News::Case(case) = news {
+                titles.insert(case.key.heard, case.incident.title);
+            }
+        };
+        for line in lines {
+            finder.line(line.as_bytes(), &mut give);
+        }
+        finder.flush(usize::MAX, &mut give);
+        titles.into_values().collect()
+    }
+
+    #[test]
+    fn who_makes_up_incidents_without_end_hides_no_death() {
+        let of = |run| {
+            format!("R {run}\tsource=10.0.0.{run}:6665\tport=6666\tfirst=1\tverdict=boot\tboot=1\n")
+        };
+        let said = |run, seq, text: &str| format!("{run} 5 e ,1,{seq},1000,,;{text}\n");
+        let storm = (0..5000).flat_map(|at| {
+            let warning = "WARNING: CPU: 1 PID: 7 at a.c:1 f+0x1/0x2";
+            [said(1, 2 * at, warning), said(1, 2 * at + 1, "Linux version 6.12")]
+        });
+        let panic = "Kernel panic - not syncing: VFS: Unable to mount root fs";
+        let deaths = [said(1, 20_000, panic), said(2, 1, panic)];
+        let titles = titles([of(1), of(2)].into_iter().chain(storm).chain(deaths));
+        let deaths = titles.iter().filter(|title| title.starts_with("kernel panic: VFS")).count();
+        assert_eq!(deaths, 2);
+        assert!(titles.len() <= 2 + usize::from(MOST_A_MINUTE), "{}", titles.len());
     }
 }

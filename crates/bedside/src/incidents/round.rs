@@ -144,8 +144,8 @@ impl Round {
 
     /// Says what was left out.
     pub(super) fn sum_up(&self) {
-        let Counters { nameless, without_bed, failed } = self.finder.counters();
-        tracing::info!(nameless, without_bed, failed, "looked for incidents");
+        let Counters { nameless, without_bed, passed_over, failed } = self.finder.counters();
+        tracing::info!(nameless, without_bed, passed_over, failed, "looked for incidents");
     }
 
     /// Takes in what is there, or as much of it as may be entered together; whether there was

@@ -1,14 +1,14 @@
 //! Whose lines are whose: the runs of which lines may come.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 
 use bedside_store::StoredRun;
 use bedside_store::catalogue::{Catalogue, FILE_NAME};
-use bedside_stream::{RunId, StreamKey, Verdict, WallTime};
+use bedside_stream::{RunId, Verdict};
 
 use super::case::Patient;
 use super::packed::Packed;
+use super::rates::Rates;
 use crate::render::Recent;
 
 /// Runs that were told of lately. Whoever makes up boot after boot pushes out the like of it only.
@@ -17,10 +17,8 @@ pub(super) struct Runs {
     known: Recent<RunId, Packed>,
     /// Those of streams that begin many.
     of_many: Recent<RunId, Packed>,
-    /// How many runs each stream has begun since then, by a part of its hash.
-    begun: Box<[u8]>,
-    since: WallTime,
-    hasher: RandomState,
+    /// How many runs each stream begins.
+    begun: Rates,
     /// The catalogue's directory: it knows those too that were pushed out.
     data: PathBuf,
     catalogue: Option<Catalogue>,
@@ -32,9 +30,7 @@ impl Runs {
         Runs {
             known: Recent::new(RUNS),
             of_many: Recent::new(RUNS_OF_MANY),
-            begun: vec![0; STREAMS].into(),
-            since: WallTime(0),
-            hasher: RandomState::new(),
+            begun: Rates::new(),
             data: data.to_owned(),
             catalogue: None,
         }
@@ -54,11 +50,9 @@ impl Runs {
             *known = packed;
             return is_news.then_some(patient);
         }
-        let runs = if self.begins_many(run.key, run.first_received) {
-            &mut self.of_many
-        } else {
-            &mut self.known
-        };
+        // More within a minute than a machine can.
+        let many = self.begun.add(run.key, run.first_received) > MANY;
+        let runs = if many { &mut self.of_many } else { &mut self.known };
         runs.insert(run.id, packed);
         None
     }
@@ -73,18 +67,6 @@ impl Runs {
         let patient = Patient::new(&found);
         self.of_many.insert(run, Packed::of(&patient));
         Some(patient)
-    }
-
-    /// Whether a stream begins more runs within a minute than a machine can.
-    fn begins_many(&mut self, stream: StreamKey, now: WallTime) -> bool {
-        if now < self.since || now.0 - self.since.0 >= MINUTE_US {
-            self.begun.fill(0);
-            self.since = now;
-        }
-        let at = self.hasher.hash_one(stream) as usize % STREAMS;
-        let Some(begun) = self.begun.get_mut(at) else { return false };
-        *begun = begun.saturating_add(1);
-        *begun > MANY
     }
 
     fn look_up(&mut self, run: RunId) -> Option<StoredRun> {
@@ -122,15 +104,12 @@ impl Patient {
 /// Of so many runs at least it is known whose they are: of all, and of streams that begin many.
 const RUNS: usize = 1 << 17;
 const RUNS_OF_MANY: usize = 1 << 12;
-/// Streams are told apart so far.
-const STREAMS: usize = 1 << 16;
 /// Runs that a stream begins in a minute at most, before it is one that begins many.
-const MANY: u8 = 16;
-const MINUTE_US: u64 = 60_000_000;
+const MANY: u16 = 16;
 
 #[cfg(test)]
 mod tests {
-    use bedside_stream::Run;
+    use bedside_stream::{Run, StreamKey, WallTime};
 
     use super::*;
 
