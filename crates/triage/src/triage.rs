@@ -1,5 +1,6 @@
 //! The lines of one boot, one after another, to incidents.
 
+mod follows;
 mod open;
 
 use std::collections::VecDeque;

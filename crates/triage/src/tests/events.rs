@@ -72,6 +72,43 @@ fn the_panic_after_an_oops_belongs_to_it() {
     assert_eq!((found[0].first_line, found[0].last_line), (1, 13));
 }
 
+/// Without a caller in the lines, and less than ten seconds later.
+#[test]
+fn a_panic_of_another_cause_is_not_the_warning_s() {
+    const WARNING: &str = "WARNING: CPU: 1 PID: 1 at drivers/x.c:25 x_check+0xe5/0x110";
+    const KASAN: &str = "BUG: KASAN: slab-use-after-free in x_check+0xe5/0x110";
+    const HUNG: &str = "INFO: task x:117 blocked for more than 143 seconds.";
+    const STALL: &str = "rcu: INFO: rcu_preempt self-detected stall on CPU";
+    const NULL: &str = "BUG: kernel NULL pointer dereference, address: 0000000000000008";
+    for (first, panic, count) in [
+        (WARNING, "VFS: Unable to mount root fs on unknown-block(0,0)", 2),
+        (WARNING, "Attempted to kill init! exitcode=0x0000000b", 2),
+        (WARNING, "Out of memory: system-wide panic_on_oom is enabled", 2),
+        (WARNING, "kernel: panic_on_warn set ...", 1),
+        (WARNING, "panic_on_taint set ...", 1),
+        (KASAN, "Out of memory: system-wide panic_on_oom is enabled", 2),
+        (KASAN, "kasan.fault=panic set ...", 1),
+        (HUNG, "hung_task: blocked tasks", 1),
+        (HUNG, "Fatal exception", 2),
+        (STALL, "softlockup: hung tasks", 1),
+        (STALL, "RCU Stall", 1),
+        (STALL, "VFS: Unable to mount root fs on unknown-block(0,0)", 2),
+        (NULL, "Fatal exception in interrupt", 1),
+        (NULL, "Aiee, killing interrupt handler!", 1),
+        (NULL, "VFS: Unable to mount root fs on unknown-block(0,0)", 2),
+    ] {
+        let mut text = format!("[   10.000000] {first}\n");
+        for line in &OOPS[3..] {
+            writeln!(text, "[   10.000000] {line}").unwrap();
+        }
+        writeln!(text, "[   15.000000] Kernel panic - not syncing: {panic}").unwrap();
+        let found = incidents(text.as_bytes());
+        assert_eq!(found.len(), count, "{first}, {panic}");
+        assert_eq!(found[0].panicked, count == 1, "{first}, {panic}");
+        assert_eq!(found.last().unwrap().severity, Severity::Fatal, "{first}, {panic}");
+    }
+}
+
 #[test]
 fn what_others_say_in_between_is_not_part_of_it() {
     let mut text = String::new();

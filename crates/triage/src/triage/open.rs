@@ -1,5 +1,6 @@
 //! An incident that is not over.
 
+use super::follows::follows;
 use super::{Event, Limits};
 use crate::report::{OWNER, analyse};
 use crate::rules::{Rule, rule_of};
@@ -97,7 +98,7 @@ impl Open {
             Kind::AtomicSleep if same && own => true,
             Kind::HungTask if same && text.contains(OWNER) => true,
             kind => {
-                panic
+                (panic && follows(kind, text))
                     || (own
                         && self.is_fresh(line)
                         && (!self.traced || (is_death(kind) && !self.ended)))
@@ -266,17 +267,6 @@ fn disk(text: &str) -> Option<&str> {
 /// What kills the task that does it.
 fn is_death(kind: Kind) -> bool {
     matches!(kind, Kind::Oops | Kind::Bug | Kind::ListCorruption | Kind::Panic)
-}
-
-/// Whether a panic names what the incident is about.
-fn follows(kind: Kind, panic: &str) -> bool {
-    let words: &[&str] = match kind {
-        Kind::Mce | Kind::Hardware => {
-            &["achine check", "NMI", "ardware error", "SError", "broadcast exception"]
-        }
-        _ => &["-fs (", "XFS (", "BTRFS", "JBD2"],
-    };
-    words.iter().any(|word| panic.contains(word))
 }
 
 /// Of so many lines that tell of a panic or an end it is read again at once.
