@@ -139,18 +139,17 @@ pub(crate) const PREFIXES: &[&str] = &[
 
 /// The first rule that a line fits, with the line's holes.
 pub(crate) fn rule_of(text: &str) -> Option<(&'static Rule, Vec<&str>)> {
-    let mut text = text.trim();
+    let whole = text.trim();
+    let mut text = whole;
     loop {
         let found = fitting(&BY_FIRST[usize::from(text.bytes().next()?)], text);
         if found.is_some() {
             return found;
         }
         let Some(rest) = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) else {
-            return if prefilter::has_middle(text.as_bytes()) {
-                fitting(&NAME_FIRST, text)
-            } else {
-                None
-            };
+            let named =
+                || prefilter::has_middle(text.as_bytes()).then(|| fitting(&NAME_FIRST, text));
+            return fitting(&OF_WORDS, whole).or_else(|| named().flatten());
         };
         text = rest;
     }
@@ -167,6 +166,10 @@ type Indexed = (&'static str, &'static Rule);
 fn indexed(rule: &'static Rule) -> Indexed {
     (form::beginning(rule.form), rule)
 }
+
+/// Those that fit what no prefix explains.
+static OF_WORDS: LazyLock<Vec<Indexed>> =
+    LazyLock::new(|| fault::OF_WORDS.iter().map(indexed).collect());
 
 /// The rules by the byte that their sentences begin with.
 static BY_FIRST: LazyLock<Vec<Vec<Indexed>>> = LazyLock::new(|| {
@@ -188,7 +191,8 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
 
 /// The forms that begin with words of their own, for the prefilter.
 pub(crate) fn worded() -> impl Iterator<Item = &'static str> {
-    forms().filter(|form| !form.starts_with('%'))
+    let last = fault::OF_WORDS.iter().map(|rule| rule.form);
+    forms().filter(|form| !form.starts_with('%')).chain(last)
 }
 
 /// The first literals of sentences that begin with a name.

@@ -47,6 +47,7 @@ pub(super) const RULES: &[Rule] = &[
     access("general protection fault, probably for %s", "general protection fault", "DoS"),
     access("general protection fault%s: %x [#%d]", "general protection fault", "DoS"),
     access("Unhandled fault: ", "Unhandled fault", "DoS"),
+    access("Unhandled fault at ", "Unhandled fault", "DoS"),
     access("Unhandled prefetch abort: ", "Unhandled prefetch abort", "DoS"),
     // arch/mips/mm/fault.c, arch/loongarch/mm/fault.c.
     paging("CPU %d Unable to handle kernel paging request at virtual address"),
@@ -121,6 +122,28 @@ pub(super) const RULES: &[Rule] = &[
     trap("Oops: %x [#%d]", "Oops"),
     trap("Oops - %s", "Oops"),
     trap("Oops [#%d]", "Oops"),
+    // arch/s390/kernel/dumpstack.c, arch/mips/kernel/traps.c, arch/loongarch/kernel/traps.c,
+    // arch/riscv/kernel/traps.c: their `die`.
+    trap("Oops: %x ilc:%d [#%d]", "Oops"),
+    trap("%s ilc:%d [#%d]", "{0}").refine(without_code),
+    trap("Oops[#%d]:", "Oops"),
+    trap("Unhandled kernel unaligned access", "Unhandled kernel unaligned access"),
+    trap("Reserved instruction in kernel code", "Reserved instruction in kernel code"),
+    trap("Kernel BUG [#%d]", "kernel BUG"),
+    // arch/x86/mm/fault.c: `pgtable_bad`; arch/x86/kernel/traps.c: `ve_raise_fault`,
+    // `exc_alignment_check`; arch/x86/coco/sev/vc-handle.c: `vc_raw_handle_exception`.
+    trap("Bad pagetable: %x [#%d]", "Bad pagetable"),
+    trap("VE fault: %x [#%d]", "VE fault"),
+    trap("Split lock detected", "Split lock detected"),
+    trap("PANIC: Unhandled #VC exception", "PANIC: unhandled #VC exception"),
+];
+
+/// `die` of words that no other rule has: arch/x86/kernel/dumpstack.c `__die_header` since 6.8,
+/// arch/powerpc/kernel/traps.c `__die`, arch/xtensa/kernel/traps.c.
+pub(super) const OF_WORDS: &[Rule] = &[
+    trap("Oops: sig: %d [#%d]", "Oops"),
+    trap("Oops: %s, sig: %d [#%d]", "{0}"),
+    trap("Oops: %s: %x [#%d]", "{0}"),
 ];
 
 /// What no rule before names.
@@ -145,6 +168,11 @@ fn bug(lines: &[ReportLine], verdict: &mut Verdict) {
     } else if header.text.contains("mm/usercopy.c") {
         verdict.head = "BUG: bad usercopy".into();
     }
+}
+
+/// s390's interruption code is a number, whatever it means.
+fn without_code(_: &[ReportLine], verdict: &mut Verdict) {
+    verdict.head.truncate(verdict.head.rfind(": ").unwrap_or(verdict.head.len()));
 }
 
 /// The other half of the sentence is another line's.

@@ -21,6 +21,10 @@ const fn lockup(form: &'static str) -> Rule {
         .alike("stall")
 }
 
+const fn hard(form: &'static str) -> Rule {
+    Rule::new(form, "BUG: hard lockup", Kind::HardLockup).class("HANG").blame(Blame::Silent)
+}
+
 /// kernel/rcu/tree_stall.h `print_cpu_stall`, `print_other_cpu_stall`; kernel/rcu/tree_exp.h
 /// `synchronize_rcu_expedited_wait`; kernel/rcu/tasks.h `check_all_holdout_tasks`;
 /// kernel/hung_task.c `check_hung_task`; kernel/watchdog.c `watchdog_timer_fn`,
@@ -39,15 +43,18 @@ pub(super) const RULES: &[Rule] = &[
     hang("INFO: task ", "INFO: task hung"),
     lockup("BUG: soft lockup - CPU#%d stuck for %ds! [%s]"),
     lockup("BUG: soft lockup"),
-    Rule::new("BUG: hard lockup", "BUG: hard lockup", Kind::HardLockup)
-        .class("HANG")
-        .blame(Blame::Silent),
-    Rule::new("Watchdog detected hard LOCKUP on cpu %d", "BUG: hard lockup", Kind::HardLockup)
-        .class("HANG")
-        .blame(Blame::Silent),
+    hard("BUG: hard lockup"),
+    hard("Watchdog detected hard LOCKUP on cpu %d"),
+    hard("CPU%d: Watchdog detected hard LOCKUP on cpu %d"),
+    // arch/powerpc/kernel/watchdog.c: `soft_nmi_interrupt`, `watchdog_smp_panic`,
+    // `wd_lockup_ipi`.
+    hard("CPU %d self-detected hard LOCKUP @ %s"),
+    hard("CPU %d detected hard LOCKUP on other CPUs %s"),
+    hard("CPU %d Hard LOCKUP"),
+    // kernel/smp.c: `csd_lock_wait_toolong`.
     Rule::new(
-        "CPU%d: Watchdog detected hard LOCKUP on cpu %d",
-        "BUG: hard lockup",
+        "smp: csd: Detected non-responsive CSD lock (#%d) on CPU#%d",
+        "smp: non-responsive CSD lock",
         Kind::HardLockup,
     )
     .class("HANG")

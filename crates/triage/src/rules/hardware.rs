@@ -11,11 +11,29 @@ const fn mce(form: &'static str, title: &'static str) -> Rule {
     Rule::new(form, title, Kind::Mce)
 }
 
+const fn uncorrected(form: &'static str) -> Rule {
+    hardware(form, "PCIe Bus Error: Uncorrected ({1}), {2}").severity(Severity::Critical)
+}
+
+const fn corrected(form: &'static str) -> Rule {
+    hardware(form, "PCIe Bus Error: Corrected, {1}").severity(Severity::Warning)
+}
+
 pub(super) const RULES: &[Rule] = &[
     // arch/x86/kernel/cpu/mce/core.c: `__print_mce`, `mce_notify_irq`, `mce_panic`.
     mce("[Hardware Error]: CPU %d: Machine Check%s: %x Bank %d: %s", "Machine Check"),
     mce("[Hardware Error]: Machine check events logged", "Machine check events logged")
         .severity(Severity::Warning),
+    // drivers/edac/mce_amd.c: `decode_error_status`.
+    mce("[Hardware Error]: Corrected error, no action required", "Machine check: corrected error")
+        .severity(Severity::Warning),
+    mce("[Hardware Error]: Deferred error, no action required", "Machine check: deferred error")
+        .severity(Severity::Error),
+    mce("[Hardware Error]: Uncorrected, software", "Machine check: uncorrected error"),
+    mce("[Hardware Error]: System Fatal error", "Machine check: fatal error"),
+    // arch/x86/kernel/cpu/mce/core.c: `queue_task_work`, `kill_me_maybe`; mm/memory-failure.c.
+    mce("Uncorrected hardware memory error in user-access", "Machine check: memory in use"),
+    hardware("Memory failure: %x: %s", "Memory failure"),
     // drivers/firmware/efi/cper.c: `cper_estatus_print`.
     hardware("{%d}[Hardware Error]: event severity: fatal", "Hardware error: fatal")
         .severity(Severity::Critical),
@@ -27,17 +45,33 @@ pub(super) const RULES: &[Rule] = &[
     hardware("EDAC %w: %d CE %s", "EDAC: corrected memory error").severity(Severity::Warning),
     hardware("EDAC %w: UE %s", "EDAC: uncorrected memory error").severity(Severity::Critical),
     hardware("EDAC %w: CE %s", "EDAC: corrected memory error").severity(Severity::Warning),
-    // drivers/pci/pcie/aer.c: `aer_print_error`, before 3.x `AER:` in front.
+    // drivers/pci/pcie/aer.c: `aer_print_error`, before 3.x `AER:` in front; since 6.8
+    // `Uncorrectable` and `Correctable`.
+    uncorrected("%s: PCIe Bus Error: severity=Uncorrected (%s), type=%s, (%s)"),
+    uncorrected("%s: PCIe Bus Error: severity=Uncorrectable (%s), type=%s, (%s)"),
+    corrected("%s: PCIe Bus Error: severity=Corrected, type=%s, (%s)"),
+    corrected("%s: PCIe Bus Error: severity=Correctable, type=%s, (%s)"),
+    // drivers/iommu/intel/dmar.c: `dmar_fault_do_one`; drivers/iommu/amd/iommu.c:
+    // `amd_iommu_report_page_fault`, `iommu_print_event`.
+    hardware("DMAR: [%S Read%s] Request device [%s] fault addr %x", "DMAR: read fault"),
+    hardware("DMAR: [%S Write%s] Request device [%s] fault addr %x", "DMAR: write fault"),
+    hardware("AMD-Vi: Event logged [%S ", "AMD-Vi: {0}"),
+    hardware("%s: AMD-Vi: Event logged [%S ", "AMD-Vi: {1}"),
+    // kernel/irq/spurious.c: `__report_bad_irq`.
+    hardware("irq %d: nobody cared", "irq: nobody cared"),
+    // net/sched/sch_generic.c: `dev_watchdog` since 6.7; before, it is a warning.
     hardware(
-        "%s: PCIe Bus Error: severity=Uncorrected (%s), type=%s, (%s)",
-        "PCIe Bus Error: Uncorrected ({1}), {2}",
-    )
-    .severity(Severity::Critical),
-    hardware(
-        "%s: PCIe Bus Error: severity=Corrected, type=%s, (%s)",
-        "PCIe Bus Error: Corrected, {1}",
-    )
-    .severity(Severity::Warning),
+        "%s: NETDEV WATCHDOG: CPU: %d: transmit queue %d timed out %d ms",
+        "NETDEV WATCHDOG: transmit queue timed out",
+    ),
+    // drivers/thermal/thermal_core.c: `handle_critical_trips`, `thermal_zone_device_critical`;
+    // kernel/reboot.c: `__hw_protection_trigger`.
+    hardware("thermal thermal_zone%d: %s: critical temperature reached", "Critical temperature")
+        .severity(Severity::Critical),
+    hardware("reboot: HARDWARE PROTECTION %S (%s)", "HARDWARE PROTECTION {0} ({1})")
+        .severity(Severity::Critical),
+    hardware("HARDWARE PROTECTION %S (%s)", "HARDWARE PROTECTION {0} ({1})")
+        .severity(Severity::Critical),
     // arch/x86/kernel/nmi.c: `pci_serr_error`, `io_check_error`, `unknown_nmi_error`.
     hardware(
         "NMI: PCI system error (SERR) for reason %x on CPU %d",

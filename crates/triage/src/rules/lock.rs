@@ -95,6 +95,8 @@ pub(super) const RULES: &[Rule] = &[
         "BUG: scheduling in a non-blocking section: %s",
         "BUG: scheduling in a non-blocking section",
     ),
+    // `dequeue_task_idle`.
+    atomic("bad: scheduling from the idle thread!", "bad: scheduling from the idle thread"),
     // `__cant_sleep`, `__cant_migrate`.
     atomic("BUG: assuming %s context at %s", "BUG: assuming {0} context"),
 ];

@@ -9,6 +9,15 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("BUG: memory leak", "memory leak", Kind::MemoryLeak)
         .class("LEAK")
         .blame(Blame::Innermost),
+    // mm/kmemleak.c: `kmemleak_scan`.
+    Rule::new(
+        "kmemleak: %d new suspected memory leaks",
+        "kmemleak: new suspected memory leaks",
+        Kind::MemoryLeak,
+    ),
+    Rule::new("kmemleak: unreferenced object ", "memory leak", Kind::MemoryLeak)
+        .class("LEAK")
+        .blame(Blame::Innermost),
     // net/core/dev.c: `netdev_wait_allrefs_any`; fs/super.c: `generic_shutdown_super`.
     Rule::new(
         "unregister_netdevice: waiting for %s to become free",

@@ -16,6 +16,12 @@ pub(super) const RULES: &[Rule] = &[
     // functions stood in front before 5.16. fs/buffer.c: `buffer_io_error`.
     io("I/O error, dev %S", "I/O error"),
     io("critical %S error, dev %S", "critical {0} error"),
+    io("timeout error, dev %S", "timeout error"),
+    io("recoverable transport error, dev %S", "recoverable transport error"),
+    io("protection error, dev %S", "protection error"),
+    io("device offline error, dev %S", "device offline error"),
+    io("reservation conflict error, dev %S", "reservation conflict error"),
+    io("kernel resource error, dev %S", "kernel resource error"),
     io("blk_update_request: %s error, dev %S", "{0} error"),
     io("print_req_error: %s error, dev %S", "{0} error"),
     io("end_request: %s error, dev %S", "{0} error"),
@@ -29,6 +35,9 @@ pub(super) const RULES: &[Rule] = &[
         .severity(Severity::Critical),
     io("nvme nvme%d: Device not ready; aborting", "nvme: device not ready"),
     io("nvme nvme%d: frozen state error detected", "nvme: frozen state error"),
+    // drivers/nvme/host/pci.c: `nvme_timeout`; a command that is aborted alone may be slow only.
+    io("nvme nvme%d: I/O %s timeout, reset controller", "nvme: timeout, controller reset"),
+    io("nvme nvme%d: I/O %s timeout, disable controller", "nvme: timeout, controller disabled"),
     // drivers/ata/libata-eh.c: `ata_eh_link_report`, `ata_dev_disable`.
     io("ata%d.%d: exception Emask %s", "ata: exception"),
     io("ata%d: exception Emask %s", "ata: exception"),
@@ -41,17 +50,27 @@ pub(super) const RULES: &[Rule] = &[
     // drivers/md/raid1.c, raid10.c, raid5.c: their `error` functions.
     io("md/raid%w: Disk failure on %S", "md: disk failure").severity(Severity::Critical),
     io("md/raid%w: Cannot continue operation", "md: cannot continue").severity(Severity::Critical),
-    // fs/ext4/super.c: `__ext4_error`, `__ext4_error_inode`, `ext4_handle_error`.
+    // fs/ext4/super.c: `__ext4_error`, `__ext4_error_inode`, `ext4_handle_error`,
+    // `__ext4_std_error`.
     filesystem("EXT4-fs error (device %s): %s:%d: %s", "EXT4-fs error").blame(Blame::Hole(1)),
+    filesystem("EXT4-fs error (device %s) in %s:%d: %s", "EXT4-fs error").blame(Blame::Hole(1)),
     filesystem("EXT3-fs error (device %s): %s: %s", "EXT3-fs error").blame(Blame::Hole(1)),
     filesystem("EXT2-fs (%w): error: %s: %s", "EXT2-fs error").blame(Blame::Hole(1)),
     filesystem("EXT4-fs (%w): Remounting filesystem read-only", "EXT4-fs: remounted read-only"),
     filesystem("Aborting journal on device %s", "JBD2: journal aborted"),
     filesystem("JBD2: Detected IO errors", "JBD2: I/O errors"),
+    // fs/jbd2/journal.c: `jbd2_write_superblock`.
+    filesystem("JBD2: Error %d detected when updating journal", "JBD2: superblock not written"),
+    filesystem("JBD2: I/O error when updating journal", "JBD2: superblock not written"),
     // fs/xfs/xfs_error.c: `xfs_error_report`, `xfs_corruption_error`, `xfs_buf_verifier_error`;
     // fs/xfs/xfs_fsops.c: `xfs_do_force_shutdown`; fs/xfs/xfs_log.c, xfs_buf.c.
     filesystem(
         "XFS (%w): Internal error %s at line %d of file %S Caller %S",
+        "XFS: internal error",
+    )
+    .blame(Blame::Hole(4)),
+    filesystem(
+        "XFS (%w): Internal error %s at line %d of file %S  Caller %S",
         "XFS: internal error",
     )
     .blame(Blame::Hole(4)),

@@ -11,6 +11,8 @@ pub(super) const RULES: &[Rule] = &[
     warning("WARNING: CPU: %d PID: %d at %s"),
     warning("WARNING: at %s"),
     warning("WARNING: %s:%d at %s, CPU#%d: %s"),
+    // What was checked may hold anything.
+    warning("WARNING: [%s at %s, CPU#%d: %s"),
     warning("WARNING: CPU: %d PID: %d "),
     // arch/x86/kernel/unwind_frame.c: `unwind_next_frame`.
     Rule::new(
@@ -31,6 +33,15 @@ const fn warning(form: &'static str) -> Rule {
         .class("WARNING")
         .blame(Blame::Innermost)
         .refine(special)
+}
+
+/// `fs/x.c:12` of `WARNING: CPU: 1 PID: 12 at fs/x.c:12 f+0x1/0x2`, or of `WARNING: fs/x.c:12 at
+/// f+0x1/0x2, CPU#1: x/12`.
+fn place(header: &str) -> Option<&str> {
+    match header.split_once(", CPU#") {
+        Some((before, _)) => before.rsplit_once(" at ")?.0.rsplit(' ').next(),
+        None => between(header, " at ", " "),
+    }
 }
 
 /// Checks that many callers share: the file says which one it is, the callers who is guilty.
@@ -139,7 +150,5 @@ fn special(lines: &[ReportLine], verdict: &mut Verdict) {
     if header.text.contains("drivers/usb/core/urb.c") {
         verdict.suffix = "/usb_submit_urb".into();
     }
-    if let Some(place) = between(&header.text, " at ", " ") {
-        verdict.place = Some(place.to_owned());
-    }
+    verdict.place = place(&header.text).map(str::to_owned);
 }

@@ -95,6 +95,19 @@ fn disks() {
         ),
         ("ata2.00: exception Emask 0x0 SAct 0x4 SErr 0x0 action 0x6 frozen", "ata: exception"),
         ("md/raid1:md0: Disk failure on sdb1, disabling device.", "md: disk failure"),
+        ("timeout error, dev nvme0n1, sector 12 op 0x0:(READ) flags 0x0", "timeout error"),
+        (
+            "recoverable transport error, dev sdc, sector 12 op 0x0:(READ)",
+            "recoverable transport error",
+        ),
+        (
+            "nvme nvme0: I/O tag 257 (1101) opcode 0x2 (I/O Cmd) QID 5 timeout, reset controller",
+            "nvme: timeout, controller reset",
+        ),
+        (
+            "nvme nvme0: I/O 8 QID 0 timeout, disable controller",
+            "nvme: timeout, controller disabled",
+        ),
     ];
     for (line, title) in cases {
         check(&format!("{line}\n"), Kind::Io, title);
@@ -129,6 +142,14 @@ fn file_systems() {
             "BTRFS error: parent transid verify failed on ADDR wanted NUM found NUM",
         ),
         ("Aborting journal on device sda1-8.", "JBD2: journal aborted"),
+        (
+            "EXT4-fs error (device dm-0) in ext4_evict_inode:254: IO failure",
+            "EXT4-fs error in ext4_evict_inode",
+        ),
+        (
+            "XFS (sda1): Internal error ltbno + ltlen > bno at line 1955 of file fs/xfs/libxfs/xfs_alloc.c.  Caller xfs_free_ag_extent+0x3f8/0x870 [xfs]",
+            "XFS: internal error in xfs_free_ag_extent",
+        ),
     ];
     for (line, title) in cases {
         check(&format!("{line}\n"), Kind::Filesystem, title);
@@ -144,6 +165,153 @@ fn what_file_systems_only_warn_of_is_no_incident() {
                 nvme nvme0: I/O 12 QID 4 timeout, aborting\n\
                 ata1: SATA link up 6.0 Gbps (SStatus 133 SControl 300)\n";
     assert_eq!(incidents(text.as_bytes()), []);
+}
+
+/// drivers/pci/pcie/aer.c since 6.8, drivers/iommu, kernel/irq/spurious.c, net/sched/sch_generic.c
+/// since 6.7, drivers/thermal, kernel/reboot.c, mm/memory-failure.c, drivers/edac/mce_amd.c.
+#[test]
+fn hardware_that_fails() {
+    use Severity::{Critical, Error, Warning};
+    for (line, severity, title) in [
+        (
+            "pcieport 0000:00:1c.0: PCIe Bus Error: severity=Uncorrectable (Fatal), type=Transaction Layer, (Requester ID)",
+            Critical,
+            "PCIe Bus Error: Uncorrected (Fatal), Transaction Layer",
+        ),
+        (
+            "pcieport 0000:00:1c.0: PCIe Bus Error: severity=Correctable, type=Physical Layer, (Receiver ID)",
+            Warning,
+            "PCIe Bus Error: Corrected, Physical Layer",
+        ),
+        (
+            "DMAR: [DMA Write NO_PASID] Request device [03:00.0] fault addr 0xfe000000 [fault reason 0x05] PTE Write access is not set",
+            Error,
+            "DMAR: write fault",
+        ),
+        (
+            "nvme 0000:03:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x000e address=0xfe000000 flags=0x0020]",
+            Error,
+            "AMD-Vi: IO_PAGE_FAULT",
+        ),
+        (
+            "irq 16: nobody cared (try booting with the \"irqpoll\" option)",
+            Error,
+            "irq: nobody cared",
+        ),
+        (
+            "e1000e 0000:00:1f.6 eth0: NETDEV WATCHDOG: CPU: 2: transmit queue 0 timed out 5632 ms",
+            Error,
+            "NETDEV WATCHDOG: transmit queue timed out",
+        ),
+        (
+            "thermal thermal_zone0: acpitz: critical temperature reached, shutting down",
+            Critical,
+            "Critical temperature",
+        ),
+        (
+            "reboot: HARDWARE PROTECTION shutdown (Temperature too high)",
+            Critical,
+            "HARDWARE PROTECTION shutdown (Temperature too high)",
+        ),
+        (
+            "Memory failure: 0x3f2d1c: recovery action for dirty LRU page: Recovered",
+            Error,
+            "Memory failure",
+        ),
+    ] {
+        let incident = check(&format!("{line}\n"), Kind::Hardware, title);
+        assert_eq!(incident.severity, severity, "{line}");
+    }
+    check(
+        "[Hardware Error]: Corrected error, no action required.\n",
+        Kind::Mce,
+        "Machine check: corrected error",
+    );
+}
+
+/// arch/*/kernel/traps.c: the ways in which `die` is called, where no sentence stands before.
+#[test]
+fn deaths_of_other_words() {
+    for (line, title) in [
+        ("Oops: VE fault: 0000 [#1] PREEMPT SMP", "VE fault in guilty_one"),
+        ("Bad pagetable: 000f [#1] PREEMPT SMP", "Bad pagetable in guilty_one"),
+        ("Oops: Bad pagetable: 000f [#2] SMP NOPTI", "Bad pagetable in guilty_one"),
+        (
+            "Oops: Kernel access of bad area, sig: 11 [#1]",
+            "Kernel access of bad area in guilty_one",
+        ),
+        ("Oops: Machine check, sig: 7 [#1]", "Machine check in guilty_one"),
+        ("Oops: general protection fault: 0000 [#1] SMP", "general protection fault in guilty_one"),
+        ("Oops: Oops: 0002 [#1] SMP NOPTI", "Oops in guilty_one"),
+        ("illegal operation: 0001 ilc:1 [#1] SMP ", "illegal operation in guilty_one"),
+        ("Oops: 0004 ilc:3 [#1] SMP ", "Oops in guilty_one"),
+        ("Oops[#1]:", "Oops in guilty_one"),
+        ("Unhandled fault at 0xffff800008000000", "Unhandled fault in guilty_one"),
+    ] {
+        let text = format!(
+            "{line}\nCPU: 1 PID: 117 Comm: program Not tainted 6.12.94 #1\n\
+             RIP: 0010:guilty_one+0x10/0x30 [drv]\nCall Trace:\n its_caller+0xcf/0x450\n\
+             Kernel panic - not syncing: Fatal exception\n"
+        );
+        let incident = check(&text, Kind::Oops, title);
+        assert!(incident.panicked, "{line}");
+    }
+}
+
+/// arch/powerpc/kernel/watchdog.c, kernel/smp.c.
+#[test]
+fn cpus_that_do_not_answer() {
+    check(
+        "watchdog: CPU 12 self-detected hard LOCKUP @ broken_loop+0x2c/0x60 [foo]\n\
+         watchdog: CPU 12 TB:1043240323427, last heartbeat TB:1037089311228 (12013ms ago)\n\
+         NIP [c008000000260074] broken_loop+0x2c/0x60 [foo]\nCall Trace:\n\
+         [c000000012343b10] [c0000000007c6b7c] do_one_initcall+0x60/0x2c0\n\
+         watchdog: CPU 3 detected hard LOCKUP on other CPUs 12\n",
+        Kind::HardLockup,
+        "BUG: hard lockup",
+    );
+    check(
+        "smp: csd: Detected non-responsive CSD lock (#1) on CPU#3, waiting 5000000000 ns for CPU#05\n",
+        Kind::HardLockup,
+        "smp: non-responsive CSD lock",
+    );
+}
+
+/// mm/kmemleak.c `print_unreferenced`, `kmemleak_scan`.
+#[test]
+fn memory_that_nobody_gave_back() {
+    check(
+        "kmemleak: 12 new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",
+        Kind::MemoryLeak,
+        "kmemleak: new suspected memory leaks",
+    );
+    check(
+        "kmemleak: unreferenced object 0xffff888012345678 (size 32):\n\
+         kmemleak:   comm \"modprobe\", pid 117, jiffies 4294671234\n\
+         kmemleak:   backtrace (crc 0):\n\
+         kmemleak:     [<000000001234abcd>] __kmalloc_noprof+0x1/0x2\n\
+         kmemleak:     [<000000001234abcd>] guilty_one+0x1/0x2 [drv]\n\
+         kmemleak: 1 new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",
+        Kind::MemoryLeak,
+        "memory leak in guilty_one",
+    );
+}
+
+/// kernel/panic.c `__warn` since 6.18: what was checked may stand in front of the place.
+#[test]
+fn a_warning_names_what_it_checked() {
+    for checked in ["", "[ptr == NULL] ", "[x ? y : z[1]] "] {
+        let incident = check(
+            &format!(
+                "WARNING: {checked}drivers/foo/foo.c:85 at foo_do+0x20/0x410, CPU#0: swapper/0/1\n\
+                 RIP: 0010:foo_do+0x20/0x410\nCall Trace:\n foo_init+0x10/0x20\n"
+            ),
+            Kind::Warning,
+            "WARNING in foo_do",
+        );
+        assert_eq!(incident.file.as_deref(), Some("drivers/foo/foo.c"), "{checked}");
+        assert_eq!((incident.line, incident.cpu), (Some(85), Some(0)), "{checked}");
+    }
 }
 
 /// mm/oom_kill.c `dump_header`, `__oom_kill_process`, `out_of_memory`.

@@ -8,6 +8,8 @@ use crate::{Frame, Section};
 /// `[inline]` are what symbolizers add).
 pub(crate) fn frame(text: &str) -> Option<Frame> {
     let text = text.trim();
+    // mm/kmemleak.c: `print_unreferenced` writes it in front of each line.
+    let text = text.strip_prefix("kmemleak:").unwrap_or(text).trim_start();
     let (text, mut reliable) = after_address(text);
     let text = match text.strip_prefix("? ") {
         Some(rest) => {

@@ -87,6 +87,7 @@ const CALLS: &[&str] = &[
     "Call Trace (",
     "Backtrace (",
     "backtrace (crc",
+    "kmemleak:   backtrace",
 ];
 
 /// All stacks of a report in order.

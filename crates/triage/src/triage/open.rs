@@ -89,14 +89,18 @@ impl Open {
                 (same && !worse && self.is_on(text)) || (panic && follows(self.incident.kind, text))
             }
             Kind::Hardware | Kind::Mce => {
-                (same && !worse) || (panic && follows(self.incident.kind, text))
+                (same && !worse && self.is_like(rule))
+                    || (panic && follows(self.incident.kind, text))
             }
             Kind::OomKill | Kind::OomPanic => {
                 (same && !text.contains("invoked oom-killer")) || (panic && text.contains("emory"))
             }
-            Kind::AllocationFailure | Kind::MemoryLeak | Kind::Program => false,
+            // mm/kmemleak.c: `kmemleak_scan` counts them below.
+            Kind::MemoryLeak => same && text.contains("new suspected memory leak"),
+            Kind::AllocationFailure | Kind::Program => false,
             Kind::AtomicSleep if same && own => true,
             Kind::HungTask if same && text.contains(OWNER) => true,
+            Kind::HardLockup if same && (!self.traced || text.contains("on other CPUs")) => true,
             kind => {
                 (panic && follows(kind, text))
                     || (own
@@ -117,6 +121,12 @@ impl Open {
         let first = self.incident.lines.get(self.head).map_or("", |line| &line.text);
         let (Some(ours), Some(theirs)) = (disk(first), disk(text)) else { return true };
         ours.starts_with(theirs) || theirs.starts_with(ours)
+    }
+
+    /// Whether the same part of the hardware says it: titles begin with its name.
+    fn is_like(&self, rule: &Rule) -> bool {
+        let part = |title: &str| title.split(' ').next().map(str::to_owned);
+        part(rule.title) == part(&self.incident.title)
     }
 
     /// Takes the line if it is part of this incident.
