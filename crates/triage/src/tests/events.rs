@@ -307,6 +307,8 @@ fn words_in_the_middle_of_a_line_begin_nothing() {
         "traps: worker[3615] general protection fault ip:7feb96eb56a1 sp:20000fd0 error:0",
         "worker[10]: segfault at 4cb420 ip 00000000004cb420 sp 00007f27fd37a250 error 15",
         "xfs: Unknown parameter 'WARNING: CPU: 0 PID: 1 at x.c:1 f+0x1/0x2'",
+        "overflow: 12 packets dropped",
+        "int3: emulated",
     ];
     for line in lines {
         assert_eq!(incidents(line.as_bytes()), [], "{line}");
