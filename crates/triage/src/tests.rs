@@ -7,4 +7,5 @@ mod renamed;
 mod rewritten;
 mod score;
 mod sentences;
+mod uncalled;
 mod wordings;

@@ -4,4 +4,4 @@ mod frame;
 mod stack;
 
 pub(crate) use frame::place;
-pub(crate) use stack::{Heading, Stack, is_break, is_trace_line, stacks};
+pub(crate) use stack::{Heading, Stack, is_break, is_history, is_trace_line, stacks};

@@ -2,6 +2,7 @@
 
 mod follows;
 mod open;
+mod shape;
 
 use std::collections::VecDeque;
 

@@ -222,7 +222,7 @@ pub(crate) fn is_break(text: &str) -> bool {
         || text.ends_with("kthread stack dump:")
 }
 
-fn is_history(text: &str) -> bool {
+pub(crate) fn is_history(text: &str) -> bool {
     HISTORIES.iter().any(|history| text.starts_with(history))
         || HISTORY_ENDS.iter().any(|end| text.ends_with(end))
         || (text.ends_with(':') && text.contains(" by task "))

@@ -1,10 +1,11 @@
 //! An incident that is not over.
 
 use super::follows::follows;
+use super::shape::is_report_line;
 use super::{Event, Limits};
 use crate::report::{OWNER, analyse};
 use crate::rules::{Rule, rule_of};
-use crate::trace::{is_break, is_trace_line};
+use crate::trace::is_trace_line;
 use crate::{Caller, Incident, Kind, Line, ReportLine};
 
 #[derive(Debug)]
@@ -129,6 +130,11 @@ impl Open {
         part(rule.title) == part(&self.incident.title)
     }
 
+    /// Whether more of a report that names no caller may follow what has not its shape.
+    fn may_go_on(&self, line: &Line<'_>) -> bool {
+        !self.ended && self.others < BETWEEN && self.is_fresh(line)
+    }
+
     /// Takes the line if it is part of this incident.
     pub(super) fn hear(
         &mut self,
@@ -142,11 +148,11 @@ impl Open {
             self.others += 1;
             return false;
         }
-        let likely = || is_report_line(text);
+        let likely = || is_report_line(self.incident.kind, text);
         let own = match self.incident.caller {
             Some(caller) if line.caller == Some(caller) => !heading || !self.traced || !self.ended,
             Some(_) => (self.is_wide() || self.incident.panicked) && likely(),
-            None => !self.traced || likely(),
+            None => !self.traced || likely() || self.may_go_on(line),
         };
         if !own || (self.ended && !likely()) || (heading && self.traced && !self.closes(text)) {
             self.others += 1;
@@ -163,7 +169,7 @@ impl Open {
         limits: Limits,
         sink: &mut dyn FnMut(Event<'_>),
     ) {
-        let solid = is_report_line(text) || rule_of(text).is_some();
+        let solid = is_report_line(self.incident.kind, text) || rule_of(text).is_some();
         if solid {
             self.last = line.time.or(self.last);
         }
@@ -191,6 +197,9 @@ impl Open {
             self.incident.last_line = line.at;
             return false;
         }
+        if solid && self.traced && self.others >= BETWEEN {
+            self.drop_others();
+        }
         self.bytes += text.len();
         self.incident.lines.push(ReportLine { at: line.at, text: text.to_owned() });
         if solid {
@@ -201,6 +210,12 @@ impl Open {
             self.others += 1;
         }
         true
+    }
+
+    /// What stood between two of its lines was too much to be part of it.
+    fn drop_others(&mut self) {
+        let others = self.incident.lines.drain(self.solid..);
+        self.bytes -= others.map(|line| line.text.len()).sum::<usize>();
     }
 
     fn read_again(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
@@ -279,37 +294,9 @@ fn is_death(kind: Kind) -> bool {
     matches!(kind, Kind::Oops | Kind::Bug | Kind::ListCorruption | Kind::Panic)
 }
 
+/// Lines without the shape of a report's between two that have it, at most: nothing tells whose they
+/// are.
+const BETWEEN: usize = 8;
+
 /// Of so many lines that tell of a panic or an end it is read again at once.
 const TELLING: u8 = 8;
-
-/// What lines of reports begin with: headings, registers, the words of each family's report.
-#[rustfmt::skip]
-const OF_REPORTS: &[&str] = &[
-    "CPU: ", "RIP", "RSP", "RAX", "RDX", "RBP", "R10", "R13", "FS:", "CS:", "CR2", "DR0", "DR3",
-    "PKRU", "Code: ", "EIP", "Call Trace", "Call trace", "Modules linked in", "Hardware name",
-    "Workqueue", "---[", "===", "---", "Kernel panic", "Kernel Offset", "Rebooting in", "Oops",
-    "pc : ", "lr : ", "sp : ", "x2", "x1", "pstate", "Allocated by", "Freed by", "Memory state",
-    "The buggy", "page:", "raw:", "flags:", "FAULT_INJECTION: ", "INFO: ", "BUG: ", "WARNING: ",
-    "NMI backtrace", "Sending NMI", "Task dump", "task:", "rcu: ", "irq event", "hardirqs",
-    "softirqs", "Showing all locks", "stack backtrace", "other info", "Object at", "Read of",
-    "Write of", "which belongs", "which lock", "but task", "the existing", "-> #", "Possible",
-    "*** DEADLOCK", "Kernel memory", "Dumping ftrace", "SMP: ", "Mem-Info", "Mem abort",
-    "Data abort", "PGD", "P4D", "#PF", "note: ", "end Kernel panic", "Fixing recursive", "CFI",
-    "Tainted: ", "KASAN", "PC is at", "LR is at", "Process ", "Stack: ", "Backtrace",
-    "backtrace", "unreferenced object", "comm \"", "hex dump",
-];
-
-/// Whether the line has the shape of what stands in reports: a frame, registers, bytes, a heading.
-fn is_report_line(text: &str) -> bool {
-    let trimmed = text.trim_start();
-    let first = trimmed.as_bytes().first();
-    text.contains("+0x")
-        || trimmed.len() < text.len()
-        || trimmed.is_empty()
-        || is_trace_line(text)
-        || is_break(trimmed)
-        || OF_REPORTS.iter().any(|beginning| {
-            // Comparing a byte first spares a call for nearly all of them.
-            beginning.as_bytes().first() == first && trimmed.starts_with(beginning)
-        })
-}
