@@ -23,7 +23,8 @@ const ALWAYS: &[(&str, &str)] = &[
          __stack_chk_fail add_taint nmi_cpu_backtrace* nmi_trigger_* console_trylock* \
          console_flush* console_emit* *console_sem wake_up_klogd* defer_console* df_debug \
          show_opcodes show_ip show_iret_regs slab_fix restore_bytes dump_mapping __print_bad* \
-         lockdep_print* rust_panic*",
+         lockdep_print* rust_panic* panic_bad_stack handle_bad_stack __bad_stack* bad_el0_sync \
+         __panic_unhandled panic_unhandled arm64_serror_panic do_serror",
     ),
     (
         "enter and leave exceptions: arch/*/kernel/traps.c, arch/*/mm/fault.c, arch/*/entry",

@@ -97,6 +97,12 @@ pub(super) const RULES: &[Rule] = &[
     )
     .blame(Blame::Entry)
     .alike("stack-overflow"),
+    // arch/arm64/kernel/traps.c: `panic_bad_stack`, `__panic_unhandled`; arch/riscv/kernel/traps.c:
+    // `handle_bad_stack`. The panic follows.
+    trap("Insufficient stack space to handle exception!", "kernel panic: kernel stack overflow")
+        .blame(Blame::Entry)
+        .alike("stack-overflow"),
+    trap("Unhandled %s exception on CPU%d, ESR %x", "Unhandled exception"),
     Rule::new("kernel BUG at %s", "kernel BUG", Kind::Bug)
         .class("BUG")
         .blame(Blame::Innermost)

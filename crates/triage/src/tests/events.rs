@@ -206,6 +206,29 @@ fn an_oops_whose_end_was_lost_hides_no_second_one() {
     assert_eq!(incidents(text.as_bytes()).len(), 2);
 }
 
+/// kernel/sched/core.c: `__might_resched`, `__schedule_bug`; no line says who printed it.
+#[test]
+fn two_tasks_that_sleep_where_they_must_not_are_two() {
+    let report = |second: u32, sentence: &str, function: &str| {
+        let lines = [sentence, "CPU: 1 PID: 11 Comm: x Not tainted 6.12.94 #1", "Call Trace:"];
+        let frame = format!(" {function}+0xcf/0x450");
+        let lines = lines.into_iter().chain([frame.as_str(), " do_syscall_64+0x1/0x2"]);
+        lines.fold(String::new(), |text, line| text + &format!("[  {second}.000000] {line}\n"))
+    };
+    let sleeping =
+        "BUG: sleeping function called from invalid context at kernel/locking/mutex.c:580";
+    let text = report(100, sleeping, "alpha") + &report(103, sleeping, "beta");
+    let functions: Vec<_> =
+        incidents(text.as_bytes()).into_iter().filter_map(|incident| incident.function).collect();
+    assert_eq!(functions, ["alpha", "beta"]);
+    let again = |task: &str| {
+        let sentence = format!("BUG: scheduling while atomic: {task}/0x00000002");
+        let text: String = (100..150).map(|second| report(second, &sentence, "alpha")).collect();
+        incidents(text.as_bytes()).len()
+    };
+    assert_eq!(again("prog/117"), 1, "one task again and again");
+}
+
 #[test]
 fn what_is_worse_or_of_another_disk_is_an_incident_of_its_own() {
     for (first, second, count) in [

@@ -366,6 +366,66 @@ fn the_first_process_dies() {
     check(text, Kind::InitDeath, "kernel panic: Attempted to kill init!");
 }
 
+/// arch/arm64/kernel/traps.c `panic_bad_stack`, `__panic_unhandled`: the guilty one stands in the
+/// trace before the panic, and behind the messengers in the panic's.
+#[test]
+fn arm64_says_first_what_it_panics_of() {
+    let below = |function: &str| {
+        format!(
+            "CPU: 1 UID: 0 PID: 321 Comm: bash Not tainted 6.12.0 #1\n\
+             pc : {function}+0xc/0x40 [foo]\nlr : {function}+0x24/0x40 [foo]\nCall trace:\n\
+             \x20{function}+0xc/0x40 [foo] (P)\n {function}+0x24/0x40 [foo]\n\
+             \x20{function}_write+0x24/0x40 [foo]\n vfs_write+0xc8/0x3a0\n\
+             \x20el0t_64_sync+0x198/0x1a0\n"
+        )
+    };
+    let panic = |words: &str, messengers: &str, function: &str| {
+        format!(
+            "Kernel panic - not syncing: {words}\nCall trace:\n show_stack+0x18/0x24 (C)\n\
+             \x20panic+0x168/0x360\n{messengers} {function}+0xc/0x40 [foo]\n\
+             \x20{function}_write+0x24/0x40 [foo]\n"
+        )
+    };
+    let overflow = " nmi_panic+0x48/0x94\n panic_bad_stack+0xfc/0x11c\n\
+                    \x20handle_bad_stack+0x34/0x60\n __bad_stack+0x88/0x8c\n";
+    let unhandled = " __panic_unhandled+0xfc/0x11c\n el1h_64_error_handler+0x88/0x8c\n";
+    let mut fingerprints = Vec::new();
+    for function in ["guilty_one", "another_one"] {
+        let told = check(
+            &format!(
+                "Insufficient stack space to handle exception!\nESR: 0x0000000096000047\n{}{}",
+                below(function),
+                panic("kernel stack overflow", overflow, function)
+            ),
+            Kind::Oops,
+            &format!("kernel panic: kernel stack overflow in {function}_write"),
+        );
+        assert!(told.panicked);
+        fingerprints.push(told.fingerprint);
+        let alone = check(
+            &panic("kernel stack overflow", overflow, function),
+            Kind::Panic,
+            "kernel panic: kernel stack overflow",
+        );
+        assert_eq!(alone.function.as_deref(), Some(function));
+        fingerprints.push(alone.fingerprint);
+        let told = check(
+            &format!(
+                "Unhandled 64-bit el1h sync exception on CPU1, ESR 0x0000000034000003 -- BTI\n{}{}",
+                below(function),
+                panic("Unhandled exception", unhandled, function)
+            ),
+            Kind::Oops,
+            &format!("Unhandled exception in {function}"),
+        );
+        assert!(told.panicked);
+        fingerprints.push(told.fingerprint);
+    }
+    fingerprints.sort();
+    fingerprints.dedup();
+    assert_eq!(fingerprints.len(), 6);
+}
+
 /// arch/arm64/mm/fault.c `die_kernel_fault`, `mem_abort_decode`; arch/arm64/kernel/process.c
 /// `__show_regs`.
 #[test]

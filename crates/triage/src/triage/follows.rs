@@ -38,7 +38,7 @@ const DEATHS: &[&str] = &[
     "panic_on_oops",
     "panic_on_warn",
     "nrecoverable",
-    "stack overflow",
+    "tack overflow",
     "kernel stack",
     "double fault",
     "Machine halted",

@@ -99,7 +99,7 @@ impl Open {
             // mm/kmemleak.c: `kmemleak_scan` counts them below.
             Kind::MemoryLeak => same && text.contains("new suspected memory leak"),
             Kind::AllocationFailure | Kind::Program => false,
-            Kind::AtomicSleep if same && own => true,
+            Kind::AtomicSleep if same && own && self.is_task(line, text) => true,
             Kind::HungTask if same && text.contains(OWNER) => true,
             Kind::HardLockup if same && (!self.traced || text.contains("on other CPUs")) => true,
             kind => {
@@ -115,6 +115,17 @@ impl Open {
     fn is_fresh(&self, line: &Line<'_>) -> bool {
         const MOMENT_US: u64 = 1_000_000;
         !self.is_quiet(line.time, MOMENT_US)
+    }
+
+    /// Whether the same task says it: its lines name it, or else the sentence does
+    /// (kernel/sched/core.c: `__schedule_bug`).
+    fn is_task(&self, line: &Line<'_>, text: &str) -> bool {
+        let task = |text: &str| {
+            let (task, _) = text.split_once("scheduling while atomic: ")?.1.rsplit_once('/')?;
+            Some(task.to_owned())
+        };
+        let first = self.incident.lines.get(self.head).and_then(|first| task(&first.text));
+        line.caller.is_some() || (first.is_some() && first == task(text))
     }
 
     /// Whether a sentence is about the same disk, as far as both name one.
