@@ -93,9 +93,7 @@ pub(crate) fn last_word(record: &Record<'_>) -> Option<LastWord> {
     let (Text::Escaped(text) | Text::Plain(text)) = record.text;
     let by_kernel = record.prefix.is_none_or(|prefix| prefix.facility() == 0);
     match text.first()? {
-        b'K' if by_kernel && text.starts_with(b"Kernel panic - not syncing") => {
-            Some(LastWord::Panic)
-        }
+        b'K' | b'-' if by_kernel && is_panic(text) => Some(LastWord::Panic),
         b'r' if by_kernel && KERNEL_GOODBYES.iter().any(|word| text.starts_with(word)) => {
             Some(LastWord::Clean)
         }
@@ -105,6 +103,11 @@ pub(crate) fn last_word(record: &Record<'_>) -> Option<LastWord> {
         b's' if SYSTEMD_GOODBYES.contains(&text) => Some(LastWord::Clean),
         _ => None,
     }
+}
+
+/// The first line of a panic, or its last, which repeats it (`kernel/panic.c`: `vpanic`).
+fn is_panic(text: &[u8]) -> bool {
+    text.strip_prefix(b"---[ end ").unwrap_or(text).starts_with(b"Kernel panic - not syncing")
 }
 
 const KERNEL_GOODBYES: [&[u8]; 3] =

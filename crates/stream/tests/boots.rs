@@ -258,9 +258,13 @@ fn last_words_are_heard_from_the_kernel_only() {
     doctor.hear(stream(4), "[    1.000000] reboot: Power down\n");
     doctor.hear(stream(5), "0,5,1000,-;reboot: Restarting system\n");
     doctor.hear(stream(5), "6,6,99000000,-;still here\n");
+    let end = "---[ end Kernel panic - not syncing: sysrq ]---";
+    doctor.hear(stream(6), format!("0,5,1000,-;{end}\n"));
+    doctor.hear(stream(7), format!("12,5,1000,-;{end}\n"));
+    doctor.hear(stream(8), "4,5,1000,-;---[ end trace 0000000000000000 ]---\n");
     let words: Vec<_> = doctor.book.runs.values().map(|run| run.last_word).collect();
     let (clean, panic) = (Some(LastWord::Clean), Some(LastWord::Panic));
-    assert_eq!(words, [clean, panic, None, clean, clean]);
+    assert_eq!(words, [clean, panic, None, clean, clean, panic, None, None]);
 }
 
 #[test]

@@ -135,11 +135,16 @@ pub(crate) const PREFIXES: &[&str] = &[
     "kernel: ",
     "kasan: GPF could be caused by NULL-ptr deref or user memory access",
     "segment-related ",
+    LAST,
 ];
+
+/// The last line of a panic repeats the first (kernel/panic.c: `vpanic`).
+pub(crate) const LAST: &str = "---[ end ";
 
 /// The first rule that a line fits, with the line's holes.
 pub(crate) fn rule_of(text: &str) -> Option<(&'static Rule, Vec<&str>)> {
     let whole = text.trim();
+    let whole = whole.strip_suffix(" ]---").unwrap_or(whole);
     let mut text = whole;
     loop {
         let found = fitting(&BY_FIRST[usize::from(text.bytes().next()?)], text);

@@ -7,7 +7,7 @@ mod shape;
 use std::collections::VecDeque;
 
 use crate::prefilter::{self, PREAMBLES};
-use crate::rules::{Rule, rule_of};
+use crate::rules::{LAST, Rule, rule_of};
 use crate::{Caller, Incident, Line, ReportLine};
 use open::Open;
 
@@ -64,6 +64,8 @@ pub struct Triage {
     next: u64,
     open: Vec<Open>,
     preambles: VecDeque<Preamble>,
+    /// When the kernel panicked, in its own time, as far as it was told and is over.
+    died: Option<u64>,
 }
 
 /// Lines that stand above a sentence which may follow.
@@ -123,9 +125,7 @@ impl Triage {
     /// follow.
     pub fn finish(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
         self.preambles.clear();
-        for open in self.open.drain(..) {
-            open.close(sink);
-        }
+        self.close_if(sink, |_| true);
     }
 
     /// A sentence that begins an incident, if it does not belong to one that is open.
@@ -136,6 +136,10 @@ impl Triage {
         rule: &Rule,
         sink: &mut dyn FnMut(Event<'_>),
     ) {
+        let late = self.died.is_some_and(|died| line.time.is_none_or(|time| time >= died));
+        if late && text.trim_start().starts_with(LAST) {
+            return;
+        }
         let own = self
             .open
             .iter()
@@ -148,7 +152,7 @@ impl Triage {
         }
         self.close_done(line.caller, sink);
         if self.open.len() >= self.limits.open.max(1) {
-            self.open.remove(0).close(sink);
+            self.close(0, sink);
         }
         let preamble = self.preamble(line.caller);
         let mut open = Open::new(self.next, preamble, line, text);
@@ -228,11 +232,19 @@ impl Triage {
         let mut index = 0;
         while index < self.open.len() {
             if over(&self.open[index]) {
-                self.open.remove(index).close(sink);
+                self.close(index, sink);
             } else {
                 index += 1;
             }
         }
+    }
+
+    fn close(&mut self, index: usize, sink: &mut dyn FnMut(Event<'_>)) {
+        let open = self.open.remove(index);
+        if open.incident().panicked {
+            self.died = Some(open.incident().time.unwrap_or(0));
+        }
+        open.close(sink);
     }
 }
 

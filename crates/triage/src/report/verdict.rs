@@ -1,7 +1,7 @@
 //! What a sentence means, after the lines around it were read.
 
 use crate::normal::normal;
-use crate::rules::{Blame, Rule};
+use crate::rules::{Blame, LAST, Rule};
 use crate::{Kind, ReportLine, Severity};
 
 /// A rule with its holes filled.
@@ -52,7 +52,8 @@ impl Verdict {
             suffix: String::new(),
             place: None,
             title: None,
-            garbled: false,
+            // Whose first line is lost.
+            garbled: report.first().is_some_and(|line| line.text.trim_start().starts_with(LAST)),
             bare: false,
             preamble: preamble(before, report),
         };

@@ -109,6 +109,32 @@ fn a_panic_of_another_cause_is_not_the_warning_s() {
     }
 }
 
+/// kernel/panic.c: `vpanic`.
+#[test]
+fn a_panic_of_which_only_the_end_was_heard_is_one() {
+    const END: &str = "---[ end Kernel panic - not syncing: VFS: Unable to mount root fs ]---";
+    let found = incidents(END.as_bytes());
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].title, "kernel panic: VFS: Unable to mount root fs");
+    assert_eq!((found[0].kind, found[0].severity), (Kind::Panic, Severity::Fatal));
+    assert!(found[0].panicked);
+    assert_eq!(found[0].corrupted, Some(Corruption::Garbled));
+    // A whole one has its end for itself, also where it comes late.
+    let whole = "Kernel panic - not syncing: VFS: Unable to mount root fs";
+    let late = format!("[   10.000000] {whole}\n[   70.000000] {END}\n");
+    for (text, count) in [
+        (format!("[   10.000000] {whole}\n[   10.000000] {END}\n"), 1),
+        (late.clone(), 1),
+        (late + "[    5.000000] " + END, 2),
+    ] {
+        assert_eq!(incidents(text.as_bytes()).len(), count, "{text}");
+    }
+    let oops = OOPS.join("\n") + "\n---[ end Kernel panic - not syncing: Fatal exception ]---\n";
+    let found = incidents(oops.as_bytes());
+    assert_eq!(found.len(), 1);
+    assert!(found[0].panicked);
+}
+
 #[test]
 fn what_others_say_in_between_is_not_part_of_it() {
     let mut text = String::new();
