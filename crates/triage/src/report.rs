@@ -57,7 +57,8 @@ fn conclude(incident: &mut Incident, verdict: &Verdict, found: Found, complete: 
     };
     incident.guilty = found.inner.or(found.guilty);
     locate(incident, verdict);
-    let significant = significant(incident, verdict);
+    let named = incident.function.as_deref().filter(|_| verdict.bare && verdict.named.is_some());
+    let significant = significant(incident, verdict).chain(named);
     incident.fingerprint = crate::Fingerprint::of(&incident.title, significant);
 }
 
@@ -89,6 +90,7 @@ fn corruption(verdict: &Verdict, found: &Found) -> Option<Corruption> {
     match verdict.blame {
         _ if verdict.garbled => Some(Corruption::Garbled),
         Blame::Nobody | Blame::Hole(_) | Blame::OnlyLocker => None,
+        Blame::Silent if verdict.bare => None,
         Blame::Silent => (!found.stacked).then_some(Corruption::NoTrace),
         _ if found.interrupted => Some(Corruption::Interleaved),
         _ if found.function.is_none() => Some(Corruption::NoTrace),

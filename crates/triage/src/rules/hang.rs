@@ -1,7 +1,9 @@
 //! What stands still: stalls, lockups, hung tasks, starved work.
 
 use super::{Blame, Rule};
-use crate::Kind;
+use crate::report::Verdict;
+use crate::words::between;
+use crate::{Kind, ReportLine};
 
 const fn stall(form: &'static str) -> Rule {
     Rule::new(form, "INFO: rcu detected stall", Kind::RcuStall)
@@ -61,5 +63,24 @@ pub(super) const RULES: &[Rule] = &[
     .blame(Blame::Silent),
     Rule::new("BUG: workqueue lockup - pool%s", "BUG: workqueue lockup", Kind::WorkqueueLockup)
         .class("HANG")
-        .blame(Blame::Nobody),
+        .blame(Blame::Nobody)
+        .refine(at_work),
 ];
+
+/// What the pool is at stands below its own line (kernel/workqueue.c: `show_pwq`).
+fn at_work(lines: &[ReportLine], verdict: &mut Verdict) {
+    let pool = lines.first().and_then(|line| between(&line.text, " - pool ", " stuck"));
+    let Some(pool) = pool else { return };
+    let own = |line: &&ReportLine| {
+        let text = line.text.trim_start();
+        text.starts_with("pwq ") && text.contains(pool)
+    };
+    let mut below = lines.iter().skip_while(|line| !own(line)).skip(1);
+    let work = below.next().and_then(|line| between(&line.text, "in-flight: ", ""));
+    let function = work.and_then(|work| work.split_once(':')).map(|(_, function)| function);
+    if let Some(function) = function.and_then(|text| text.split([' ', ',']).next()) {
+        verdict.named = Some(function.to_owned());
+        verdict.blame = Blame::Silent;
+        verdict.bare = true;
+    }
+}

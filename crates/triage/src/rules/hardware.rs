@@ -1,7 +1,8 @@
 //! What the hardware reports: machine checks, memory, buses, NMIs without a cause.
 
 use super::{Blame, Rule};
-use crate::{Kind, Severity};
+use crate::report::Verdict;
+use crate::{Kind, ReportLine, Severity};
 
 const fn hardware(form: &'static str, title: &'static str) -> Rule {
     Rule::new(form, title, Kind::Hardware)
@@ -21,7 +22,13 @@ const fn corrected(form: &'static str) -> Rule {
 
 pub(super) const RULES: &[Rule] = &[
     // arch/x86/kernel/cpu/mce/core.c: `__print_mce`, `mce_notify_irq`, `mce_panic`.
-    mce("[Hardware Error]: CPU %d: Machine Check%s: %x Bank %d: %s", "Machine Check"),
+    mce("[Hardware Error]: CPU %d: Machine Check Exception: %x Bank %d: %s", "Machine Check"),
+    mce(
+        "[Hardware Error]: CPU %d: Machine Check: %x Bank %d: %x",
+        "Machine check: corrected error",
+    )
+    .severity(Severity::Warning)
+    .refine(status),
     mce("[Hardware Error]: Machine check events logged", "Machine check events logged")
         .severity(Severity::Warning),
     // drivers/edac/mce_amd.c: `decode_error_status`.
@@ -87,3 +94,13 @@ pub(super) const RULES: &[Rule] = &[
         .severity(Severity::Critical)
         .blame(Blame::Silent),
 ];
+
+/// `MCI_STATUS_UC`: the hardware could not correct it (arch/x86/include/asm/mce.h).
+fn status(lines: &[ReportLine], verdict: &mut Verdict) {
+    let status = lines.first().and_then(|line| line.text.trim().rsplit(' ').next());
+    let status = status.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    if status.is_some_and(|status| status >> 61 & 1 != 0) {
+        verdict.head = "Machine check: uncorrected error".into();
+        verdict.severity = Some(Severity::Critical);
+    }
+}

@@ -1,7 +1,9 @@
 //! Disks, their controllers, and file systems: what they say when data is at stake.
 
 use super::{Blame, Rule};
-use crate::{Kind, Severity};
+use crate::normal::normal;
+use crate::report::Verdict;
+use crate::{Kind, ReportLine, Severity};
 
 const fn io(form: &'static str, title: &'static str) -> Rule {
     Rule::new(form, title, Kind::Io)
@@ -89,8 +91,28 @@ pub(super) const RULES: &[Rule] = &[
     filesystem("XFS (%w): metadata I/O error", "XFS: metadata I/O error"),
     // fs/btrfs/messages.c: `_btrfs_printk`, `__btrfs_handle_fs_error`.
     filesystem("BTRFS: error (device %s) in %s:%d: %s", "BTRFS: error").blame(Blame::Hole(1)),
-    filesystem("BTRFS error (device %s): %s", "BTRFS error: {1}"),
-    filesystem("BTRFS critical (device %s): %s", "BTRFS critical: {1}"),
+    filesystem("BTRFS error (device %s): %s", "BTRFS error").refine(message),
+    filesystem("BTRFS critical (device %s): %s", "BTRFS critical").refine(message),
     // fs/fat/misc.c: `__fat_fs_error`.
     filesystem("FAT-fs (%w): error, %s", "FAT-fs error: {1}"),
 ];
+
+/// What is wrong, the same on every disk: without its name, and whatever the size of numbers.
+fn message(lines: &[ReportLine], verdict: &mut Verdict) {
+    let Some((_, message)) = lines.first().and_then(|line| line.text.split_once("): ")) else {
+        return;
+    };
+    let general = |word: &str| {
+        let name = word.trim_end_matches([',', ':', '.', ')']);
+        let mark = &word[name.len()..];
+        match name {
+            _ if name.starts_with("/dev/") => format!("DEV{mark}"),
+            _ if name.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => {
+                format!("0{mark}")
+            }
+            _ => word.to_owned(),
+        }
+    };
+    let words: Vec<String> = message.trim().split(' ').map(general).collect();
+    verdict.head = format!("{}: {}", verdict.head, normal(&words.join(" ")));
+}

@@ -26,6 +26,14 @@ fn hardware() {
         Kind::Mce,
         "Machine Check",
     );
+    // Not in an exception: found by looking; bit 61 of the status says that it was not corrected.
+    for (status, severity, title) in [
+        ("8c00004000010090", Severity::Warning, "Machine check: corrected error"),
+        ("bc00000000010090", Severity::Critical, "Machine check: uncorrected error"),
+    ] {
+        let line = format!("mce: [Hardware Error]: CPU 3: Machine Check: 0 Bank 7: {status}\n");
+        assert_eq!(check(&line, Kind::Mce, title).severity, severity);
+    }
     check(
         "{1}[Hardware Error]: Hardware error from APEI Generic Hardware Error Source: 0\n\
          {1}[Hardware Error]: event severity: recoverable\n",
@@ -139,7 +147,15 @@ fn file_systems() {
         ),
         (
             "BTRFS error (device sdb): parent transid verify failed on 30457856 wanted 5 found 7",
-            "BTRFS error: parent transid verify failed on ADDR wanted NUM found NUM",
+            "BTRFS error: parent transid verify failed on NUM wanted NUM found NUM",
+        ),
+        (
+            "BTRFS error (device sda1 state EA): parent transid verify failed on logical 736384 mirror 1 wanted 12345678 found 10",
+            "BTRFS error: parent transid verify failed on logical NUM mirror NUM wanted NUM found NUM",
+        ),
+        (
+            "BTRFS error (device nvme0n1p3): bdev /dev/nvme0n1p3 errs: wr 2, rd 0, flush 0, corrupt 0, gen 0",
+            "BTRFS error: bdev DEV errs: wr NUM, rd NUM, flush NUM, corrupt NUM, gen NUM",
         ),
         ("Aborting journal on device sda1-8.", "JBD2: journal aborted"),
         (
@@ -356,6 +372,26 @@ fn what_stands_still() {
     ] {
         check(&format!("{sentence}\n"), Kind::HardLockup, "BUG: hard lockup");
     }
+}
+
+/// kernel/workqueue.c `show_pwq`, `show_cpu_pool_hog`.
+#[test]
+fn a_pool_that_stands_still_names_its_work() {
+    let mut fingerprints = Vec::new();
+    for work in ["foo_work", "bar_work"] {
+        let text = format!(
+            "BUG: workqueue lockup - pool cpus=1 node=0 flags=0x0 nice=0 stuck for 34s!\n\
+             Showing busy workqueues and worker pools:\nworkqueue events: flags=0x0\n\
+             \x20 pwq 2: cpus=0 node=0 flags=0x0 nice=0 active=1 refcnt=3\n\
+             \x20   in-flight: 7:another_work\n\
+             \x20 pwq 6: cpus=1 node=0 flags=0x0 nice=0 active=2 refcnt=3\n\
+             \x20   in-flight: 98:{work} [foo] ,99:last_work\n    pending: vmstat_shepherd\n"
+        );
+        let incident = check(&text, Kind::WorkqueueLockup, "BUG: workqueue lockup");
+        assert_eq!(incident.function.as_deref(), Some(work));
+        fingerprints.push(incident.fingerprint);
+    }
+    assert_ne!(fingerprints[0], fingerprints[1]);
 }
 
 /// kernel/exit.c `do_exit`.

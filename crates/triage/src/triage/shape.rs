@@ -33,6 +33,7 @@ pub(super) fn is_report_line(kind: Kind, text: &str) -> bool {
     let trimmed = text.trim_start();
     let first = trimmed.as_bytes().first();
     text.contains("+0x")
+        || text.contains("[Hardware Error]: ")
         || trimmed.len() < text.len()
         || trimmed.is_empty()
         || is_trace_line(text)
