@@ -2,6 +2,7 @@
 
 mod facts;
 mod found;
+mod registers;
 mod verdict;
 
 pub(crate) use found::OWNER;

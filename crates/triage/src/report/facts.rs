@@ -1,5 +1,6 @@
 //! CPU, process, taint, release, hardware, modules, registers and code of a report.
 
+use super::registers;
 use crate::words::{between, number};
 use crate::{Incident, ReportLine};
 
@@ -13,7 +14,7 @@ pub(super) fn gather(incident: &mut Incident, report: &[ReportLine]) {
         who(incident, text);
         in_user |= text.starts_with("RIP: 0033") || text.starts_with("RIP: 002b");
         if !in_user {
-            registers(incident, text);
+            registers::gather(&mut incident.registers, text);
         }
         if let Some(name) = text.strip_prefix("Hardware name: ") {
             incident.hardware.get_or_insert_with(|| name.trim().to_owned());
@@ -118,39 +119,4 @@ fn modules(list: &str) -> Vec<String> {
     let list = list.split(" [last unloaded").next().unwrap_or(list);
     let name = |word: &str| word.split('(').next().unwrap_or(word).to_owned();
     list.split_ascii_whitespace().map(name).collect()
-}
-
-/// `RAX: 0000000000000000 RBX: …`, `RSP: 0018:ffff… EFLAGS: …`, `x29: … x28: …`, `sp : …`.
-fn registers(incident: &mut Incident, text: &str) {
-    let mut rest = text;
-    while let Some((name, after)) = rest.split_once(':') {
-        let name = name.trim();
-        let after = after.trim_start();
-        let end = after.find(' ').unwrap_or(after.len());
-        let value = &after[..end];
-        if !is_register(name)
-            || value.is_empty()
-            || !value.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'(' | b')'))
-        {
-            return;
-        }
-        if !incident.registers.iter().any(|(known, _)| known == name) {
-            incident.registers.push((name.to_owned(), value.to_owned()));
-        }
-        rest = &after[end..];
-    }
-}
-
-fn is_register(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "RAX", "RBX", "RCX", "RDX", "RSI", "RDI", "RBP", "RSP", "EFLAGS", "R08", "R09", "R10",
-        "R11", "R12", "R13", "R14", "R15", "ORIG_RAX", "FS", "GS", "knlGS", "CS", "DS", "ES", "SS",
-        "CR0", "CR2", "CR3", "CR4", "EAX", "EBX", "ECX", "EDX", "ESI", "EDI", "EBP", "ESP",
-        "pstate", "sp", "lr", "pc", "ip", "fp", "psr", "FAR", "ESR",
-    ];
-    let numbered = |letter: char| {
-        name.strip_prefix(letter)
-            .is_some_and(|number| number.len() <= 2 && number.parse::<u8>().is_ok_and(|n| n < 32))
-    };
-    NAMES.contains(&name) || numbered('x') || numbered('r')
 }
