@@ -1,5 +1,6 @@
 //! Whole texts: any file with kernel lines in it.
 
+mod date;
 mod split;
 
 use crate::{Event, Incident, Limits, Triage};

@@ -337,6 +337,17 @@ fn every_way_of_writing_a_log_is_read() {
         format!("Nov 28 04:02:11 host kernel: [    1.234567] {sentence}"),
         format!("Nov 28 04:02:11 host kernel: {sentence}"),
         format!("2026-11-21T14:22:16.123456+00:00 host kernel: {sentence}"),
+        format!("[   12.000001 <    0.000001>] {sentence}"),
+        format!("[<    0.000001>] {sentence}"),
+        format!("[Sun Nov 22 21:10:56 2026 <    0.000001>] {sentence}"),
+        format!("2026-11-22T21:10:56,123456+00:00 {sentence}"),
+        format!("kern  :emerg : [Sun Nov 22 21:10:56 2026] {sentence}"),
+        format!("\x1b[32m[   12.000002] \x1b[0m\x1b[1m\x1b[31m{sentence}\x1b[0m"),
+        format!("[  T117] {sentence}"),
+        format!("[   12.000002] host kernel: {sentence}"),
+        format!("1763846000.123456 host kernel: {sentence}"),
+        format!("6.12.94,0,345,1234567,-;{sentence}"),
+        format!("2026-11-22 21:10:56 {sentence}"),
         format!("MESSAGE={sentence}"),
         format!("MESSAGE\n\x20\0\0\0\0\0\0\0{sentence}"),
         format!("host login: {sentence}\r"),
@@ -346,6 +357,20 @@ fn every_way_of_writing_a_log_is_read() {
         let found = incidents(way.as_bytes());
         let titles: Vec<&str> = found.iter().map(|incident| &*incident.title).collect();
         assert_eq!(titles, ["kernel panic: VFS: Unable to mount root fs"], "{way:?}");
+    }
+}
+
+/// Console servers and containers' logs.
+#[test]
+fn what_others_put_before_each_line_is_no_line() {
+    let plain = incidents(OOPS.join("\n").as_bytes()).remove(0);
+    for prefix in ["web1 | ", "[web1] ", "web1: ", "2026-11-22 21:10:56 ", "[21:10:56.123] "] {
+        let text = OOPS
+            .iter()
+            .fold(String::new(), |text, line| text + &format!("{prefix}[   12.000001] {line}\n"));
+        let found = incidents(text.as_bytes());
+        assert_eq!(found.len(), 1, "{prefix}");
+        assert_eq!(found[0].lines, plain.lines, "{prefix}");
     }
 }
 

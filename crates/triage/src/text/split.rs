@@ -1,7 +1,10 @@
 //! A raw line of a file to the kernel's lines in it.
 
+use std::borrow::Cow;
+
 use memchr::memchr;
 
+use super::date::{is_delta, is_prefix, without_date, without_host};
 use crate::{Caller, Line};
 
 /// What is remembered from line to line.
@@ -18,7 +21,8 @@ impl Splitter {
     /// CPUs wrote at once.
     pub(super) fn split(&mut self, raw: &[u8], each: &mut dyn FnMut(Line<'_>)) {
         self.number += 1;
-        let raw = self.of_journal(raw);
+        let plain = without_colours(raw);
+        let raw = self.of_journal(&plain);
         for part in raw.split(|byte| *byte == b'\r').filter(|part| !part.is_empty()) {
             pieces(part, Line { at: self.number, ..Line::default() }, each);
         }
@@ -31,6 +35,27 @@ impl Splitter {
         }
         raw.strip_prefix(b"MESSAGE=").unwrap_or(raw)
     }
+}
+
+/// Without the colours of `dmesg --color` and of terminals.
+fn without_colours(raw: &[u8]) -> Cow<'_, [u8]> {
+    if memchr(0x1b, raw).is_none() {
+        return Cow::Borrowed(raw);
+    }
+    let mut plain = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = memchr(0x1b, rest) {
+        let (before, code) = rest.split_at(at);
+        let argument = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b';' | b'[');
+        let end = 1 + code[1..].iter().take_while(|byte| argument(byte)).count();
+        plain.extend_from_slice(before);
+        if code.get(end) != Some(&b'm') {
+            plain.extend_from_slice(&code[..end]);
+        }
+        rest = &code[(end + usize::from(code.get(end) == Some(&b'm')))..];
+    }
+    plain.extend_from_slice(rest);
+    Cow::Owned(plain)
 }
 
 /// getty's prompt, which a kernel's line follows on a serial console.
@@ -46,7 +71,7 @@ fn pieces(raw: &[u8], line: Line<'_>, each: &mut dyn FnMut(Line<'_>)) {
     rest = without_level(rest, &mut line);
     while let Some((at, length, time)) = next_stamp(rest) {
         let before = &rest[..at];
-        if !before.trim_ascii().is_empty() && !is_syslog(before) {
+        if !before.trim_ascii().is_empty() && !is_prefix(before) {
             each(Line { text: before_stamp(before, &mut line), ..line });
         }
         line.time = Some(time);
@@ -59,8 +84,8 @@ fn pieces(raw: &[u8], line: Line<'_>, each: &mut dyn FnMut(Line<'_>)) {
     {
         rest = &rest[at + LOGIN.len()..];
     }
-    let mut text = if line.time.is_none() { without_date(rest) } else { rest };
-    if text.len() < rest.len() && text.starts_with(b"[") {
+    let mut text = if line.time.is_none() { without_date(rest) } else { without_host(rest) };
+    if line.time.is_none() && text.starts_with(b"[") {
         text = after_stamp(text, &mut line);
     }
     each(Line { text, ..line });
@@ -72,7 +97,10 @@ fn kmsg(raw: &[u8]) -> Option<(Line<'static>, &[u8])> {
     let end = memchr(b';', raw.get(..raw.len().min(120))?)?;
     let header = std::str::from_utf8(&raw[..end]).ok()?;
     let mut fields = header.split(',');
-    let prefix: u32 = fields.next()?.parse().ok()?;
+    // netconsole's `release`.
+    let first = fields.next()?;
+    let prefix = if first.contains('.') { fields.next()? } else { first };
+    let prefix: u32 = prefix.parse().ok()?;
     let _sequence: u64 = fields.next()?.parse().ok()?;
     let time = fields.next()?.parse().ok()?;
     let caller = fields.find_map(|field| field.strip_prefix("caller="));
@@ -118,7 +146,11 @@ fn stamp(text: &[u8]) -> Option<(usize, u64)> {
         return None;
     }
     let micros = digits(&text[dot + 1..])?;
-    let end = dot + 1 + micros.0;
+    let mut end = dot + 1 + micros.0;
+    if text[end..].starts_with(b" <") {
+        let length = memchr(b']', &text[end..text.len().min(end + 20)])?;
+        end += if is_delta(&text[end + 1..end + length]) { length } else { 0 };
+    }
     let whole = micros.0 == 6 && text.get(end) == Some(&b']');
     whole.then(|| (end + 1, seconds.1.saturating_mul(1_000_000).saturating_add(micros.1)))
 }
@@ -145,43 +177,7 @@ fn after_stamp<'a>(text: &'a [u8], line: &mut Line<'_>) -> &'a [u8] {
     text.strip_prefix(b" ").unwrap_or(text)
 }
 
-/// What a log daemon writes before a kernel's line.
-fn is_syslog(before: &[u8]) -> bool {
-    before.trim_ascii_end().ends_with(b"kernel:") || before.trim_ascii_end().ends_with(b":")
-}
-
 /// The piece of a line before a stamp in it: the end of another's line, or a console's noise.
 fn before_stamp<'a>(before: &'a [u8], line: &mut Line<'_>) -> &'a [u8] {
     if line.time.is_none() { without_date(before) } else { before }
-}
-
-/// Without `Nov 28 04:02:11 host kernel: `, an ISO date of the same, `[Tue Nov 28 04:02:11 2017] `
-/// of `dmesg -T`, or `2018/01/09 14:28:48 `.
-fn without_date(text: &[u8]) -> &[u8] {
-    const MARK: &[u8] = b" kernel: ";
-    let head = &text[..text.len().min(120)];
-    if let Some(at) = memchr::memmem::find(head, MARK)
-        && has_clock(&text[..at])
-    {
-        return &text[at + MARK.len()..];
-    }
-    if text.starts_with(b"[")
-        && let Some(end) = memchr(b']', head)
-        && has_clock(&text[1..end])
-        && end < 40
-    {
-        return text[end + 1..].trim_ascii_start();
-    }
-    let shape = |byte: &u8| if byte.is_ascii_digit() { b'0' } else { *byte };
-    let start: Vec<u8> = text.iter().take(20).map(shape).collect();
-    if start == b"0000/00/00 00:00:00 " { &text[20..] } else { text }
-}
-
-/// Whether `04:02` or `+0.000012` stands in it: in `[ BUG: Invalid wait context ]` neither does.
-fn has_clock(text: &[u8]) -> bool {
-    let clock = |three: &[u8]| {
-        matches!(three, [a, b':', b] if a.is_ascii_digit() && b.is_ascii_digit())
-            || matches!(three, [b'+', a, _] if a.is_ascii_digit())
-    };
-    text.windows(3).any(clock)
 }
