@@ -71,7 +71,7 @@ impl<'a> StoredRecord<'a> {
             run: self.run,
             received: self.received,
             seq: self.seq,
-            time: self.time,
+            time: self.time.filter(|_| !self.format.is_syslog()),
             text: Text::Escaped(self.text),
             incomplete: self.incomplete,
         }

@@ -295,7 +295,9 @@ pub(crate) fn place_of_kept(kept: &Kept<'_>) -> Line {
 
 /// What a record says of its place.
 fn place_of(record: &Record<'_>) -> Line {
-    place(record.seq, record.time, record.text, record.incomplete)
+    // A daemon that forwards for many machines has as many clocks.
+    let time = record.time.filter(|_| !record.format.is_syslog());
+    place(record.seq, time, record.text, record.incomplete)
 }
 
 #[inline]

@@ -17,7 +17,7 @@ pub struct Kept<'a> {
     pub received: WallTime,
     /// printk's number.
     pub seq: Option<Sequence>,
-    /// printk's time.
+    /// printk's time; none where a log daemon forwarded it.
     pub time: Option<PrintkTime>,
     /// The text, as in the record.
     pub text: netconsole_wire::Text<'a>,

@@ -340,3 +340,30 @@ fn very_many_beginnings_are_remembered_over_restarts() {
     let last = doctor.book.runs.values().last().unwrap();
     assert_eq!(last.verdict, Verdict::Provisional);
 }
+
+/// rsyslog's imklog: the kernel's time and caller stand in the message.
+#[test]
+fn a_daemon_forwards_a_death_and_the_next_boot() {
+    let mut doctor = Doctor::new();
+    let said = |line: &str| format!("<4>Nov 22 21:10:56 web1 kernel: {line}\n");
+    doctor.hear(stream(1), said("[    0.000000] Linux version 6.12.94 (builder@host)"));
+    doctor.hear(stream(1), said("[   12.000001][  T117] Kernel panic - not syncing: x"));
+    doctor.hear(stream(1), said("[    0.000000] Linux version 6.12.94 (builder@host)"));
+    doctor.hear(stream(1), said("[    1.000000] usb 1-1: new device"));
+    let runs: Vec<_> = doctor.book.runs.values().collect();
+    let words: Vec<_> = runs.iter().map(|run| run.last_word).collect();
+    assert_eq!(words, [Some(LastWord::Panic), None]);
+    assert_eq!(doctor.book.records[1].time, Some(12_000_001));
+}
+
+#[test]
+fn a_daemon_that_forwards_for_two_machines_makes_no_boots_of_their_clocks() {
+    let mut doctor = Doctor::new();
+    for second in 0..50 {
+        for (host, time) in [("web1", 1_000_000 + second), ("web2", 50 + second)] {
+            let line = format!("<4>Nov 22 21:10:56 {host} kernel: [{time:5}.000001] x {second}\n");
+            doctor.hear(stream(1), line);
+        }
+    }
+    assert_eq!(doctor.book.boots().iter().map(Vec::len).collect::<Vec<_>>(), [100]);
+}

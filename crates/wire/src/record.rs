@@ -50,6 +50,11 @@ pub enum Format {
 }
 
 impl Format {
+    /// Whether it is one of syslog's: a daemon wrote it, perhaps for many machines.
+    pub fn is_syslog(self) -> bool {
+        matches!(self, Format::Rfc3164 | Format::Rfc5424)
+    }
+
     /// The name used in JSON and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

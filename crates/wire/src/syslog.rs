@@ -2,7 +2,7 @@
 
 use core::ops::RangeInclusive;
 
-use crate::basic::syslog_prefix;
+use crate::basic::{basic_line, syslog_prefix};
 use crate::scan::{fixed_number, split_once, without_newline};
 use crate::{Fields, Format, Prefix, Record, Text};
 
@@ -100,20 +100,27 @@ impl<'a> Syslog<'a> {
         self.payload
     }
 
-    /// The record of this message.
+    /// The record of this message. A kernel's line that a log daemon forwards has the kernel's own
+    /// time and caller in its text, as the daemon read it (rsyslog's `imklog`).
     pub fn record(&self) -> Record<'a> {
+        let line = Some(basic_line(self.text))
+            .filter(|line| self.is_kernel() && line.notice.is_none() && line.prefix.is_none());
         Record {
             format: self.format,
             release: None,
             prefix: Some(self.prefix),
             seq: None,
-            time: None,
+            time: line.and_then(|line| line.time),
             continued: false,
-            caller: None,
-            text: Text::Plain(self.text),
+            caller: line.and_then(|line| line.caller),
+            text: Text::Plain(line.map_or(self.text, |line| line.text)),
             fields: Fields::syslog(self),
             incomplete: false,
         }
+    }
+
+    fn is_kernel(&self) -> bool {
+        self.prefix.facility() == 0 && self.tag == Some(b"kernel")
     }
 
     /// Its parts as fields.

@@ -178,3 +178,35 @@ fn hostile_bytes_are_kept() {
     assert_eq!((message.tag, message.pid), (Some(&b"\x80"[..]), Some(&b"\xc3"[..])));
     assert_eq!(message.text, b"\x1b[31m\0\n");
 }
+
+/// As rsyslog forwards what its imklog read.
+#[test]
+fn a_kernel_s_line_keeps_its_time_and_caller() {
+    for head in
+        ["<4>Nov 22 21:10:56 web1 kernel:", "<4>1 2026-11-22T21:10:56.123456Z web1 kernel - - -"]
+    {
+        for (message, time, caller, text) in [
+            ("[   12.000001] usb 1-1: new device", Some(12_000_001), None, "usb 1-1: new device"),
+            ("[   12.000001][  T117] x", Some(12_000_001), Some(&b"T117"[..]), "x"),
+            ("[   12.000001] [    T1] x", Some(12_000_001), None, "[    T1] x"),
+            ("[    T1] x", None, Some(b"T1"), "x"),
+            ("[   12.000001]  frame+0x1/0x2", Some(12_000_001), None, " frame+0x1/0x2"),
+            ("[drm] x", None, None, "[drm] x"),
+            ("** 12 printk messages dropped **", None, None, "** 12 printk messages dropped **"),
+        ] {
+            let payload = format!("{head} {message}");
+            let record = syslog(payload.as_bytes()).record();
+            assert_eq!(record.time, time.map(PrintkTime), "{payload}");
+            assert_eq!(record.caller, caller, "{payload}");
+            assert_eq!(record.text, Text::Plain(text.as_bytes()), "{payload}");
+        }
+    }
+    for payload in [
+        &b"<30>Nov 22 21:10:56 web1 kernel: [   12.000001] x"[..],
+        b"<4>Nov 22 21:10:56 web1 klogger: [   12.000001] x",
+    ] {
+        let record = syslog(payload).record();
+        assert_eq!(record.time, None);
+        assert_eq!(record.text, Text::Plain(b"[   12.000001] x"));
+    }
+}
