@@ -6,7 +6,7 @@ mod registers;
 mod verdict;
 
 pub(crate) use found::OWNER;
-pub(crate) use verdict::Verdict;
+pub(crate) use verdict::{Verdict, severity};
 
 use crate::guilty::{self, Named};
 use crate::rules::{Blame, rule_of};

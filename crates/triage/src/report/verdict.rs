@@ -83,6 +83,13 @@ impl Verdict {
     }
 }
 
+/// How bad a sentence is, by itself.
+pub(crate) fn severity(rule: &Rule, text: &str) -> Severity {
+    let line = ReportLine { at: 0, text: text.to_owned() };
+    let verdict = Verdict::new(rule, &[], &[], std::slice::from_ref(&line));
+    verdict.severity.unwrap_or(verdict.kind.severity())
+}
+
 fn preamble(before: &[ReportLine], report: &[ReportLine]) -> String {
     let near = before.iter().chain(report.iter().skip(1).take(2));
     near.map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")

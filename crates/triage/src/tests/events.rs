@@ -269,6 +269,21 @@ fn what_is_worse_or_of_another_disk_is_an_incident_of_its_own() {
             2,
         ),
         (
+            "mce: [Hardware Error]: CPU 3: Machine Check: 0 Bank 7: 8c00004000010090",
+            "mce: [Hardware Error]: CPU 3: Machine Check: 0 Bank 4: bc00000000010090",
+            2,
+        ),
+        (
+            "EDAC MC0: 1 UE memory read error on DIMM#0 (channel:1)",
+            "irq 16: nobody cared (try booting with the \"irqpoll\" option)",
+            2,
+        ),
+        (
+            "EXT4-fs error (device sda1): ext4_lookup:1855: inode #2: comm ls: deleted inode: 12",
+            "Aborting journal on device sda1-8.",
+            1,
+        ),
+        (
             "I/O error, dev sda, sector 123 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2",
             "EXT4-fs error (device sdb1): ext4_lookup:1855: inode #2: comm ls: deleted inode: 12",
             2,

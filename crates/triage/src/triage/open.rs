@@ -3,7 +3,7 @@
 use super::follows::follows;
 use super::shape::is_report_line;
 use super::{Event, Limits};
-use crate::report::{OWNER, analyse};
+use crate::report::{OWNER, analyse, severity};
 use crate::rules::{Rule, rule_of};
 use crate::trace::is_trace_line;
 use crate::{Caller, Incident, Kind, Line, ReportLine};
@@ -79,19 +79,16 @@ impl Open {
         let panic = matches!(rule.kind, Kind::Panic | Kind::InitDeath | Kind::OomPanic);
         let own = self.incident.caller.is_none() || self.incident.caller == line.caller;
         let same = rule.kind == self.incident.kind;
-        let worse = rule.severity.unwrap_or(rule.kind.severity()) > self.incident.severity;
+        let worse = severity(rule, text) > self.incident.severity;
         match self.incident.kind {
             _ if self.incident.panicked => true,
             // A failing disk says the same again and again, and its file system follows.
             Kind::Io => {
                 matches!(rule.kind, Kind::Io | Kind::Filesystem) && !worse && self.is_on(text)
             }
-            Kind::Filesystem => {
-                (same && !worse && self.is_on(text)) || (panic && follows(self.incident.kind, text))
-            }
-            Kind::Hardware | Kind::Mce => {
-                (same && !worse && self.is_like(rule))
-                    || (panic && follows(self.incident.kind, text))
+            kind @ (Kind::Filesystem | Kind::Hardware | Kind::Mce) => {
+                (same && !worse && self.is_on(text) && self.is_like(rule))
+                    || (panic && follows(kind, text))
             }
             Kind::OomKill | Kind::OomPanic => {
                 (same && !text.contains("invoked oom-killer")) || (panic && text.contains("emory"))
@@ -101,7 +98,7 @@ impl Open {
             Kind::AllocationFailure | Kind::Program => false,
             Kind::AtomicSleep if same && own && self.is_task(line, text) => true,
             Kind::HungTask if same && text.contains(OWNER) => true,
-            Kind::HardLockup if same && (!self.traced || text.contains("on other CPUs")) => true,
+            Kind::HardLockup if same && self.is_answer(text) => true,
             kind => {
                 (panic && follows(kind, text))
                     || (own
@@ -135,10 +132,17 @@ impl Open {
         ours.starts_with(theirs) || theirs.starts_with(ours)
     }
 
-    /// Whether the same part of the hardware says it: titles begin with its name.
+    /// Whether the same part of the hardware says it: titles begin with its name. A file system and
+    /// its journal are one.
     fn is_like(&self, rule: &Rule) -> bool {
         let part = |title: &str| title.split(' ').next().map(str::to_owned);
-        part(rule.title) == part(&self.incident.title)
+        rule.kind == Kind::Filesystem || part(rule.title) == part(&self.incident.title)
+    }
+
+    /// Whether another CPU tells of the same lockup (arch/powerpc/kernel/watchdog.c:
+    /// `watchdog_smp_panic`, `wd_lockup_ipi`).
+    fn is_answer(&self, text: &str) -> bool {
+        text.contains("LOCKUP on other CPUs") || (!self.traced && text.contains(" Hard LOCKUP"))
     }
 
     /// Whether more of a report that names no caller may follow what has not its shape.
