@@ -75,6 +75,9 @@ struct Preamble {
     lines: Vec<ReportLine>,
 }
 
+/// So much of a line is looked at and kept: more than the kernel makes of one (`LOG_LINE_MAX` in
+/// kernel/printk/printk.c).
+const LINE_BYTES: usize = 2048;
 /// Lines between the first line of a preamble and the sentence, at most.
 const PREAMBLE_LINES: usize = 8;
 /// Preambles without a sentence yet, at most.
@@ -99,7 +102,8 @@ impl Triage {
             return;
         }
         self.close_quiet(line.time, sink);
-        let text = String::from_utf8_lossy(line.text);
+        let text = line.text.get(..LINE_BYTES).unwrap_or(line.text);
+        let text = String::from_utf8_lossy(text);
         if is_wish(&text) || text.starts_with("Linux version ") {
             self.finish(sink);
         }
@@ -108,6 +112,13 @@ impl Triage {
         } else {
             self.follow(&line, &text, may_begin, sink);
         }
+    }
+
+    /// About how many bytes of lines it holds.
+    pub fn bytes(&self) -> usize {
+        let above = self.preambles.iter().flat_map(|preamble| &preamble.lines);
+        let above: usize = above.map(|line| line.text.len()).sum();
+        above + self.open.iter().map(Open::bytes).sum::<usize>()
     }
 
     /// Whether an incident is open. One that was silent for long in the caller's time is ended

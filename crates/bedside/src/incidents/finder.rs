@@ -32,6 +32,8 @@ pub(crate) struct Finder {
     begun: Rates,
     /// The text of the record that is being read.
     text: Vec<u8>,
+    /// Records that were looked at.
+    heard: u64,
     counters: Counters,
 }
 
@@ -73,6 +75,7 @@ impl Finder {
             beds: HashMap::new(),
             begun: Rates::new(),
             text: Vec::new(),
+            heard: 0,
             counters: Counters::default(),
         }
     }
@@ -151,9 +154,16 @@ impl Finder {
         if !heard || bed.idle > IDLE_LINES {
             self.beds.remove(&record.run);
         }
-        if self.beds.len() > BEDS {
+        self.heard += 1;
+        let full = self.heard.is_multiple_of(BEDS_COUNTED) && self.bytes() > BEDS_BYTES;
+        if full || self.beds.len() > BEDS {
             self.make_room(record.received, give);
         }
+    }
+
+    /// About how many bytes of lines are held.
+    fn bytes(&self) -> usize {
+        self.beds.values().map(|bed| bed.triage.bytes()).sum()
     }
 
     /// Whether something is open in the run of this line, so that any line may be of it.
@@ -167,10 +177,18 @@ impl Finder {
         self.settle(now, give);
         while self.beds.len() > BEDS * 3 / 4 {
             let oldest = self.beds.iter().min_by_key(|(_, bed)| bed.last).map(|(run, _)| *run);
-            let Some(mut bed) = oldest.and_then(|run| self.beds.remove(&run)) else { return };
-            self.counters.without_bed += 1;
-            self.counters.survives(&mut || bed.finish(give));
+            self.give_up(oldest, give);
         }
+        while self.bytes() > BEDS_BYTES * 3 / 4 {
+            let most = self.beds.iter().max_by_key(|(_, bed)| bed.triage.bytes());
+            self.give_up(most.map(|(run, _)| *run), give);
+        }
+    }
+
+    fn give_up(&mut self, run: Option<RunId>, give: &mut dyn FnMut(News)) {
+        let Some(mut bed) = run.and_then(|run| self.beds.remove(&run)) else { return };
+        self.counters.without_bed += 1;
+        self.counters.survives(&mut || bed.finish(give));
     }
 
     fn run(&mut self, stored: &StoredRun, give: &mut dyn FnMut(News)) {
@@ -338,6 +356,9 @@ fn is_death(text: &[u8]) -> bool {
 const MOST_A_MINUTE: u16 = 1000;
 /// Runs that are looked at at a time.
 const BEDS: usize = 1024;
+/// Bytes of their lines, counted after so many records.
+const BEDS_BYTES: usize = if cfg!(test) { 4 << 20 } else { 64 << 20 };
+const BEDS_COUNTED: u64 = 256;
 /// Lines that only looked like an incident's, after which a run is looked at no more.
 const IDLE_LINES: u32 = 8;
 /// Lines of a run of which it is known where they came from.
@@ -420,5 +441,24 @@ mod tests {
         let deaths = titles.iter().filter(|title| title.starts_with("kernel panic: VFS")).count();
         assert_eq!(deaths, 2);
         assert!(titles.len() <= 2 + usize::from(MOST_A_MINUTE), "{}", titles.len());
+    }
+
+    #[test]
+    fn what_is_held_of_all_lines_is_bounded_in_bytes() {
+        let mut finder = Finder::new(Path::new("/nonexistent"));
+        let long = "x".repeat(4000);
+        for run in 1..=60 {
+            let of = format!("R {run}\tsource=10.0.0.7:{run}\tport=6666\tfirst=1\tverdict=boot");
+            finder.line(format!("{of}\tboot=1\n").as_bytes(), &mut drop);
+            let bug = "BUG: kernel NULL pointer dereference, address: 0000000000000008";
+            finder.line(format!("{run} 5 e ,1,7,1000,,;{bug}\n").as_bytes(), &mut drop);
+            for seq in 8..88 {
+                let line = format!("{run} 5 e ,1,{seq},1000,,;{long}\n");
+                finder.line(line.as_bytes(), &mut drop);
+            }
+            let slack = BEDS_COUNTED as usize * 2 * 2048;
+            assert!(finder.bytes() < BEDS_BYTES + slack, "{run}: {}", finder.bytes());
+        }
+        assert!(finder.counters().without_bed > 0);
     }
 }

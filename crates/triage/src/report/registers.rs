@@ -94,7 +94,9 @@ mod tests {
 
     fn shown(lines: &[&str]) -> String {
         let mut known = Vec::new();
-        lines.iter().for_each(|line| gather(&mut known, line.trim()));
+        for line in lines {
+            gather(&mut known, line.trim());
+        }
         let words: Vec<String> =
             known.iter().map(|(name, value)| format!("{name}={value}")).collect();
         words.join(" ")

@@ -65,6 +65,11 @@ impl Open {
         sink(Event::Opened(&self.incident));
     }
 
+    /// Of its lines.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn incident(&self) -> &Incident {
         &self.incident
     }
