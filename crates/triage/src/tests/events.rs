@@ -230,6 +230,8 @@ fn an_oops_whose_end_was_lost_hides_no_second_one() {
         }
     }
     assert_eq!(incidents(text.as_bytes()).len(), 2);
+    let at_once = text.replace("   15.", "   10.");
+    assert_eq!(incidents(at_once.as_bytes()).len(), 2, "its trace was over");
 }
 
 /// kernel/sched/core.c: `__might_resched`, `__schedule_bug`; no line says who printed it.

@@ -16,6 +16,8 @@ pub(super) struct Open {
     bytes: usize,
     /// A frame was seen.
     traced: bool,
+    /// The task's trace was seen to its end, as far as a kernel says so.
+    whole: bool,
     /// Its last line was seen, as far as a kernel says so.
     ended: bool,
     /// Lines of others since its last one.
@@ -51,6 +53,7 @@ impl Open {
             head,
             bytes,
             traced: false,
+            whole: false,
             ended: false,
             others: 0,
             last: line.time,
@@ -104,13 +107,15 @@ impl Open {
             Kind::AtomicSleep if same && own && self.is_task(line, text) => true,
             Kind::HungTask if same && text.contains(OWNER) => true,
             Kind::HardLockup if same && self.is_answer(text) => true,
-            kind => {
-                (panic && follows(kind, text))
-                    || (own
-                        && self.is_fresh(line)
-                        && (!self.traced || (is_death(kind) && !self.ended)))
-            }
+            kind => (panic && follows(kind, text)) || (own && self.goes_on(line, panic)),
         }
+    }
+
+    /// Whether its own report may have more sentences: before its trace, or, of a death, before its
+    /// end.
+    fn goes_on(&self, line: &Line<'_>, panic: bool) -> bool {
+        let dying = is_death(self.incident.kind) && !self.ended && (panic || !self.whole);
+        self.is_fresh(line) && (!self.traced || dying)
     }
 
     /// Whether it said something a moment ago: the sentences of one report come together.
@@ -194,6 +199,7 @@ impl Open {
             self.last = line.time.or(self.last);
         }
         self.traced |= is_trace_line(text);
+        self.whole |= self.traced && text.trim() == "</TASK>";
         let end = self.traced && self.closes(text);
         self.ended |= end;
         if !self.keep(line, text, solid, limits) {
