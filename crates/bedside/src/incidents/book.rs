@@ -349,9 +349,13 @@ fn move_run(to: &Transaction<'_>, patient: &Patient) -> rusqlite::Result<()> {
 }
 
 /// Marks the oldest cases, `?` bytes of them, that are not the first of their fingerprint; a
-/// flood of fingerprints leaves none of them out.
+/// flood of fingerprints leaves none of them out. Of an address that has more than a quarter of all,
+/// its port cut off, they go first: nobody pushes out what others said.
 const MARK_SURPLUS: &str = "INSERT INTO surplus SELECT id FROM (SELECT id,
-        sum(length) OVER (ORDER BY is_first, first, id) - length AS before FROM (SELECT *,
+        sum(length) OVER (ORDER BY raves DESC, is_first, first, id) - length AS before
+        FROM (SELECT *,
+            sum(length) OVER (PARTITION BY rtrim(source, '0123456789')) * 4
+                > sum(length) OVER () AS raves,
             row_number() OVER (PARTITION BY fingerprint ORDER BY first, id) = 1 AS is_first
             FROM cases))
     WHERE before < ?";

@@ -91,6 +91,24 @@ fn the_oldest_make_room_and_are_still_counted() {
 }
 
 #[test]
+fn who_has_most_of_the_room_makes_room_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = Book::open(dir.path()).unwrap();
+    let quiet = case(patient(1, 1), 1, 1, "the only one of its machine");
+    let mut cases = vec![quiet];
+    for bug in 2..100 {
+        let mut raving = case(patient(2, 2), bug, bug, &format!("bug {bug}"));
+        raving.of.source = ([10, 0, 0, 9], 1000 + bug as u16).into();
+        cases.push(raving);
+    }
+    enter(&mut book, cases, vec![]);
+    book.bound(20_000).unwrap();
+    let titles = titles(&book);
+    assert!(titles.len() < 50, "{titles:?}");
+    assert_eq!(titles[0], "the only one of its machine");
+}
+
+#[test]
 fn what_comes_after_a_look_at_the_bound_is_counted() {
     let dir = tempfile::tempdir().unwrap();
     let mut book = Book::open(dir.path()).unwrap();
