@@ -105,12 +105,13 @@ fn message(lines: &[ReportLine], verdict: &mut Verdict) {
     let general = |word: &str| {
         let name = word.trim_end_matches([',', ':', '.', ')']);
         let mark = &word[name.len()..];
-        match name {
-            _ if name.starts_with("/dev/") => format!("DEV{mark}"),
-            _ if name.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => {
-                format!("0{mark}")
-            }
-            _ => word.to_owned(),
+        let digits = name.rsplit('=').next().unwrap_or(name);
+        if name.starts_with("/dev/") {
+            format!("DEV{mark}")
+        } else if digits.len() > 1 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            format!("{}0{mark}", &name[..name.len() - digits.len()])
+        } else {
+            word.to_owned()
         }
     };
     let words: Vec<String> = message.trim().split(' ').map(general).collect();

@@ -157,6 +157,10 @@ fn file_systems() {
             "BTRFS error (device nvme0n1p3): bdev /dev/nvme0n1p3 errs: wr 2, rd 0, flush 0, corrupt 0, gen 0",
             "BTRFS error: bdev DEV errs: wr NUM, rd NUM, flush NUM, corrupt NUM, gen NUM",
         ),
+        (
+            "BTRFS critical (device sda1): corrupt leaf: root=5 block=30736384 slot=3, invalid root key",
+            "BTRFS critical: corrupt leaf: root=NUM block=NUM slot=NUM, invalid root key",
+        ),
         ("Aborting journal on device sda1-8.", "JBD2: journal aborted"),
         (
             "EXT4-fs error (device dm-0) in ext4_evict_inode:254: IO failure",
