@@ -2,6 +2,7 @@
 
 use super::{Blame, Rule};
 use crate::report::Verdict;
+use crate::words::between;
 use crate::{Kind, ReportLine, Severity};
 
 const fn hardware(form: &'static str, title: &'static str) -> Rule {
@@ -79,6 +80,13 @@ pub(super) const RULES: &[Rule] = &[
         .severity(Severity::Critical),
     hardware("HARDWARE PROTECTION %S (%s)", "HARDWARE PROTECTION {0} ({1})")
         .severity(Severity::Critical),
+    // Graphics: drivers/gpu/drm/amd/amdgpu/amdgpu_job.c `amdgpu_job_timedout`, with `DRM_ERROR`
+    // in front before 6.7; drivers/gpu/drm/i915/i915_gpu_error.c `i915_error_state_store`; NVIDIA's
+    // kernel-open/nvidia/nv.c and its documentation of Xids.
+    hardware("amdgpu %w: amdgpu: ring %S timeout, signaled", "amdgpu: ring timeout"),
+    hardware("[drm:amdgpu_job_timedout [amdgpu]] *ERROR* ring %S timeout", "amdgpu: ring timeout"),
+    hardware("i915 %w: [drm] GPU HANG: ecode %s", "i915: GPU hang"),
+    hardware("NVRM: Xid (%s): %d, %s", "NVRM: Xid").refine(xid),
     // arch/x86/kernel/nmi.c: `pci_serr_error`, `io_check_error`, `unknown_nmi_error`.
     hardware(
         "NMI: PCI system error (SERR) for reason %x on CPU %d",
@@ -94,6 +102,14 @@ pub(super) const RULES: &[Rule] = &[
         .severity(Severity::Critical)
         .blame(Blame::Silent),
 ];
+
+/// Its number says what it is, and is none that differs from machine to machine.
+fn xid(lines: &[ReportLine], verdict: &mut Verdict) {
+    let number = lines.first().and_then(|line| between(&line.text, "): ", ","));
+    if let Some(number) = number.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())) {
+        verdict.head = format!("NVRM: Xid {number}");
+    }
+}
 
 /// `MCI_STATUS_UC`: the hardware could not correct it (arch/x86/include/asm/mce.h).
 fn status(lines: &[ReportLine], verdict: &mut Verdict) {

@@ -214,6 +214,26 @@ fn hardware_that_fails() {
             "AMD-Vi: IO_PAGE_FAULT",
         ),
         (
+            "amdgpu 0000:03:00.0: amdgpu: ring gfx_0.0.0 timeout, signaled seq=1234, emitted seq=1236",
+            Error,
+            "amdgpu: ring timeout",
+        ),
+        (
+            "[drm:amdgpu_job_timedout [amdgpu]] *ERROR* ring sdma0 timeout, signaled seq=1, emitted seq=3",
+            Error,
+            "amdgpu: ring timeout",
+        ),
+        (
+            "i915 0000:00:02.0: [drm] GPU HANG: ecode 9:1:85dffffb, in Xorg [1234]",
+            Error,
+            "i915: GPU hang",
+        ),
+        (
+            "NVRM: Xid (PCI:0000:01:00): 79, pid=1234, name=Xorg, GPU has fallen off the bus.",
+            Error,
+            "NVRM: Xid 79",
+        ),
+        (
             "irq 16: nobody cared (try booting with the \"irqpoll\" option)",
             Error,
             "irq: nobody cared",
