@@ -152,6 +152,13 @@ impl Told {
     }
 
     fn verdicts(&self) -> Vec<Verdict> {
+        let mut verdicts = self.of_keeping();
+        verdicts.extend(self.of_senders());
+        verdicts
+    }
+
+    /// What becomes of what is heard.
+    fn of_keeping(&self) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
         if let Some(what) = &self.disk {
             let said = format!("the doctor (pid {}) cannot keep what it hears: {what}", self.pid);
@@ -172,6 +179,12 @@ impl Told {
         if verdicts.is_empty() {
             verdicts.push(Verdict::ok("keeping", "the doctor keeps all that it hears"));
         }
+        verdicts
+    }
+
+    /// What was heard that should not be.
+    fn of_senders(&self) -> Vec<Verdict> {
+        let mut verdicts = Vec::new();
         if self.strangers > 0 {
             let said = format!("{} new senders came in a flood: strangers", self.strangers);
             verdicts.push(Verdict::problem("strangers", said, STRANGERS_CURE));
