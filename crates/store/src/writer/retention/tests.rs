@@ -49,8 +49,8 @@ fn what_is_too_old_goes_however_little_there_is() {
     assert_eq!(gone(&damaged, 0, &retention, 13), [1, 2], "the first is older than the second");
 }
 
-#[test]
-fn one_that_cannot_be_read_is_not_old_for_that_and_takes_up_room() {
+/// A store of several sealed segments.
+fn several() -> (FaultyDisk, Life) {
     let disk = FaultyDisk::default();
     let small = Options { segment_max_bytes: 1000, ..options() };
     let mut life = Life::open(&disk, &small).unwrap();
@@ -59,6 +59,12 @@ fn one_that_cannot_be_read_is_not_old_for_that_and_takes_up_room() {
         assert!(life.sync());
         life.keep();
     }
+    (disk, life)
+}
+
+#[test]
+fn one_that_cannot_be_read_is_not_old_for_that_and_takes_up_room() {
+    let (disk, _life) = several();
     let length = |number| length(&disk, number);
     let names: Vec<SegmentName> = segments(&disk).iter().map(|listed| listed.name).collect();
     assert!(names.len() > 3 && names[2].form == Form::Sealed, "{names:?}");
@@ -77,14 +83,7 @@ fn one_that_cannot_be_read_is_not_old_for_that_and_takes_up_room() {
 
 #[test]
 fn what_was_deleted_is_told_to_a_catalogue_that_failed_then() {
-    let disk = FaultyDisk::default();
-    let small = Options { segment_max_bytes: 1000, ..options() };
-    let mut life = Life::open(&disk, &small).unwrap();
-    for seq in 0..60 {
-        life.say(1, seq);
-        assert!(life.sync());
-        life.keep();
-    }
+    let (disk, life) = several();
     let mut catalogue = life.end();
     catalogue.run_sql("ALTER TABLE deleted RENAME TO other");
     let mut inventory = Inventory::default();
