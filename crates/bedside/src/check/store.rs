@@ -7,6 +7,7 @@ use bedside_store::read::{Error, Reader};
 
 use super::Verdict;
 use crate::reading::WHO_MAY_READ;
+use crate::render;
 
 /// The process that writes the store, if one does; 0 where its number is not known. An error where
 /// that can't be seen.
@@ -51,7 +52,7 @@ fn of_damage(parts: u64) -> Verdict {
         0 => Verdict::ok("store", "it can be opened; `bedside store verify` reads all of it"),
         parts => Verdict::problem(
             "store",
-            format!("{parts} parts of it cannot be read and are passed over"),
+            format!("{} of it cannot be read: passed over", render::many(parts, "part")),
             "`bedside store verify` shows each; what is around them is not harmed",
         ),
     }
