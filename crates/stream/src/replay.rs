@@ -77,7 +77,9 @@ impl Mind {
         let is_boot = run.verdict == Verdict::Boot;
         if run.id == self.current.run.id {
             self.current.run = run.clone();
-            self.held.take_if(|_| is_boot);
+            if self.held.take_if(|_| is_boot).is_some() {
+                self.undecided.clear();
+            }
         } else if let Some(held) = self.held.as_mut().filter(|held| held.run.id == run.id) {
             held.run = run.clone();
         } else if run.id > self.current.run.id {

@@ -2,7 +2,7 @@
 
 mod world;
 
-use bedside_stream::{LastWord, Limits, Memory, StreamKey, Verdict};
+use bedside_stream::{LastWord, StreamKey, Verdict};
 use world::{Doctor, stream};
 
 /// The first lines of a boot as they look every time, then those that tell boots apart.
@@ -219,6 +219,9 @@ fn a_line_sent_again_at_a_take_over_is_dropped_with_its_notice() {
     doctor.hear(stream(2), "** replaying previous printk message **\n6,7,4000001,-;last words\n");
     assert_eq!(doctor.book.records.len(), 2);
     assert_eq!(doctor.core.counters().replay_notices, 2);
+    let notice = "** replaying previous printk message **";
+    doctor.hear(stream(1), format!("{notice}\n[    4.000002] not heard before\n"));
+    assert_eq!(doctor.book.records[2].text, "not heard before");
 }
 
 #[test]
@@ -229,6 +232,58 @@ fn the_senders_own_loss_is_a_gap_of_its_run() {
     let run = doctor.book.records[0].run;
     assert_eq!(doctor.book.dropped, [(run, 18511), (run, 3)]);
     assert_eq!(doctor.book.records.len(), 1);
+}
+
+/// Boards without a better clock count jiffies all their lives; nearly every line begins as in the
+/// boot before.
+#[test]
+fn a_clock_of_jiffies_tells_a_repeat_from_a_boot() {
+    let time = |n: u64, slower: u64| 10_000 * (n.saturating_sub(19) / 3 * (3 + slower) / 3);
+    let extended = |doctor: &mut Doctor, slower, upto| {
+        (0..upto).for_each(|n| doctor.ext(stream(1), n, time(n, slower), &format!("line {n}")));
+    };
+    let basic = |doctor: &mut Doctor, slower, upto| {
+        for n in 0..upto {
+            let time = time(n, slower);
+            let (s, us) = (time / 1_000_000, time % 1_000_000);
+            doctor.hear(stream(1), format!("[{s:5}.{us:06}] line {n}\n"));
+        }
+    };
+    for log in [&extended as &dyn Fn(&mut Doctor, u64, u64), &basic] {
+        let mut doctor = Doctor::new();
+        log(&mut doctor, 0, 400);
+        log(&mut doctor, 0, 24);
+        let last = doctor.book.runs.values().last().unwrap();
+        assert!(matches!(last.verdict, Verdict::SameAs(_)), "known by the first lines: {last:?}");
+        log(&mut doctor, 0, 420);
+        log(&mut doctor, 1, 380);
+        let lens: Vec<usize> = doctor.book.boots().iter().map(Vec::len).collect();
+        assert_eq!(lens, [420, 380]);
+    }
+}
+
+/// That the boot before was being sent again says nothing of one with another name, whose early
+/// lines are the same to the jiffy.
+#[test]
+fn a_boot_of_another_name_is_none_that_is_sent_again() {
+    let mut doctor = Doctor::new();
+    for id in ["a", "a", "b", "b"] {
+        for seq in 0..40 {
+            let time = seq / 4 * 4_000;
+            doctor.hear(stream(1), format!("6,{seq},{time},-;line {seq}\n boot_id={id}\n"));
+        }
+    }
+    let lens: Vec<usize> = doctor.book.boots().iter().map(Vec::len).collect();
+    assert_eq!(lens, [40, 40]);
+}
+
+#[test]
+fn a_name_that_comes_later_is_told() {
+    let mut doctor = Doctor::new();
+    doctor.hear(stream(1), "6,1,1,-;x\n");
+    doctor.hear(stream(1), "6,2,2,-;x\n host=web1\n");
+    let run = doctor.book.runs.values().next().unwrap();
+    assert_eq!((doctor.book.runs.len(), run.host.as_deref()), (1, Some(&b"web1"[..])));
 }
 
 #[test]
@@ -277,29 +332,6 @@ fn the_release_comes_from_the_header_or_the_banner() {
     assert_eq!(releases, [b"6.12.94".to_vec(), b"7.3.4+deb13-amd64".to_vec()]);
 }
 
-#[test]
-fn a_restart_in_the_middle_of_a_boot_goes_on_with_it() {
-    for checkpoint in [0, 50, 200] {
-        let mut doctor = Doctor::new();
-        boot_log(&mut doctor, stream(1), 7, checkpoint);
-        let memories: Vec<_> = doctor.core.memories().collect();
-        let bytes = memories.iter().map(|memory| Box::from(memory.bytes()));
-        let stored = bytes.map(|bytes| Memory::from_bytes(bytes).unwrap()).collect();
-        let since = doctor.book.journal.len();
-        for seq in checkpoint..200 {
-            let time = if seq < 20 { 0 } else { (seq - 19) * 1000 + 7 };
-            doctor.ext(stream(1), seq, time, &format!("line {seq}"));
-        }
-        doctor.restart(Limits::default(), stored, since);
-        for seq in 230..260 {
-            doctor.ext(stream(1), seq, (seq - 19) * 1000 + 7, &format!("line {seq}"));
-        }
-        boot_log(&mut doctor, stream(1), 7, 260);
-        let boots = doctor.book.boots();
-        assert_eq!((boots.len(), boots[0].len()), (1, 260), "checkpoint after {checkpoint}");
-    }
-}
-
 /// Found by fuzzing: of an unfinished message only its head is there, and a line of the other
 /// format has a time between the two runs.
 #[test]
@@ -321,24 +353,6 @@ fn the_highest_numbers_are_numbers() {
         doctor.ext(stream(1), u64::MAX - back, 5_000_000, &format!("{back} before the last"));
     }
     assert_eq!(doctor.book.boots().iter().map(Vec::len).collect::<Vec<_>>(), [5]);
-}
-
-/// Beginnings that say nothing of themselves are many runs, and still a memory that can be read.
-#[test]
-fn very_many_beginnings_are_remembered_over_restarts() {
-    let mut doctor = Doctor::new();
-    doctor.ext(stream(1), 0, 7, "a boot");
-    for _ in 0..100 {
-        doctor.ext(stream(1), 0, 0, "early");
-    }
-    let since = doctor.book.journal.len();
-    doctor.restart(Limits::default(), Vec::new(), 0);
-    let memories = doctor.core.memories().map(|memory| Box::from(memory.bytes()));
-    let memories = memories.map(|bytes| Memory::from_bytes(bytes).unwrap()).collect();
-    doctor.restart(Limits::default(), memories, since);
-    doctor.ext(stream(1), 0, 0, "early");
-    let last = doctor.book.runs.values().last().unwrap();
-    assert_eq!(last.verdict, Verdict::Provisional);
 }
 
 /// rsyslog's imklog: the kernel's time and caller stand in the message.

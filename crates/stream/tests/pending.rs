@@ -63,6 +63,22 @@ fn a_message_sent_twice_is_one_record() {
     assert_eq!(doctor.book.records.len(), 1);
 }
 
+/// The copy of a message that lost a piece on its way says nothing new; long after, the same
+/// numbers may be another boot's.
+#[test]
+fn a_copy_that_is_not_whole_is_no_record() {
+    let pieces = fragments(5, &format!("{}\n", "x".repeat(200)), 70);
+    let mut doctor = Doctor::new();
+    pieces.iter().chain(&pieces[1..]).for_each(|piece| doctor.hear(stream(1), piece));
+    assert_eq!((doctor.core.pending_bytes(), doctor.core.counters().repeats), (0, 2));
+    doctor.pass(1_000_000);
+    assert_eq!(doctor.book.records.len(), 1);
+    pieces[1..].iter().for_each(|piece| doctor.hear(stream(1), piece));
+    doctor.pass(1_000_000);
+    let incomplete: Vec<_> = doctor.book.records.iter().map(|record| record.incomplete).collect();
+    assert_eq!(incomplete, [false, true]);
+}
+
 #[test]
 fn absurd_fragments_are_kept_as_they_are() {
     let mut doctor = Doctor::new();
@@ -75,14 +91,51 @@ fn absurd_fragments_are_kept_as_they_are() {
 
 #[test]
 fn what_waits_is_bounded_and_never_lost() {
-    let limits = Limits { pending_bytes: 4096, ..Limits::default() };
+    let limits = Limits { pending_bytes: 8192, ..Limits::default() };
     let mut doctor = Doctor::with(limits);
-    for n in 0..100 {
-        doctor.hear(stream(n), format!("6,1,1000,-,ncfrag=0/900;{}", "x".repeat(500)));
-        assert!(doctor.core.pending_bytes() <= 4096);
+    for n in 0..100_usize {
+        match n % 2 {
+            0 => doctor.hear(stream(n as u8), format!("6,1,1000,-,ncfrag=0/2000;{n:0>1000}")),
+            _ => doctor.hear(stream(n as u8), format!("[    1.000000] {n:0>985}")),
+        }
+        let waiting = n + 1 - doctor.book.records.len();
+        assert!((waiting * 1000..=8192).contains(&doctor.core.pending_bytes()), "{waiting} wait");
     }
     doctor.core.flush(&mut doctor.book);
-    assert_eq!(doctor.book.records.len(), 100);
+    assert_eq!((doctor.book.records.len(), doctor.core.pending_bytes()), (100, 0));
+    let order: Vec<usize> =
+        doctor.book.records.iter().map(|record| record.text.parse().unwrap()).collect();
+    assert!(order.is_sorted(), "the oldest goes first: {order:?}");
+}
+
+#[test]
+fn messages_that_wait_in_one_stream_are_bounded_and_never_lost() {
+    let limits = Limits::default();
+    let mut doctor = Doctor::new();
+    for n in 0..100 {
+        doctor.hear(stream(1), format!("6,{n},1000,-,ncfrag=0/900;{}", "x".repeat(500)));
+        assert_eq!(
+            doctor.book.records.len(),
+            (n + 1_usize).saturating_sub(limits.pending_messages)
+        );
+    }
+    doctor.pass(limits.pending_timeout_us);
+    assert_eq!((doctor.book.records.len(), doctor.core.pending_bytes()), (100, 0));
+}
+
+#[test]
+fn a_line_without_end_is_given_out_in_parts() {
+    let limits = Limits { line_bytes: 4000, ..Limits::default() };
+    let mut doctor = Doctor::with(limits);
+    for n in 0..20 {
+        doctor.hear(stream(1), format!("{n:0>1000}"));
+        assert!(doctor.core.pending_bytes() <= 4000);
+    }
+    doctor.pass(limits.pending_timeout_us);
+    let lens: Vec<_> = doctor.book.records.iter().map(|record| record.text.len()).collect();
+    assert_eq!(lens, [5000; 4]);
+    assert!(doctor.book.records.iter().all(|record| record.incomplete));
+    assert_eq!((doctor.core.counters().pending_evicted, doctor.core.pending_bytes()), (4, 0));
 }
 
 #[test]
@@ -95,6 +148,7 @@ fn a_cut_basic_line_is_joined() {
     doctor.hear(stream(1), "[    1.000001] next\n");
     assert_eq!(doctor.book.texts(), [["y".repeat(2400), "next".into()]]);
     assert!(!doctor.book.records[0].incomplete);
+    assert_eq!(doctor.core.pending_bytes(), 0);
 }
 
 #[test]

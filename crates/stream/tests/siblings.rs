@@ -14,12 +14,10 @@ fn from_another_port(key: StreamKey) -> StreamKey {
 fn a_new_source_port_that_goes_on_with_the_numbers_goes_on_with_the_boot() {
     let mut doctor = Doctor::new();
     let other = from_another_port(stream(1));
-    for seq in 0..100 {
-        let time = seq * 1_000 + 7;
-        doctor.ext(stream(1), seq, time, &format!("line {seq}"));
-    }
-    for seq in 100..120 {
-        doctor.ext(other, seq, seq * 1_000 + 7, &format!("line {seq}"));
+    // The last from the old port comes late.
+    for seq in (0..99).chain([100, 99]).chain(101..120) {
+        let from = if seq < 100 { stream(1) } else { other };
+        doctor.ext(from, seq, seq * 1_000 + 7, &format!("line {seq}"));
     }
     let boots = doctor.book.boots();
     assert_eq!((boots.len(), boots[0].len()), (1, 120));
@@ -50,12 +48,14 @@ fn two_machines_behind_one_address_are_two_boots() {
 fn a_basic_and_an_extended_target_share_a_boot_and_keep_both() {
     let mut doctor = Doctor::new();
     let extended = stream(1).with_port(6667);
-    for n in 1..10 {
-        doctor.hear(stream(1), format!("[    1.{n:06}] line {n}\n"));
-        doctor.ext(extended, n, 1_000_000 + n, &format!("line {n}"));
+    for boot in [5, 3, 1] {
+        for n in 1..10 {
+            doctor.hear(stream(1), format!("[    {boot}.{n:06}] line {n}\n"));
+            doctor.ext(extended, n, boot * 1_000_000 + n, &format!("line {n}"));
+        }
     }
-    let boots = doctor.book.boots();
-    assert_eq!((boots.len(), boots[0].len()), (1, 18));
+    let lens: Vec<usize> = doctor.book.boots().iter().map(Vec::len).collect();
+    assert_eq!(lens, [18, 18, 18]);
 }
 
 #[test]

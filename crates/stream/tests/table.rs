@@ -3,9 +3,9 @@
 mod world;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use bedside_stream::{Limits, RunId, StreamKey, WallTime};
+use bedside_stream::{Limits, RunId, StreamKey, Voice, WallTime};
 use world::{Doctor, stream};
 
 const MINUTE: u64 = 60_000_000;
@@ -146,6 +146,17 @@ fn who_begins_in_a_flood_and_comes_back_is_known_from_then_on() {
 }
 
 #[test]
+fn what_the_forgotten_were_saying_is_given_out() {
+    let mut doctor = with_real_ones(limits());
+    for n in 0..1_000 {
+        doctor.hear(made_up(n), "6,5,1000,-,ncfrag=0/90;the first half");
+    }
+    doctor.pass(MINUTE);
+    assert_eq!(said(&doctor, |key| !is_real(key)), 1_000);
+    assert_eq!(doctor.core.pending_bytes(), 0);
+}
+
+#[test]
 fn a_stranger_that_proves_itself_is_told_again() {
     let mut doctor = with_real_ones(limits());
     for n in 0..100 {
@@ -178,6 +189,19 @@ fn who_was_forgotten_comes_back_into_his_boot() {
     assert_unharmed(&doctor, 11);
 }
 
+/// A sender of either family and any voice, some of them with two targets; in the middle of the
+/// log one in three gets another source port.
+fn of_any_kind(n: u8, seq: u64) -> StreamKey {
+    let ip: IpAddr =
+        if n.is_multiple_of(5) { Ipv6Addr::from([n; 16]).into() } else { stream(n).ip() };
+    let port = if n.is_multiple_of(3) && seq > 50 { 40_000 } else { 6665 };
+    let key = StreamKey::new(
+        (ip, port).into(),
+        6666 + u16::from(n.is_multiple_of(7) && seq.is_multiple_of(2)),
+    );
+    key.with_voice(Voice::ALL[usize::from(n) % Voice::ALL.len()])
+}
+
 #[test]
 fn asleep_or_awake_a_stream_knows_the_same() {
     let of = |awake_streams, sleep_after_us| {
@@ -189,8 +213,8 @@ fn asleep_or_awake_a_stream_knows_the_same() {
             for n in 1..=100 {
                 // Lost, late and repeated ones, and a restart in the middle.
                 let seq = if seq < 100 { seq } else { seq - 100 };
-                let seq = [seq, seq + 3, seq, seq ^ 1][usize::from(n % 4)];
-                doctor.ext(stream(n), seq, 1 + seq * 1_037, "line");
+                let number = [seq, seq + 3, seq, seq ^ 1][usize::from(n % 4)];
+                doctor.ext(of_any_kind(n, seq), number, 1 + number * 1_037, "line");
             }
         }
         let Doctor { core, book, .. } = doctor;

@@ -154,6 +154,8 @@ mod tests {
             "reason=panic first=0 last=18446744073709551615 count=1",
             "reason=flood first=5 last=6 count=2",
             "reason=panic first=5 last=6 count=2 ",
+            "reason=panic first=5 last=6 count=2 tag=",
+            "reason=panic first=5 last=6 count=2 tag=5f1d22ab90c3e47a",
             "reason=panic first=05 last=6 count=2",
             "reason=panic first=5 last=6",
             "",

@@ -282,6 +282,9 @@ mod tests {
         assert_eq!(Question::parse(&whole[..QUESTION_LENGTH - 1]), None);
         assert!(Question::parse(&[whole.as_slice(), b" more"].concat()).is_some());
         assert_eq!(Question::parse(&[b'x'; 200]), None);
+        for nonce in [&whole[11..41], &[&whole[11..43], b"00"].concat()] {
+            assert_eq!(Nonce::parse(nonce), None, "as long as it is, no other");
+        }
     }
 
     #[test]

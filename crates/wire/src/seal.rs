@@ -89,6 +89,10 @@ mod tests {
         for cut in 0..payload.len() {
             assert_eq!(open(payload.split_at(cut).0), None);
         }
+        let digits = [b'a'; 66];
+        for length in [62, 66] {
+            assert_eq!(hex(digits.split_at(length).0), None, "{length} digits");
+        }
         for (at, byte) in [(payload.len() - 1, b'x'), (payload.len() - 68, b'N'), (13, b'm')] {
             let (front, back) = payload.split_at(at);
             let other = [front, &[byte], back.split_at(1).1].concat();

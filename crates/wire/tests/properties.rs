@@ -307,6 +307,13 @@ proptest! {
 }
 
 #[test]
+fn what_is_escaped_is_what_the_kernel_escapes_and_no_more() {
+    let text = br"~ C:\x41 \x4z";
+    assert_eq!(escaped(text), br"~ C:\x5cx41 \x5cx4z");
+    assert_eq!(escaped(b"\t\x1f \x7f\x80\xff"), br"\x09\x1f \x7f\x80\xff");
+}
+
+#[test]
 fn a_sink_that_is_full_says_so() {
     let mut room = [0; 4];
     let mut sink = SliceSink::new(&mut room);

@@ -159,6 +159,10 @@ fn what_is_no_rfc_5424_is_text() {
         "<6>1 - - - - - [x]text",
         "<6>1 -  - - - - text",
         "<192>1 - - - - - - text",
+        "<6>1 CPU online and some - words",
+        "<6>1 2003-10-11 - - - - - text",
+        "<6>1 - web\x1b1 - - - - text",
+        "<6>1 - web1\x7f - - - - text",
     ] {
         assert!(matches!(parse(payload.as_bytes()), Datagram::Basic(_)), "{payload}");
     }

@@ -40,6 +40,9 @@ impl World for Book {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Run(run) => {
+                if let Verdict::SameAs(root) = run.verdict {
+                    assert!(root < run.id, "the boot is the older one's: {run:?}");
+                }
                 self.runs.insert(run.id, run.clone());
                 self.journal.push(Written::Run(run.clone()));
             }
@@ -152,15 +155,29 @@ impl Doctor {
         self.hear(key, format!("6,{seq},{time},-;{text}\n"));
     }
 
+    /// Time passes; the core is called when it asks for it, and not else.
     pub fn pass(&mut self, micros: u64) {
         self.now.0 += micros;
-        self.core.handle_timeout(self.now, &mut self.book);
+        while let Some(due) = self.core.poll_timeout().filter(|due| *due <= self.now) {
+            self.core.handle_timeout(due, &mut self.book);
+        }
     }
 
-    /// The doctor is killed: a new one knows `memories` and what was written since.
+    /// What brings the streams back, as the store would keep it, and how much was written by then.
+    pub fn checkpoint(&self) -> (Vec<Memory>, usize) {
+        let bytes = self.core.memories().map(|memory| Box::from(memory.bytes()));
+        let memories = bytes.map(|bytes| Memory::from_bytes(bytes).expect("own bytes")).collect();
+        (memories, self.book.journal.len())
+    }
+
+    /// The doctor is killed: a new one knows `memories`, how many runs there were then, and what
+    /// was written since.
     pub fn restart(&mut self, limits: Limits, memories: Vec<Memory>, since: usize) {
-        let next_run = self.book.runs.keys().last().map_or(RunId(1), |run| RunId(run.0 + 1));
-        let mut core = Core::new(limits, next_run);
+        let runs = self.book.journal[..since].iter().filter_map(|written| match written {
+            Written::Run(run) => Some(run.id.0),
+            Written::Record(_) => None,
+        });
+        let mut core = Core::new(limits, RunId(runs.max().unwrap_or(0) + 1));
         for memory in memories {
             core.restore(memory);
         }
