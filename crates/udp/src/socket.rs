@@ -36,6 +36,7 @@ pub struct Socket {
     local: SocketAddr,
     receive_buffer: usize,
     dropped_before: u32,
+    tells_drops: bool,
 }
 
 impl Socket {
@@ -114,9 +115,14 @@ impl Socket {
 
     /// The kernel's drop counter now (32 bits, wrapping): datagrams for which the buffer had no
     /// room, and those with a wrong checksum. Asks the kernel (`SO_MEMINFO`), so it is right
-    /// also when no datagram comes any more.
+    /// also when no datagram comes any more. 0 where [`Socket::tells_drops`] is false.
     pub fn drops(&self) -> Result<u32, Error> {
-        sys::drops(self).map_err(|source| Error::Option { option: "SO_MEMINFO", source })
+        Ok(drops_of(self)?.unwrap_or(0))
+    }
+
+    /// Whether the kernel tells what it drops; Linux does since 4.12.
+    pub fn tells_drops(&self) -> bool {
+        self.tells_drops
     }
 
     /// Whether each datagram comes with its time of receipt, as it does at first, or
@@ -135,9 +141,9 @@ impl Socket {
         let local = local(&fd)?
             .ok_or(Error::NotUdp { fd: fd.as_raw_fd(), why: "it has no address over IP" })?;
         let receive_buffer = buffer_of(&fd)?;
-        let mut socket = Self { fd, local, receive_buffer, dropped_before: 0 };
-        socket.dropped_before = socket.drops()?;
-        Ok(socket)
+        let drops = drops_of(&fd)?;
+        let (dropped_before, tells_drops) = (drops.unwrap_or(0), drops.is_some());
+        Ok(Self { fd, local, receive_buffer, dropped_before, tells_drops })
     }
 }
 
@@ -166,6 +172,10 @@ fn stamp(fd: &impl AsFd, each: bool) -> Result<(), Error> {
 
 fn buffer_of(fd: &OwnedFd) -> Result<usize, Error> {
     getsockopt(fd, sockopt::RcvBuf).map_err(option("SO_RCVBUF"))
+}
+
+fn drops_of(fd: &impl AsFd) -> Result<Option<u32>, Error> {
+    sys::drops(fd).map_err(|source| Error::Option { option: "SO_MEMINFO", source })
 }
 
 /// Its address, if it is one of IP.

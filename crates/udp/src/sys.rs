@@ -22,8 +22,9 @@ const SO_MEMINFO: libc::c_int = if cfg!(target_arch = "sparc64") { 0x39 } else {
 /// `SK_MEMINFO_VARS` in include/uapi/linux/sock_diag.h.
 const MEMINFO_VARS: usize = 9;
 
-/// The socket's drop counter now (`sk_get_meminfo` in net/core/sock.c).
-pub(crate) fn drops(socket: &impl AsFd) -> io::Result<u32> {
+/// The socket's drop counter now (`sk_get_meminfo` in net/core/sock.c); `None` where the kernel does
+/// not tell it, as before 4.12.
+pub(crate) fn drops(socket: &impl AsFd) -> io::Result<Option<u32>> {
     let mut info = [0_u32; MEMINFO_VARS];
     let mut length = size_of_val(&info) as libc::socklen_t;
     // SAFETY: `info` and `length` are exclusively ours and live through the call, and `length`
@@ -37,8 +38,16 @@ pub(crate) fn drops(socket: &impl AsFd) -> io::Result<u32> {
             &raw mut length,
         )
     };
-    Errno::result(result)?;
-    Ok(info[libc::SK_MEMINFO_DROPS as usize])
+    unless_unknown(Errno::result(result).map(|_| info[libc::SK_MEMINFO_DROPS as usize]))
+}
+
+/// What an option says, or `None` where the kernel has no such option.
+fn unless_unknown<T>(said: Result<T, Errno>) -> io::Result<Option<T>> {
+    match said {
+        Ok(said) => Ok(Some(said)),
+        Err(Errno::ENOPROTOOPT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The time of receipt of the datagram that was taken from the socket last (`sock_gettstamp` in
@@ -134,5 +143,17 @@ impl Headers {
     pub(crate) fn lengths(&self, at: usize) -> (usize, usize) {
         let message = &self.messages[at];
         (message.msg_len as usize, message.msg_hdr.msg_controllen as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_option_that_the_kernel_does_not_know_is_done_without() {
+        assert_eq!(unless_unknown(Ok(3)).unwrap(), Some(3));
+        assert_eq!(unless_unknown::<u32>(Err(Errno::ENOPROTOOPT)).unwrap(), None);
+        assert!(unless_unknown::<u32>(Err(Errno::EBADF)).is_err());
     }
 }

@@ -1,9 +1,10 @@
 //! What can be asked of a writer while it works: counters and health.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use bedside_stream::WallTime;
+use portable_atomic::AtomicU64;
 
 use crate::follow::Nudge;
 

@@ -113,6 +113,26 @@ fn sealing_and_roll_over_lose_and_double_nothing() {
     assert_eq!(drain(&mut follower), [said("2"), said("3"), said("4")]);
 }
 
+/// It was sealed before the follower came to its last lines, and then a bit of its index turned.
+#[test]
+fn a_sealed_segment_is_followed_without_its_index() {
+    let store = TestStore::new();
+    let mut first = store.segment(1);
+    first.block(&[run(1, 1).into(), numbered(1, 1, 0, 0, "0")]);
+    let mut follower = follow(&store);
+    first.block(&[numbered(1, 1, 1, 0, "1")]);
+    first.block(&[numbered(1, 1, 2, 0, "2")]);
+    first.seal(1);
+    store.damage_index(1);
+    let mut second = store.segment(2);
+    second.block(&[run(1, 1).into(), numbered(1, 1, 3, 0, "3")]);
+    second.seal(1);
+    store.damage_index(2);
+    let mut third = store.segment(3);
+    third.block(&[run(1, 1).into(), numbered(1, 1, 4, 0, "4")]);
+    assert_eq!(drain(&mut follower), ["1", "2", "3", "4"].map(said));
+}
+
 #[test]
 fn a_tail_that_is_written_again_is_given_once() {
     let store = TestStore::new();

@@ -237,6 +237,14 @@ impl TestStore {
         self.dir.path()
     }
 
+    /// Turns the last byte of a sealed segment, which is its index's.
+    pub(crate) fn damage_index(&self, number: u64) {
+        let path = self.path().join(format!("segments/{number:08}.zst"));
+        let mut bytes = std::fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    }
+
     pub(crate) fn segment(&self, number: u64) -> SegmentWriter {
         self.replacing(number, Vec::new())
     }

@@ -51,11 +51,16 @@ fn what_is_too_old_goes_however_little_there_is() {
 
 /// A store of several sealed segments.
 fn several() -> (FaultyDisk, Life) {
+    several_of(|_| 1)
+}
+
+/// Likewise, each line of the run that `of` names.
+fn several_of(of: impl Fn(u64) -> u64) -> (FaultyDisk, Life) {
     let disk = FaultyDisk::default();
     let small = Options { segment_max_bytes: 1000, ..options() };
     let mut life = Life::open(&disk, &small).unwrap();
     for seq in 0..60 {
-        life.say(1, seq);
+        life.say(of(seq), seq);
         assert!(life.sync());
         life.keep();
     }
@@ -109,4 +114,17 @@ fn a_noisy_host_pushes_out_its_own_past() {
     assert_eq!(gone(&stock, 0, &retention, 1000), [2, 3, 4]);
     let fair = Retention { max_host_share: 1.0, ..retention };
     assert_eq!(gone(&stock[..2], 0, &fair, 1000), [1]);
+}
+
+#[test]
+fn who_fills_which_segment_is_known_to_the_catalogue() {
+    let (disk, life) = several_of(|seq| 1 + u64::from(seq >= 20));
+    let names: Vec<SegmentName> = segments(&disk).iter().map(|listed| listed.name).collect();
+    let bytes: u64 = names.iter().map(|name| length(&disk, *name)).sum();
+    let mut catalogue = life.end();
+    let retention = Retention { max_bytes: bytes - 1, max_age: None, max_host_share: 0.4 };
+    let mut inventory = Inventory::default();
+    assert_eq!(inventory.prune(&disk, &mut catalogue, &retention, WallTime(0)).unwrap(), 1);
+    let left: Vec<SegmentName> = segments(&disk).iter().map(|listed| listed.name).collect();
+    assert_eq!(left[0], names[0], "the oldest is another's");
 }
