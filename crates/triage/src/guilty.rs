@@ -6,7 +6,7 @@ mod messengers;
 mod name;
 mod names;
 
-pub(crate) use name::{Named, named, plain};
+pub(crate) use name::{Named, named, plain, symbol};
 
 use crate::{Frame, Kind};
 

@@ -53,6 +53,9 @@ pub(crate) enum Blame {
     Hole(usize),
     /// The innermost one, or, where the trace is missing, the one in this hole.
     InnermostOr(usize),
+    /// The innermost one, or the one that the sentence names, if there is a trace without it: the
+    /// line that says where the CPU stood is lost.
+    Stated,
     /// Whoever took the lock that the report names, or the innermost one.
     Locker,
     /// The other way round.

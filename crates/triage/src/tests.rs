@@ -2,10 +2,12 @@
 
 mod captures;
 mod cases;
+mod devices;
 mod events;
 mod renamed;
 mod rewritten;
 mod score;
 mod sentences;
+mod together;
 mod uncalled;
 mod wordings;

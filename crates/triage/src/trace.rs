@@ -3,5 +3,5 @@
 mod frame;
 mod stack;
 
-pub(crate) use frame::place;
+pub(crate) use frame::{frame, place};
 pub(crate) use stack::{Heading, Stack, is_break, is_history, is_trace_line, stacks};

@@ -13,7 +13,8 @@ const ALWAYS: &[(&str, &str)] = &[
          dump_stack* __dump_stack __panic rust_helper_BUG *rust_begin_unwind* *core9panicking* \
          __set_page_owner show_stack* show_trace* dump_backtrace* unwind_backtrace \
          walk_stackframe panic panic_saved_regs vpanic nmi_panic get_taint printk_* __printk_* \
-         console_unlock check_panic_on_warn print_tainted __warn* warn_slowpath* warn_bogus* \
+         __cant_sleep __cant_migrate console_unlock check_panic_on_warn print_tainted __warn* \
+         warn_slowpath* warn_bogus* \
          report_bug __report_bug handle_bug fixup_bug bug_handler call_break_hook brk_handler \
          bug_brk_handler sched_show_task _sched_show_task show_regs* __show_regs dump_page \
          __dump_page warn_alloc check_preemption_disabled debug_smp_processor_id \
@@ -61,7 +62,8 @@ const ALWAYS: &[(&str, &str)] = &[
          trace_event_raw_* __traceiter_* do_perf_trace_* __bpf_trace_* bpf_trace_run* qlist_* \
          quarantine_* poison_* unpoison_* stack_depot_* depot_* set_track* save_stack* \
          __save_stack* stack_trace_* arch_stack_walk* instrument_* \
-         end_report start_report check_region_inline check_inlined_region",
+         end_report start_report check_region_inline check_inlined_region __cfi_* \
+         cfi_failure_handler",
     ),
     (
         "copy and compare memory: lib/string.c, lib/usercopy.c, arch/*/lib",
@@ -97,7 +99,25 @@ const ALWAYS: &[(&str, &str)] = &[
          default_pointer ptr_to_hashval special_hex_number __dynamic_* netdev_notice \
          netdev_emerg netdev_alert netdev_crit create_syslog_header pio_read* pio_write* \
          mmio_ins* mmio_outs* inb inw inl outb outw outl readb readw readl readq writeb writew \
-         writel writeq insb insw insl outsb outsw outsl sha1_transform",
+         writel writeq insb insw insl outsb outsw outsl sha1_transform mmiocpy mmioset \
+         arm_copy_* arm_clear_user* __arch_clear_user fallback_scalar_usercopy* \
+         enter_vector_usercopy __asm_vector_usercopy* pa_memcpy* copypage_power7 __bzero memzero \
+         __rmemcpy*",
+    ),
+    (
+        "divide, return and trace for all code: arch/*/lib, arch/x86/lib/retpoline.S, ftrace's entry",
+        "\
+         __div0 Ldiv0* __aeabi_* __divsi3 __udivsi3 __modsi3 __umodsi3 __divdi3 __udivdi3 \
+         __div64_32 __do_div64 div64_* div_s64_rem div_u64_rem *_return_thunk *_safe_ret \
+         *untrain_ret ftrace_caller \
+         ftrace_regs_caller ftrace_graph_caller ftrace_stub* return_to_handler",
+    ),
+    (
+        "write back and drop caches: arch/arm64/mm/cache.S, arch/arm/mm/cache-v7.S, kernel/dma",
+        "\
+         dcache_* caches_clean_* icache_* __dma_inv_area __dma_flush_area __dma_clean_area \
+         __dma_map_area __dma_unmap_area __flush_dcache_area __inval_dcache_area \
+         __clean_dcache_area* v7_dma_* v7_flush_* arch_sync_dma_for_* arch_dma_prep_coherent",
     ),
     (
         "atomics, bits and counters: include/linux/atomic, lib/refcount.c, lib/percpu_counter.c",
@@ -174,7 +194,8 @@ const ALWAYS: &[(&str, &str)] = &[
          destroy_workqueue touch_work_lockdep_map completion_* complete* ktime_get* __delay \
          __const_udelay __udelay delay_* ndelay timeout_* cpu_relax rep_nop native_safe_halt \
          hrtimer_nanosleep wait_event_* swake_up* __swake_up* finish_swait prepare_to_swait* \
-         wait_on_* __wait_on_* ttwu_* yield yield_to flush_rcu_work flush_scheduled_work \
+         wait_on_* __wait_on_* sleep_on_* inode_wait rpc_wait_bit* nfs_wait_bit* ttwu_* \
+         yield yield_to flush_rcu_work flush_scheduled_work \
          cancel_work cancel_delayed_work kthread_create* __kthread_create* kthread_unpark \
          kthread_queue_* kthread_cancel_* kthread_bind* mod_timer* __mod_timer add_timer* \
          del_timer* try_to_del_timer* hrtimer_start* hrtimer_cancel hrtimer_try_to_cancel \
@@ -344,5 +365,8 @@ static KINDS_NAMES: LazyLock<Vec<Names>> = LazyLock::new(|| {
 });
 
 pub(super) fn is_messenger(name: &str, kind: Kind) -> bool {
+    // arm64's second name of what runs at any address (arch/arm64/include/asm/linkage.h:
+    // `SYM_FUNC_START_PI` and its successors).
+    let name = name.strip_prefix("__pi_").unwrap_or(name);
     ALWAYS_NAMES.has(name) || KINDS_NAMES.get(kind as usize).is_some_and(|names| names.has(name))
 }

@@ -55,13 +55,18 @@ pub(super) fn is_cross_call(function: &str) -> bool {
     CROSS_CALLS.contains(&function)
 }
 
+/// The name as it stands in the source, Rust's too.
+pub(crate) fn symbol(function: &str) -> String {
+    let function = plain(function);
+    let rust = function.starts_with("_R").then(|| rustc_demangle::try_demangle(function).ok());
+    rust.flatten().map_or_else(|| function.to_owned(), |symbol| format!("{symbol:#}"))
+}
+
 /// The name that is the same on all architectures and for all variants.
 pub(crate) fn named(function: &str) -> Named {
     let function = plain(function);
-    if function.starts_with("_R")
-        && let Ok(symbol) = rustc_demangle::try_demangle(function)
-    {
-        return Named { name: format!("{symbol:#}"), others: Vec::new() };
+    if function.starts_with("_R") {
+        return Named { name: symbol(function), others: Vec::new() };
     }
     let general = if RCU_WAITS.contains(&function) {
         "synchronize_rcu".to_owned()

@@ -80,7 +80,8 @@ fn state(incident: &mut Incident, text: &str) {
     let Some((command, tainted, rest)) = clean.or_else(tainted) else { return };
     incident.command = Some(command.trim().to_owned());
     let mut words = rest.split_ascii_whitespace().peekable();
-    let flags = |word: &&str| word.chars().all(|flag| flag.is_ascii_uppercase());
+    // Red Hat's kernels have a mark for each flag that is not set.
+    let flags = |word: &&str| word.chars().all(|flag| flag.is_ascii_uppercase() || flag == '-');
     while tainted && let Some(flags) = words.next_if(flags) {
         incident.taint.extend(flags.chars().filter_map(taint).map(str::to_owned));
     }

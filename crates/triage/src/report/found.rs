@@ -3,7 +3,7 @@
 use super::{Verdict, facts};
 use crate::guilty::{GRACE_PERIODS, entry, innermost, is_messenger, plain};
 use crate::rules::{Blame, rule_of};
-use crate::trace::{Heading, Stack, is_trace_line, stacks};
+use crate::trace::{Heading, Stack, frame, is_trace_line, stacks};
 use crate::words::between;
 use crate::{Frame, Kind, ReportLine};
 
@@ -125,12 +125,23 @@ pub(super) fn own_lines(kind: Kind, alone: bool, report: &[ReportLine]) -> (&[Re
         let same = matches!(rule.kind, Kind::Panic | Kind::InitDeath | Kind::OomPanic)
             || (rule.kind == kind && (frames == 0 || kind == Kind::OomKill))
             || ((exception || alone) && frames == 0 && matches!(rule.kind, Kind::Oops | Kind::Bug))
-            || (kind == Kind::ListCorruption && frames == 0 && rule.kind == Kind::Warning);
+            || (frames == 0 && is_of_message(kind, rule.kind, index));
         if !same {
             return (&report[..index], frames == 0);
         }
     }
     (report, false)
+}
+
+/// Whether a sentence in this line is the `WARN()` or `BUG()` that the first line is the message of,
+/// or the other way round: before 4.17 a warning's message stood below it.
+fn is_of_message(kind: Kind, other: Kind, index: usize) -> bool {
+    match (kind, other) {
+        (Kind::Warning, _) => index == 1,
+        (Kind::Bug | Kind::ListCorruption, Kind::Warning) => index <= 2,
+        (Kind::Filesystem, Kind::Warning | Kind::Bug | Kind::Oops) => index <= 3,
+        _ => false,
+    }
 }
 
 /// A place and the stack below it are one trace.
@@ -237,6 +248,13 @@ fn name(verdict: &Verdict, own: &[ReportLine], found: &mut Found) {
                 found.function = named.or_else(|| found.function.take());
             }
         }
+        Blame::Stated => {
+            if let Some(named) = named.filter(|name| found.function.is_some() && !found.has(name)) {
+                let place = Frame { function: named.clone(), reliable: true, ..Frame::default() };
+                found.trace.insert(0, place);
+                found.function = Some(named);
+            }
+        }
         Blame::InnermostOrLocker if found.function.is_some() => {}
         Blame::Past => {
             let past = chained(&stacks(own), verdict.kind);
@@ -275,8 +293,7 @@ fn locker(own: &[ReportLine], kind: Kind) -> Option<String> {
             && !text.ends_with("registered at:")
     });
     told.filter_map(|line| between(&line.text, ", at: ", "")).find_map(|place| {
-        let symbol = place.trim().rsplit(' ').find(|word| word.contains("+0x"))?;
-        let name = symbol.split('+').next()?;
-        (!is_messenger(name, kind)).then(|| name.to_owned())
+        let taker = frame(place).filter(|taker| !taker.inline)?.function;
+        (!is_messenger(&taker, kind)).then_some(taker)
     })
 }

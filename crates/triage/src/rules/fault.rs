@@ -3,7 +3,7 @@
 use super::{Blame, Rule};
 use crate::normal::normal;
 use crate::report::Verdict;
-use crate::{Kind, ReportLine};
+use crate::{Kind, ReportLine, Severity};
 
 const fn access(form: &'static str, title: &'static str, class: &'static str) -> Rule {
     Rule::new(form, title, Kind::Oops).class(class).blame(Blame::Innermost).alike("bad-access")
@@ -46,9 +46,9 @@ pub(super) const RULES: &[Rule] = &[
     access("general protection fault: %x [#%d]", "general protection fault", "DoS"),
     access("general protection fault, probably for %s", "general protection fault", "DoS"),
     access("general protection fault%s: %x [#%d]", "general protection fault", "DoS"),
-    access("Unhandled fault: ", "Unhandled fault", "DoS"),
+    access("Unhandled fault: ", "Unhandled fault", "DoS").refine(of_whom),
     access("Unhandled fault at ", "Unhandled fault", "DoS"),
-    access("Unhandled prefetch abort: ", "Unhandled prefetch abort", "DoS"),
+    access("Unhandled prefetch abort: ", "Unhandled prefetch abort", "DoS").refine(of_whom),
     // arch/mips/mm/fault.c, arch/loongarch/mm/fault.c.
     paging("CPU %d Unable to handle kernel paging request at virtual address"),
     paging("Unable to handle kernel "),
@@ -57,7 +57,8 @@ pub(super) const RULES: &[Rule] = &[
         .refine(cut),
     Rule::new("Alignment trap: not handling instruction", "Alignment trap", Kind::Oops)
         .class("DoS")
-        .blame(Blame::Innermost),
+        .blame(Blame::Innermost)
+        .refine(of_whom),
     access("Internal error: ", "Internal error", "DoS"),
     trap("divide error: ", "divide error"),
     trap("stack segment: ", "stack segment fault"),
@@ -141,6 +142,10 @@ pub(super) const RULES: &[Rule] = &[
     trap("Bad pagetable: %x [#%d]", "Bad pagetable"),
     trap("VE fault: %x [#%d]", "VE fault"),
     trap("Split lock detected", "Split lock detected"),
+    // arch/sparc/kernel/traps_64.c, arch/parisc/kernel/traps.c: `die_if_kernel` draws a picture
+    // above its words.
+    trap("\\|/ ____ \\|/", "Oops").refine(below_picture),
+    trap("< Your System ate a SPARC! Gah! >", "Oops").refine(below_picture),
     trap("PANIC: Unhandled #VC exception", "PANIC: unhandled #VC exception"),
 ];
 
@@ -173,6 +178,27 @@ fn bug(lines: &[ReportLine], verdict: &mut Verdict) {
         verdict.alike = Some("bad-access");
     } else if header.text.contains("mm/usercopy.c") {
         verdict.head = "BUG: bad usercopy".into();
+    }
+}
+
+/// `modprobe(117): Kernel illegal instruction [#1]`, `cat (pid 117): Illegal instruction (code 8)`.
+fn below_picture(lines: &[ReportLine], verdict: &mut Verdict) {
+    let words = lines.iter().take(8).find_map(|line| {
+        let (words, _) =
+            line.text.rsplit_once(" [#").or_else(|| line.text.rsplit_once(" (code "))?;
+        words.split_once("): ").map(|(_, words)| words)
+    });
+    if let Some(words) = words {
+        verdict.head = normal(words);
+    }
+}
+
+/// 32-bit arm, and arm64 before 4.20, say the same of a program's fault, which ends only that: the
+/// kernel's own goes on in `die` (arch/arm/kernel/traps.c: `arm_notify_die`).
+fn of_whom(lines: &[ReportLine], verdict: &mut Verdict) {
+    if !lines.iter().any(|line| line.text.contains("Internal error: ")) {
+        verdict.severity = Some(Severity::Error);
+        verdict.blame = Blame::Nobody;
     }
 }
 

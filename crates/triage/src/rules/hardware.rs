@@ -80,6 +80,15 @@ pub(super) const RULES: &[Rule] = &[
         .severity(Severity::Critical),
     hardware("HARDWARE PROTECTION %S (%s)", "HARDWARE PROTECTION {0} ({1})")
         .severity(Severity::Critical),
+    // drivers/net/ethernet/intel: what they say before they reset themselves; drivers/usb/core/hcd.c:
+    // `usb_hc_died`; drivers/hwmon/raspberrypi-hwmon.c.
+    hardware("%s: Detected Hardware Unit Hang", "Network card: hardware unit hang"),
+    hardware("%s: Detected Tx Unit Hang", "Network card: transmit unit hang"),
+    // net/core/dev.c: `do_netdev_rx_csum_fault`.
+    hardware("%s: hw csum failure", "Network card: checksum failure").severity(Severity::Warning),
+    hardware("%s: HC died; cleaning up", "USB host controller died"),
+    hardware("hwmon hwmon%d: Undervoltage detected!", "Undervoltage").severity(Severity::Warning),
+    hardware("AMD-Vi: Completion-Wait loop timed out", "AMD-Vi: completion timed out"),
     // Graphics: drivers/gpu/drm/amd/amdgpu/amdgpu_job.c `amdgpu_job_timedout`, with `DRM_ERROR`
     // in front before 6.7; drivers/gpu/drm/i915/i915_gpu_error.c `i915_error_state_store`; NVIDIA's
     // kernel-open/nvidia/nv.c and its documentation of Xids.

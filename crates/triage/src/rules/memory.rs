@@ -23,7 +23,14 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("BUG: Bad page state: %s", "BUG: Bad page state", Kind::BadPage).blame(Blame::Owner),
     Rule::new("BUG: Bad page map in process %s", "BUG: Bad page map", Kind::BadPage)
         .blame(Blame::Silent),
+    Rule::new("BUG: Bad page map: %d messages suppressed", "BUG: Bad page map", Kind::BadPage)
+        .blame(Blame::Silent),
     Rule::new("BUG: Bad page cache in process %s", "BUG: Bad page cache", Kind::BadPage)
+        .blame(Blame::Silent),
+    // mm/page_poison.c: `check_poison_mem`. Who gets the page is not who wrote to it.
+    Rule::new("pagealloc: memory corruption", "pagealloc: memory corruption", Kind::BadPage)
+        .blame(Blame::Silent),
+    Rule::new("pagealloc: single bit error", "pagealloc: single bit error", Kind::BadPage)
         .blame(Blame::Silent),
     Rule::new("BUG: Bad rss-counter state %s", "BUG: Bad rss-counter state", Kind::BadPage)
         .blame(Blame::Nobody),

@@ -67,6 +67,11 @@ pub(super) const RULES: &[Rule] = &[
         .refine(lost),
     panic("Kernel panic - not syncing: %s: panic_on_warn set", "kernel panic: panic_on_warn set")
         .refine(lost),
+    // drivers/tty/tty_ldisc.c: `tty_ldisc_reinit`; which terminal, and why, is chance.
+    panic(
+        "Kernel panic - not syncing: Couldn't open N_TTY ldisc",
+        "kernel panic: Couldn't open N_TTY ldisc",
+    ),
     Rule::new("Kernel panic - not syncing: kernel: %s", "kernel panic: {0}", Kind::Panic)
         .class("DoS")
         .blame(Blame::Silent),

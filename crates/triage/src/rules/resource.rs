@@ -32,6 +32,14 @@ pub(super) const RULES: &[Rule] = &[
     )
     .class("DoS")
     .severity(Severity::Critical),
+    // fs/open.c: `filp_flush`.
+    Rule::new(
+        "VFS: Close: file count is 0",
+        "VFS: Close: file count is zero (use-after-free)",
+        Kind::Filesystem,
+    )
+    .class("DoS")
+    .severity(Severity::Critical),
     // mm/oom_kill.c: `dump_header` first, `__oom_kill_process` last.
     oom("%s invoked oom-killer: gfp_mask=%s", "Out of memory: Killed process"),
     oom("Out of memory: Kill", "Out of memory: Killed process"),

@@ -1,6 +1,7 @@
 //! The sanitizers: KASAN, KMSAN, KCSAN, KFENCE, UBSAN.
 
 use super::{Blame, Rule};
+use crate::guilty::symbol;
 use crate::report::Verdict;
 use crate::words::between;
 use crate::{Kind, ReportLine};
@@ -101,7 +102,7 @@ fn race(lines: &[ReportLine], verdict: &mut Verdict) {
     let Some(header) = lines.first() else { return };
     if let Some(other) = between(&header.text, " / ", "") {
         let other = other.split(['+', ' ']).next().unwrap_or_default();
-        verdict.suffix = format!(" / {other}");
+        verdict.suffix = format!(" / {}", symbol(other));
     }
 }
 

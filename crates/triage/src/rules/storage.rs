@@ -52,6 +52,23 @@ pub(super) const RULES: &[Rule] = &[
     // drivers/md/raid1.c, raid10.c, raid5.c: their `error` functions.
     io("md/raid%w: Disk failure on %S", "md: disk failure").severity(Severity::Critical),
     io("md/raid%w: Cannot continue operation", "md: cannot continue").severity(Severity::Critical),
+    io("md/raid%w: %S unrecoverable I/O read error", "md: unrecoverable read error"),
+    // drivers/md/dm-mpath.c: `fail_path`; dm-thin.c: `notify_of_pool_mode_change`;
+    // dm-verity-target.c: `verity_handle_err`.
+    io("device-mapper: multipath: %w: Failing path", "dm-multipath: path failed"),
+    io("device-mapper: thin: %w: switching pool to out-of-data-space", "dm-thin: out of space"),
+    io("device-mapper: thin: %w: switching pool to read-only", "dm-thin: read-only"),
+    io("device-mapper: thin: %w: switching pool to fail", "dm-thin: failed"),
+    io("device-mapper: verity: %w: %S block %d is corrupted", "dm-verity: {1} block corrupted"),
+    // drivers/mtd/ubi/misc.c: `ubi_err`.
+    io("ubi%d error: %s: %s", "UBI error").blame(Blame::Hole(1)),
+    // drivers/mmc/host/sdhci.c: `sdhci_timeout_timer`; drivers/scsi/scsi_lib.c: `scsi_complete`;
+    // drivers/scsi/megaraid, drivers/scsi/mpt3sas, drivers/scsi/hpsa.c.
+    io("mmc%d: Timeout waiting for hardware", "mmc: timeout"),
+    io("sd %w: [%S tag#%d timing out command", "scsi: command timed out"),
+    io("megaraid_sas %w: FW in FAULT state", "megaraid_sas: firmware fault"),
+    io("mpt3sas_cm%d: fault_state(", "mpt3sas: firmware fault"),
+    io("hpsa %w: Controller lockup detected", "hpsa: controller lockup"),
     // fs/ext4/super.c: `__ext4_error`, `__ext4_error_inode`, `ext4_handle_error`,
     // `__ext4_std_error`.
     filesystem("EXT4-fs error (device %s): %s:%d: %s", "EXT4-fs error").blame(Blame::Hole(1)),
@@ -93,6 +110,11 @@ pub(super) const RULES: &[Rule] = &[
     filesystem("BTRFS: error (device %s) in %s:%d: %s", "BTRFS: error").blame(Blame::Hole(1)),
     filesystem("BTRFS error (device %s): %s", "BTRFS error").refine(message),
     filesystem("BTRFS critical (device %s): %s", "BTRFS critical").refine(message),
+    // fs/ext4/inode.c: `mpage_map_and_submit_extent`; fs/ext4/page-io.c: `ext4_end_io_end`.
+    filesystem("EXT4-fs (%w): Delayed block allocation failed for", "EXT4-fs: data lost"),
+    filesystem("EXT4-fs (%w): failed to convert unwritten extents to", "EXT4-fs: data lost"),
+    // fs/ubifs/misc.c: `ubifs_err`.
+    filesystem("UBIFS error (ubi%w pid %d): %s: %s", "UBIFS error").blame(Blame::Hole(2)),
     // fs/fat/misc.c: `__fat_fs_error`.
     filesystem("FAT-fs (%w): error, %s", "FAT-fs error: {1}"),
 ];

@@ -2,6 +2,7 @@
 
 use super::{Blame, Rule};
 use crate::report::Verdict;
+use crate::trace::frame;
 use crate::words::between;
 use crate::{Kind, ReportLine};
 
@@ -14,6 +15,10 @@ pub(super) const RULES: &[Rule] = &[
     // What was checked may hold anything.
     warning("WARNING: [%s at %s, CPU#%d: %s"),
     warning("WARNING: CPU: %d PID: %d "),
+    // arch/arm/kernel/traps.c: `__div0`, which lets it go on.
+    Rule::new("Division by zero in kernel.", "Division by zero in kernel", Kind::Warning)
+        .class("WARNING")
+        .blame(Blame::Innermost),
     // arch/x86/kernel/unwind_frame.c: `unwind_next_frame`.
     Rule::new(
         "WARNING: kernel stack regs at %s has bad '%s' value",
@@ -29,10 +34,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 const fn warning(form: &'static str) -> Rule {
-    Rule::new(form, "WARNING", Kind::Warning)
-        .class("WARNING")
-        .blame(Blame::Innermost)
-        .refine(special)
+    Rule::new(form, "WARNING", Kind::Warning).class("WARNING").blame(Blame::Stated).refine(special)
 }
 
 /// `fs/x.c:12` of `WARNING: CPU: 1 PID: 12 at fs/x.c:12 f+0x1/0x2`, or of `WARNING: fs/x.c:12 at
@@ -42,6 +44,13 @@ fn place(header: &str) -> Option<&str> {
         Some((before, _)) => before.rsplit_once(" at ")?.0.rsplit(' ').next(),
         None => between(header, " at ", " "),
     }
+}
+
+/// `f` of the same.
+fn function(header: &str) -> Option<String> {
+    let header = header.split_once(", CPU#").map_or(header, |(before, _)| before);
+    let symbol = header.trim_end_matches("()").rsplit(' ').find(|word| word.contains("+0x"))?;
+    Some(frame(symbol)?.function)
 }
 
 /// Checks that many callers share: the file says which one it is, the callers who is guilty.
@@ -112,6 +121,13 @@ const CHECKS: &[Check] = &[
         class: "WARNING",
     },
     Check {
+        file: "lib/kobject.c",
+        says: "",
+        title: "WARNING: kobject bug",
+        kind: Kind::Warning,
+        class: "WARNING",
+    },
+    Check {
         file: "kernel/locking/lockdep.c",
         says: "",
         title: "WARNING: locking bug",
@@ -151,4 +167,5 @@ fn special(lines: &[ReportLine], verdict: &mut Verdict) {
         verdict.suffix = "/usb_submit_urb".into();
     }
     verdict.place = place(&header.text).map(str::to_owned);
+    verdict.named = function(&header.text);
 }

@@ -187,6 +187,16 @@ fn the_fingerprint_is_the_cause_s() {
     assert_ne!(incidents(another.as_bytes())[0].fingerprint, base.fingerprint);
 }
 
+/// arch/x86/kernel/dumpstack.c: `oops_end` prints the place again.
+#[test]
+fn a_place_that_is_lost_is_told_again() {
+    let whole = format!("{}\n{}\n", OOPS.join("\n"), OOPS[4]);
+    let lost = whole.replacen(OOPS[4], "", 1);
+    let (whole, lost) = (incidents(whole.as_bytes()), incidents(lost.as_bytes()));
+    assert_eq!(lost[0].title, whole[0].title);
+    assert_eq!(lost[0].fingerprint, whole[0].fingerprint);
+}
+
 #[test]
 fn silence_ends_it() {
     let (mut triage, mut told) = (Triage::new(), Vec::new());
@@ -374,6 +384,78 @@ fn every_way_of_writing_a_log_is_read() {
         let found = incidents(way.as_bytes());
         let titles: Vec<&str> = found.iter().map(|incident| &*incident.title).collect();
         assert_eq!(titles, ["kernel panic: VFS: Unable to mount root fs"], "{way:?}");
+    }
+}
+
+/// include/linux/bug.h `CHECK_DATA_CORRUPTION`, fs/dcache.c `umount_check`, kernel/cfi.c; before 4.17
+/// the message of a warning stood below it (kernel/panic.c: `__warn`).
+#[test]
+fn a_warning_and_its_message_are_one() {
+    const CUT: &str = "------------[ cut here ]------------\n";
+    const BELOW: &str = "CPU: 0 PID: 117 Comm: a Not tainted 6.12.0 #1\nCall Trace:\n\
+                         \x20guilty_one+0x10/0x30\n do_syscall_64+0x1/0x2\n";
+    let warning = |place: &str| format!("WARNING: CPU: 0 PID: 117 at {place}+0x1/0x2");
+    let busy = "VFS: Busy inodes after unmount of sda1 (ext4)\n";
+    let list = "list_add corruption. prev->next should be next (ff), but was fe.\n";
+    let use_after_free = "VFS: Busy inodes after unmount (use-after-free)";
+    for (text, title) in [
+        (
+            format!(
+                "{CUT}BUG: Dentry ff{{i=1,n=a}}  still in use (1) [unmount of tmpfs tmpfs]\n{}\n",
+                warning("fs/dcache.c:1590 umount_check")
+            ),
+            "BUG: Dentry still in use in guilty_one",
+        ),
+        (
+            format!("{CUT}{busy}{}\n", warning("fs/super.c:650 generic_shutdown_super")),
+            use_after_free,
+        ),
+        (
+            format!("{busy}{CUT}kernel BUG at fs/super.c:650!\ninvalid opcode: 0000 [#1] SMP\n"),
+            use_after_free,
+        ),
+        (
+            format!("{CUT}{}()\n{list}", warning("lib/list_debug.c:33 __list_add")),
+            "BUG: corrupted list in guilty_one",
+        ),
+        (
+            format!(
+                "{CUT}CFI failure (target: a.cfi_jt+0x0/0x4):\n{}\n",
+                warning("kernel/cfi.c:29 __cfi_slowpath_diag")
+            ),
+            "CFI failure in guilty_one",
+        ),
+    ] {
+        let found = incidents(format!("{text}{BELOW}").as_bytes());
+        let titles: Vec<&str> = found.iter().map(|incident| &*incident.title).collect();
+        assert_eq!(titles, [title], "{text}");
+        assert_eq!(found[0].corrupted, None, "{text}");
+    }
+}
+
+/// Another CPU's sentence below the cut hides no warning.
+#[test]
+fn what_comes_between_a_cut_and_its_warning_is_not_its_message() {
+    let text = "------------[ cut here ]------------\nI/O error, dev sda, sector 1 op 0x0:(READ)\n\
+                WARNING: CPU: 0 PID: 117 at fs/x.c:12 guilty_one+0x10/0x30\nCall Trace:\n\
+                \x20guilty_one+0x10/0x30\n do_syscall_64+0x1/0x2\n";
+    let kinds: Vec<Kind> = incidents(text.as_bytes()).iter().map(|found| found.kind).collect();
+    assert_eq!(kinds, [Kind::Io, Kind::Warning]);
+}
+
+/// kernel/printk/printk.c: `devkmsg_write`.
+#[test]
+fn what_programs_write_to_kmsg_is_not_the_kernel_s() {
+    let sentence = OOPS[0];
+    for way in [
+        format!("12,345,1234567,-;{sentence}"),
+        format!("6.12.94,30,345,1234567,-,caller=T1;{sentence}"),
+        format!("<12>[    1.234567] {sentence}"),
+        format!("<30>[    1.234567][    T1] {sentence}"),
+        format!("user  :warn  : [    1.234567] {sentence}"),
+        format!("daemon:info  : [Sun Nov 22 21:10:56 2026] {sentence}"),
+    ] {
+        assert_eq!(incidents(way.as_bytes()), [], "{way}");
     }
 }
 

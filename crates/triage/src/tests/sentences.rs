@@ -3,270 +3,16 @@
 use crate::{Incident, Kind, Severity, incidents};
 
 /// The only incident of a text.
-fn only(text: &str) -> Incident {
+pub(super) fn only(text: &str) -> Incident {
     let mut found = incidents(text.as_bytes());
     assert_eq!(found.len(), 1, "{text}: {found:?}");
     found.remove(0)
 }
 
-fn check(text: &str, kind: Kind, title: &str) -> Incident {
+pub(super) fn check(text: &str, kind: Kind, title: &str) -> Incident {
     let incident = only(text);
     assert_eq!((incident.kind, incident.title.as_str()), (kind, title), "{text}");
     incident
-}
-
-/// arch/x86/kernel/cpu/mce/core.c `__print_mce`, drivers/firmware/efi/cper.c
-/// `cper_estatus_print`, drivers/edac/edac_mc.c `edac_ue_error`.
-#[test]
-fn hardware() {
-    check(
-        "mce: [Hardware Error]: CPU 3: Machine Check Exception: 5 Bank 4: be00000000800400\n\
-         mce: [Hardware Error]: TSC 6ab21a7c4a ADDR fef1c140 MISC 228aa040101086\n\
-         Kernel panic - not syncing: Fatal machine check\n",
-        Kind::Mce,
-        "Machine Check",
-    );
-    // Not in an exception: found by looking; bit 61 of the status says that it was not corrected.
-    for (status, severity, title) in [
-        ("8c00004000010090", Severity::Warning, "Machine check: corrected error"),
-        ("bc00000000010090", Severity::Critical, "Machine check: uncorrected error"),
-    ] {
-        let line = format!("mce: [Hardware Error]: CPU 3: Machine Check: 0 Bank 7: {status}\n");
-        assert_eq!(check(&line, Kind::Mce, title).severity, severity);
-    }
-    check(
-        "{1}[Hardware Error]: Hardware error from APEI Generic Hardware Error Source: 0\n\
-         {1}[Hardware Error]: event severity: recoverable\n",
-        Kind::Hardware,
-        "Hardware error: recoverable",
-    );
-    let memory = check(
-        "EDAC MC0: 1 UE memory read error on CPU_SrcID#0_MC#0_Chan#1_DIMM#0 (channel:1)\n",
-        Kind::Hardware,
-        "EDAC: uncorrected memory error",
-    );
-    assert_eq!(memory.severity, Severity::Critical);
-    let corrected = only("EDAC MC0: 2 CE memory scrubbing error on DIMM_A1 (channel:0)\n");
-    assert_eq!(corrected.severity, Severity::Warning);
-}
-
-/// drivers/pci/pcie/aer.c `aer_print_error`, arch/x86/kernel/nmi.c, arch/arm64/kernel/traps.c
-/// `arm64_serror_panic`.
-#[test]
-fn buses_and_interrupts() {
-    check(
-        "pcieport 0000:00:1c.0: PCIe Bus Error: severity=Uncorrected (Fatal), \
-         type=Transaction Layer, (Requester ID)\n",
-        Kind::Hardware,
-        "PCIe Bus Error: Uncorrected (Fatal), Transaction Layer",
-    );
-    check(
-        "Uhhuh. NMI received for unknown reason 3d on CPU 0.\n\
-         Dazed and confused, but trying to continue\n",
-        Kind::Hardware,
-        "NMI: unknown reason",
-    );
-    let dead = check(
-        "SError Interrupt on CPU2, code 0x00000000bf000002 -- SError\n\
-         Kernel panic - not syncing: Asynchronous SError Interrupt\n",
-        Kind::Hardware,
-        "SError Interrupt",
-    );
-    assert_eq!(dead.severity, Severity::Fatal);
-}
-
-/// block/blk-mq.c `blk_print_req_error`, fs/buffer.c `buffer_io_error`, drivers/nvme/host/pci.c,
-/// drivers/ata/libata-eh.c `ata_eh_link_report`, drivers/md/raid1.c `raid1_error`.
-#[test]
-fn disks() {
-    let cases = [
-        (
-            "I/O error, dev sda, sector 123456 op 0x0:(READ) flags 0x80700 phys_seg 1 prio class 2",
-            "I/O error",
-        ),
-        ("blk_update_request: I/O error, dev sdb, sector 0", "I/O error"),
-        (
-            "critical medium error, dev sdb, sector 8 op 0x1:(WRITE) flags 0x0",
-            "critical medium error",
-        ),
-        (
-            "Buffer I/O error on dev dm-1, logical block 17, lost async page write",
-            "Buffer I/O error",
-        ),
-        (
-            "nvme nvme0: controller is down; will reset: CSTS=0xffffffff, PCI_STATUS=0x10",
-            "nvme: controller is down",
-        ),
-        (
-            "nvme nvme1: Disabling device after reset failure: -19",
-            "nvme: disabled after reset failure",
-        ),
-        ("ata2.00: exception Emask 0x0 SAct 0x4 SErr 0x0 action 0x6 frozen", "ata: exception"),
-        ("md/raid1:md0: Disk failure on sdb1, disabling device.", "md: disk failure"),
-        ("timeout error, dev nvme0n1, sector 12 op 0x0:(READ) flags 0x0", "timeout error"),
-        (
-            "recoverable transport error, dev sdc, sector 12 op 0x0:(READ)",
-            "recoverable transport error",
-        ),
-        (
-            "nvme nvme0: I/O tag 257 (1101) opcode 0x2 (I/O Cmd) QID 5 timeout, reset controller",
-            "nvme: timeout, controller reset",
-        ),
-        (
-            "nvme nvme0: I/O 8 QID 0 timeout, disable controller",
-            "nvme: timeout, controller disabled",
-        ),
-    ];
-    for (line, title) in cases {
-        check(&format!("{line}\n"), Kind::Io, title);
-    }
-}
-
-/// fs/ext4/super.c `__ext4_error`, fs/xfs/xfs_error.c, fs/xfs/xfs_fsops.c `xfs_do_force_shutdown`,
-/// fs/btrfs/messages.c, fs/jbd2/journal.c `__jbd2_journal_abort_hard`.
-#[test]
-fn file_systems() {
-    let error = check(
-        "EXT4-fs error (device sda1): ext4_find_entry:1455: inode #2: comm ls: reading directory\n",
-        Kind::Filesystem,
-        "EXT4-fs error in ext4_find_entry",
-    );
-    assert_eq!(error.function.as_deref(), Some("ext4_find_entry"));
-    let cases = [
-        (
-            "XFS (dm-0): Metadata corruption detected at xfs_agf_read_verify+0x7a/0xb0 [xfs], xfs_agf block 0x1",
-            "XFS: metadata corruption detected in xfs_agf_read_verify",
-        ),
-        (
-            "XFS (sda1): Filesystem has been shut down due to log error (0x2).",
-            "XFS: shut down due to log error",
-        ),
-        (
-            "BTRFS: error (device sda2) in btrfs_commit_transaction:2323: errno=-5 IO failure",
-            "BTRFS: error in btrfs_commit_transaction",
-        ),
-        (
-            "BTRFS error (device sdb): parent transid verify failed on 30457856 wanted 5 found 7",
-            "BTRFS error: parent transid verify failed on NUM wanted NUM found NUM",
-        ),
-        (
-            "BTRFS error (device sda1 state EA): parent transid verify failed on logical 736384 mirror 1 wanted 12345678 found 10",
-            "BTRFS error: parent transid verify failed on logical NUM mirror NUM wanted NUM found NUM",
-        ),
-        (
-            "BTRFS error (device nvme0n1p3): bdev /dev/nvme0n1p3 errs: wr 2, rd 0, flush 0, corrupt 0, gen 0",
-            "BTRFS error: bdev DEV errs: wr NUM, rd NUM, flush NUM, corrupt NUM, gen NUM",
-        ),
-        (
-            "BTRFS critical (device sda1): corrupt leaf: root=5 block=30736384 slot=3, invalid root key",
-            "BTRFS critical: corrupt leaf: root=NUM block=NUM slot=NUM, invalid root key",
-        ),
-        ("Aborting journal on device sda1-8.", "JBD2: journal aborted"),
-        (
-            "EXT4-fs error (device dm-0) in ext4_evict_inode:254: IO failure",
-            "EXT4-fs error in ext4_evict_inode",
-        ),
-        (
-            "XFS (sda1): Internal error ltbno + ltlen > bno at line 1955 of file fs/xfs/libxfs/xfs_alloc.c.  Caller xfs_free_ag_extent+0x3f8/0x870 [xfs]",
-            "XFS: internal error in xfs_free_ag_extent",
-        ),
-    ];
-    for (line, title) in cases {
-        check(&format!("{line}\n"), Kind::Filesystem, title);
-    }
-}
-
-#[test]
-fn what_file_systems_only_warn_of_is_no_incident() {
-    let text = "EXT4-fs (sda1): warning: mounting fs with errors, running e2fsck is recommended\n\
-                BTRFS warning (device sdb): csum failed root 5 ino 257 off 0\n\
-                BTRFS info (device sdb): using crc32c\n\
-                XFS (dm-0): Ending clean mount\n\
-                nvme nvme0: I/O 12 QID 4 timeout, aborting\n\
-                ata1: SATA link up 6.0 Gbps (SStatus 133 SControl 300)\n";
-    assert_eq!(incidents(text.as_bytes()), []);
-}
-
-/// drivers/pci/pcie/aer.c since 6.8, drivers/iommu, kernel/irq/spurious.c, net/sched/sch_generic.c
-/// since 6.7, drivers/thermal, kernel/reboot.c, mm/memory-failure.c, drivers/edac/mce_amd.c.
-#[test]
-fn hardware_that_fails() {
-    use Severity::{Critical, Error, Warning};
-    for (line, severity, title) in [
-        (
-            "pcieport 0000:00:1c.0: PCIe Bus Error: severity=Uncorrectable (Fatal), type=Transaction Layer, (Requester ID)",
-            Critical,
-            "PCIe Bus Error: Uncorrected (Fatal), Transaction Layer",
-        ),
-        (
-            "pcieport 0000:00:1c.0: PCIe Bus Error: severity=Correctable, type=Physical Layer, (Receiver ID)",
-            Warning,
-            "PCIe Bus Error: Corrected, Physical Layer",
-        ),
-        (
-            "DMAR: [DMA Write NO_PASID] Request device [03:00.0] fault addr 0xfe000000 [fault reason 0x05] PTE Write access is not set",
-            Error,
-            "DMAR: write fault",
-        ),
-        (
-            "nvme 0000:03:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x000e address=0xfe000000 flags=0x0020]",
-            Error,
-            "AMD-Vi: IO_PAGE_FAULT",
-        ),
-        (
-            "amdgpu 0000:03:00.0: amdgpu: ring gfx_0.0.0 timeout, signaled seq=1234, emitted seq=1236",
-            Error,
-            "amdgpu: ring timeout",
-        ),
-        (
-            "[drm:amdgpu_job_timedout [amdgpu]] *ERROR* ring sdma0 timeout, signaled seq=1, emitted seq=3",
-            Error,
-            "amdgpu: ring timeout",
-        ),
-        (
-            "i915 0000:00:02.0: [drm] GPU HANG: ecode 9:1:85dffffb, in Xorg [1234]",
-            Error,
-            "i915: GPU hang",
-        ),
-        (
-            "NVRM: Xid (PCI:0000:01:00): 79, pid=1234, name=Xorg, GPU has fallen off the bus.",
-            Error,
-            "NVRM: Xid 79",
-        ),
-        (
-            "irq 16: nobody cared (try booting with the \"irqpoll\" option)",
-            Error,
-            "irq: nobody cared",
-        ),
-        (
-            "e1000e 0000:00:1f.6 eth0: NETDEV WATCHDOG: CPU: 2: transmit queue 0 timed out 5632 ms",
-            Error,
-            "NETDEV WATCHDOG: transmit queue timed out",
-        ),
-        (
-            "thermal thermal_zone0: acpitz: critical temperature reached, shutting down",
-            Critical,
-            "Critical temperature",
-        ),
-        (
-            "reboot: HARDWARE PROTECTION shutdown (Temperature too high)",
-            Critical,
-            "HARDWARE PROTECTION shutdown (Temperature too high)",
-        ),
-        (
-            "Memory failure: 0x3f2d1c: recovery action for dirty LRU page: Recovered",
-            Error,
-            "Memory failure",
-        ),
-    ] {
-        let incident = check(&format!("{line}\n"), Kind::Hardware, title);
-        assert_eq!(incident.severity, severity, "{line}");
-    }
-    check(
-        "[Hardware Error]: Corrected error, no action required.\n",
-        Kind::Mce,
-        "Machine check: corrected error",
-    );
 }
 
 /// arch/*/kernel/traps.c: the ways in which `die` is called, where no sentence stands before.
@@ -296,6 +42,30 @@ fn deaths_of_other_words() {
         let incident = check(&text, Kind::Oops, title);
         assert!(incident.panicked, "{line}");
     }
+}
+
+/// arch/sparc/kernel/traps_64.c, arch/parisc/kernel/traps.c: `die_if_kernel`, `show_regs`.
+#[test]
+fn deaths_below_a_picture() {
+    check(
+        "              \\|/ ____ \\|/\n              \"@'/ .. \\`@\"\n\
+         \x20             /_| \\__/ |_\\\n                 \\__U_/\n\
+         modprobe(117): Kernel illegal instruction [#1]\n\
+         CPU: 1 PID: 117 Comm: modprobe Not tainted 5.10.0 #1\n\
+         TPC: <guilty_one+0x10/0x30 [foo]>\nRPC: <its_caller+0x8/0x20 [foo]>\n\
+         Call Trace:\n [00000000004279a8] do_one_initcall+0x28/0x180\n",
+        Kind::Oops,
+        "Kernel illegal instruction in guilty_one",
+    );
+    check(
+        "      _______________________________ \n     < Your System ate a SPARC! Gah! >\n\
+         \x20     ------------------------------- \n             \\   ^__^\n\
+         cat (pid 117): Data TLB miss fault (code 15)\n\
+         CPU: 0 PID: 117 Comm: cat Not tainted 5.10.0 #1\n IAOQ[0]: guilty_one+0x10/0x30\n\
+         \x20RP(r2): its_caller+0x8/0x20\nBacktrace:\n [<40234567>] vfs_read+0x10/0x40\n",
+        Kind::Oops,
+        "Data TLB miss fault in guilty_one",
+    );
 }
 
 /// arch/powerpc/kernel/watchdog.c, kernel/smp.c.
@@ -351,6 +121,26 @@ fn a_warning_names_what_it_checked() {
         );
         assert_eq!(incident.file.as_deref(), Some("drivers/foo/foo.c"), "{checked}");
         assert_eq!((incident.line, incident.cpu), (Some(85), Some(0)), "{checked}");
+    }
+}
+
+/// kernel/panic.c `print_tainted`; the kernels of RHEL 6 and 7 write `-` for some of the flags.
+#[test]
+fn a_release_stands_behind_the_taint() {
+    for (taint, flags) in [
+        ("Not tainted", 0),
+        ("Tainted: GF          O--------------  ", 2),
+        ("Tainted: G      D    ---------------   ", 1),
+        ("Tainted: P        W  OE    ", 4),
+    ] {
+        let text = format!(
+            "WARNING: at fs/x.c:12 guilty_one+0x10/0x30()\n\
+             CPU: 1 PID: 12 Comm: cat {taint} 3.10.0-123.el7.x86_64 #1\n\
+             Call Trace:\n guilty_one+0x10/0x30\n"
+        );
+        let incident = only(&text);
+        assert_eq!(incident.release.as_deref(), Some("3.10.0-123.el7.x86_64"), "{taint}");
+        assert_eq!(incident.taint.len(), flags, "{taint}");
     }
 }
 
@@ -416,6 +206,24 @@ fn a_pool_that_stands_still_names_its_work() {
         fingerprints.push(incident.fingerprint);
     }
     assert_ne!(fingerprints[0], fingerprints[1]);
+}
+
+/// fs/open.c `filp_flush`, fs/super.c `generic_shutdown_super`.
+#[test]
+fn files_that_are_used_after_they_were_freed() {
+    for (line, title) in [
+        (
+            "VFS: Close: file count is 0 (f_op=foo_fops)",
+            "VFS: Close: file count is zero (use-after-free)",
+        ),
+        (
+            "VFS: Busy inodes after unmount of sda1 (ext4)",
+            "VFS: Busy inodes after unmount (use-after-free)",
+        ),
+    ] {
+        let incident = check(&format!("{line}\n"), Kind::Filesystem, title);
+        assert_eq!(incident.severity, Severity::Critical);
+    }
 }
 
 /// kernel/exit.c `do_exit`.
@@ -484,6 +292,27 @@ fn arm64_says_first_what_it_panics_of() {
     fingerprints.sort();
     fingerprints.dedup();
     assert_eq!(fingerprints.len(), 6);
+}
+
+/// arch/arm/mm/fault.c `do_DataAbort`, arch/arm/mm/alignment.c; arch/arm/kernel/traps.c
+/// `arm_notify_die`.
+#[test]
+fn a_program_s_fault_is_not_the_kernel_s() {
+    for sentence in ["alignment exception (0x801)", "external abort on non-linefetch (0x1818)"] {
+        let user = format!(
+            "8<--- cut here ---\nUnhandled fault: {sentence} at 0xb6f5c000\n\
+             [b6f5c000] *pgd=6e3b5831, *pte=00000000, *ppte=00000000\n"
+        );
+        let incident = check(&user, Kind::Oops, "Unhandled fault");
+        assert_eq!(incident.severity, Severity::Error);
+        let kernel = format!(
+            "{user}Internal error: : 1818 [#1] SMP ARM\n\
+             CPU: 0 PID: 117 Comm: a Not tainted 6.12.0 #1\nPC is at guilty_one+0x14/0x3c\n\
+             Call trace:\n guilty_one from its_caller+0x90/0x12c\n"
+        );
+        let incident = check(&kernel, Kind::Oops, "Unhandled fault in guilty_one");
+        assert_eq!(incident.severity, Severity::Critical);
+    }
 }
 
 /// arch/arm64/mm/fault.c `die_kernel_fault`, `mem_abort_decode`; arch/arm64/kernel/process.c

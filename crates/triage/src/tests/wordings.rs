@@ -88,6 +88,10 @@ fn sanitizers() {
                 "BUG: KCSAN: data-race in first_one / second_one",
                 "KCSAN: data-race in first_one / second_one",
             ),
+            (
+                "BUG: KCSAN: data-race in first_one.cold / _RNvCs2BlpNbLhQ5S_8rust_drv3foo",
+                "KCSAN: data-race in first_one / rust_drv::foo",
+            ),
             ("BUG: KCSAN: data-race in first_one+0x12/0x34", "KCSAN: data-race in first_one"),
             (
                 "UBSAN: Undefined behaviour in fs/x.c:12:3",
@@ -210,6 +214,16 @@ fn warnings() {
                 "WARNING: locking bug in guilty_one",
             ),
             (
+                "Division by zero in kernel.\nCall trace:\n dump_stack from Ldiv0+0x8/0x10\n\
+                 \x20Ldiv0 from guilty_one+0x10/0x30",
+                "Division by zero in kernel in guilty_one",
+            ),
+            (
+                "kobject: '(null)' (ff): is not initialized, yet kobject_put() is being called.\n\
+                 WARNING: CPU: 0 PID: 117 at lib/kobject.c:734 kobject_put+0x1/0x2",
+                "WARNING: kobject bug in guilty_one",
+            ),
+            (
                 "WARNING: CPU: 0 PID: 117 at mm/util.c:600 kvmalloc_node+0x1/0x2",
                 "WARNING: kmalloc bug in guilty_one",
             ),
@@ -220,6 +234,22 @@ fn warnings() {
             ),
         ],
     );
+}
+
+/// The line with the place may be lost: the sentence has it, too.
+#[test]
+fn a_warning_without_its_place_has_the_same_function() {
+    let fingerprint = |state: &str, title: &str| {
+        let text = format!(
+            "WARNING: CPU: 0 PID: 117 at fs/x.c:12 guilty_one.llvm.1234+0x10/0x30\n{state}"
+        );
+        let found = incidents(text.as_bytes());
+        assert_eq!(found[0].title, title);
+        found[0].fingerprint
+    };
+    let title = "WARNING in guilty_one";
+    let lost: Vec<&str> = STATE.split_inclusive('\n').filter(|l| !l.starts_with("RIP")).collect();
+    assert_eq!(fingerprint(STATE, title), fingerprint(&lost.concat(), title));
 }
 
 /// kernel/locking/lockdep.c, lib/smp_processor_id.c, kernel/sched/core.c, kernel/workqueue.c.
@@ -266,9 +296,52 @@ fn locks() {
                 "BUG: assuming atomic context in guilty_one",
             ),
             (
+                "BUG: assuming non migratable context at mm/x.c:12\nCall Trace:\n __cant_migrate+0x1/0x2",
+                "BUG: assuming non migratable context in guilty_one",
+            ),
+            (
                 "BUG: workqueue leaked atomic, lock or RCU: kworker/0:1[12]\n\
                  \x20    preempt=0x00000000 lock=0->1 RCU=0->0 workfn=guilty_work",
                 "BUG: workqueue leaked atomic, lock or RCU in guilty_work",
+            ),
+        ],
+    );
+}
+
+/// scripts/decode_stacktrace.sh puts places where offsets were.
+#[test]
+fn decoded_reports() {
+    const DECODED: &str = "\
+CPU: 1 PID: 117 Comm: program Not tainted 6.12.94 #1
+RIP: 0010:memcpy_orig (arch/x86/lib/memcpy_64.S:77)
+Code: 00 00 All code
+========
+   0:\t00 00                \tadd    %al,(%rax)
+Call Trace:
+ <TASK>
+ ? __die (arch/x86/kernel/dumpstack.c:421 arch/x86/kernel/dumpstack.c:434)
+ guilty_one (drivers/foo/foo.c:123 (discriminator 3)) foo
+ vfs_write (fs/read_write.c:684)
+ do_syscall_64 (arch/x86/entry/common.c:52 arch/x86/entry/common.c:83)
+ </TASK>
+";
+    check(
+        DECODED,
+        &[
+            (
+                "BUG: unable to handle page fault for address: ffffc90000000000",
+                "BUG: unable to handle kernel paging request in guilty_one",
+            ),
+            (
+                "BUG: KASAN: slab-out-of-bounds in memcpy_orig (arch/x86/lib/memcpy_64.S:77)\n\
+                 Read of size 8 at addr ffff888012345678 by task program/117",
+                "KASAN: slab-out-of-bounds Read in guilty_one",
+            ),
+            (
+                "WARNING: possible recursive locking detected\n\
+                 6.12.0 #1 Not tainted\nprogram/117 is trying to acquire lock:\n\
+                 ffff (&a){+.+.}-{3:3}, at: guilty_lock (fs/foo.c:12) foo\n\nstack backtrace:",
+                "possible deadlock in guilty_lock",
             ),
         ],
     );
@@ -294,11 +367,73 @@ fn stalls() {
                 "INFO: task hung in guilty_one",
             ),
             (
+                "INFO: task x:117 blocked for more than 120 seconds.\nCall Trace:\n\
+                 \x20[<ffffffff8163a839>] schedule+0x29/0x70\n\
+                 \x20[<ffffffff81639ef8>] io_schedule+0x18/0x20\n\
+                 \x20[<ffffffff811f9f5e>] sleep_on_buffer+0xe/0x20\n\
+                 \x20[<ffffffff816386b0>] __wait_on_bit+0x60/0x90\n\
+                 \x20[<ffffffff811fb4fa>] guilty_one+0x2a/0x30",
+                "INFO: task hung in guilty_one",
+            ),
+            (
                 "INFO: task x:117 blocked in I/O wait for more than 143 seconds.",
                 "INFO: task hung in guilty_one",
             ),
         ],
     );
+}
+
+/// arch/*/lib: who copies for others, under the names that kallsyms finds.
+#[test]
+fn who_copies_is_not_guilty() {
+    for name in [
+        "__pi_memcpy_generic",
+        "__pi_strlen",
+        "__arch_copy_to_user",
+        "__arch_clear_user",
+        "mmioset",
+        "mmiocpy",
+        "arm_copy_from_user",
+        "fallback_scalar_usercopy",
+        "memcpy_power7",
+        "rep_movs_alternative",
+        "dcache_clean_poc",
+        "v7_dma_inv_range",
+        "__aeabi_uidivmod",
+        "srso_alias_return_thunk",
+    ] {
+        let text = format!(
+            "Unable to handle kernel paging request at virtual address 00700000\n\
+             Internal error: Oops: 5 [#1]\npc : {name}+0x1/0x2\nCall trace:\n\
+             \x20{name}+0x1/0x2\n guilty_one+0x1/0x2\n el0_svc+0x1/0x2\n"
+        );
+        assert_eq!(incidents(text.as_bytes())[0].function.as_deref(), Some("guilty_one"), "{name}");
+    }
+}
+
+/// mm/page_poison.c `check_poison_mem`, net/core/dev.c `do_netdev_rx_csum_fault`.
+#[test]
+fn bits_that_are_wrong() {
+    check(
+        TRACE,
+        &[
+            (
+                "pagealloc: single bit error\n\
+                 ffff888012345678: aa aa ab aa aa aa aa aa aa aa aa aa aa aa aa aa  ................",
+                "pagealloc: single bit error",
+            ),
+            ("pagealloc: memory corruption", "pagealloc: memory corruption"),
+            ("eth0: hw csum failure", "Network card: checksum failure"),
+        ],
+    );
+}
+
+/// mm/memory.c `print_bad_pte`: the count of those that were not shown stands above the next one.
+#[test]
+fn what_was_suppressed_is_no_incident_beside_the_next() {
+    let map = "BUG: Bad page map in process x  pte:8000000012345067 pmd:12346067";
+    let suppressed = format!("BUG: Bad page map: 12 messages suppressed\n{map}");
+    check(TRACE, &[(map, "BUG: Bad page map"), (&suppressed, "BUG: Bad page map")]);
 }
 
 /// kernel/hung_task.c `debug_show_blocker` shows the owner's stack below, too.
@@ -331,6 +466,7 @@ fn panics() {
         ("kernel: panic_on_warn set ...", "panic_on_warn set"),
         ("KASAN: panic_on_warn set ...", "panic_on_warn set"),
         ("hung_task: blocked tasks", "hung_task: blocked tasks"),
+        ("Couldn't open N_TTY ldisc for ttyS12 --- error -12.", "Couldn't open N_TTY ldisc"),
     ];
     for (words, title) in cases {
         let found = incidents(format!("Kernel panic - not syncing: {words}\n{TRACE}").as_bytes());

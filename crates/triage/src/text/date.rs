@@ -54,20 +54,32 @@ pub(super) fn is_prefix(before: &[u8]) -> bool {
     dated || one_word || [&b":"[..], b" |", b" - - -"].iter().any(|end| before.ends_with(end))
 }
 
-/// `kern  :info  : `: facility and level (util-linux' dmesg, `--decode`).
-fn without_names(text: &[u8]) -> &[u8] {
-    let padded = |name: &[u8]| name.trim_ascii_end().iter().all(u8::is_ascii_lowercase);
-    match text.split_at_checked(15) {
-        Some((names, rest))
-            if names[6] == b':'
-                && &names[13..] == b": "
-                && padded(&names[..6])
-                && padded(&names[7..13]) =>
-        {
-            rest
-        }
-        _ => text,
+/// Whether a program wrote the line to /dev/kmsg, by the facility before it: `<12>[    1.234567] `
+/// of `dmesg --raw`, `user  :warn  : ` of `dmesg --decode`. The kernel's own is 0, `kern`, and nobody
+/// else may use that (kernel/printk/printk.c: `devkmsg_write`).
+pub(super) fn is_programs(raw: &[u8]) -> bool {
+    if let Some((facility, _)) = names(raw) {
+        return facility.trim_ascii_end() != b"kern";
     }
+    let number = raw.strip_prefix(b"<").and_then(|rest| rest.split(|byte| *byte == b'>').next());
+    let Some(number) = number.filter(|number| number.len() <= 3) else { return false };
+    let prefix = std::str::from_utf8(number).ok().and_then(|digits| digits.parse::<u32>().ok());
+    let stamped = raw.get(number.len() + 1..).is_some_and(|rest| rest.starts_with(b">["));
+    stamped && prefix.is_some_and(|prefix| prefix > 7)
+}
+
+/// `kern  :info  : ` and what follows it.
+fn without_names(text: &[u8]) -> &[u8] {
+    names(text).map_or(text, |(_, rest)| rest)
+}
+
+/// The facility and what follows it and the level (util-linux' dmesg, `--decode`).
+fn names(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let padded = |name: &[u8]| name.trim_ascii_end().iter().all(u8::is_ascii_lowercase);
+    let (names, rest) = text.split_at_checked(15)?;
+    let whole =
+        names[6] == b':' && &names[13..] == b": " && padded(&names[..6]) && padded(&names[7..13]);
+    whole.then_some((&names[..6], rest))
 }
 
 /// Whether `04:02` or `+0.000012` stands in it: in `[ BUG: Invalid wait context ]` neither does.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::date::{is_delta, is_prefix, without_date, without_host};
+use super::date::{is_delta, is_prefix, is_programs, without_date, without_host};
 use crate::{Caller, Line};
 
 /// What is remembered from line to line.
@@ -64,8 +64,13 @@ const LOGIN: &[u8] = b" login: ";
 /// Takes a line apart where a time stamp stands in its middle.
 fn pieces(raw: &[u8], line: Line<'_>, each: &mut dyn FnMut(Line<'_>)) {
     let (mut line, mut rest) = (line, raw);
-    if let Some((known, text)) = kmsg(rest) {
-        each(Line { text, at: line.at, ..known });
+    if is_programs(raw) {
+        return;
+    }
+    if let Some((prefix, known, text)) = kmsg(rest) {
+        if prefix <= 7 {
+            each(Line { text, at: line.at, ..known });
+        }
         return;
     }
     rest = without_level(rest, &mut line);
@@ -92,8 +97,9 @@ fn pieces(raw: &[u8], line: Line<'_>, each: &mut dyn FnMut(Line<'_>)) {
 }
 
 /// `6,123,4567890,-,caller=T12;text`: /dev/kmsg and netconsole's extended format
-/// (kernel/printk/printk.c: `info_print_ext_header`).
-fn kmsg(raw: &[u8]) -> Option<(Line<'static>, &[u8])> {
+/// (kernel/printk/printk.c: `info_print_ext_header`); with its first number, which is more than 7 of
+/// a program's.
+fn kmsg(raw: &[u8]) -> Option<(u32, Line<'static>, &[u8])> {
     let end = memchr(b';', raw.get(..raw.len().min(120))?)?;
     let header = std::str::from_utf8(&raw[..end]).ok()?;
     let mut fields = header.split(',');
@@ -110,7 +116,7 @@ fn kmsg(raw: &[u8]) -> Option<(Line<'static>, &[u8])> {
         caller: caller.and_then(|caller| Caller::parse(caller.as_bytes())),
         ..Line::default()
     };
-    Some((line, &raw[end + 1..]))
+    Some((prefix, line, &raw[end + 1..]))
 }
 
 /// `<6>` of syslog(2) and pstore.

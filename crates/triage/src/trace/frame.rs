@@ -5,7 +5,7 @@ use crate::{Frame, Section};
 
 /// Reads a line as a call: `[<addr>] ? function+0x12/0x34 [module] file.c:12 [inline]`
 /// (lib/vsprintf.c: `symbol_string`; kernel/kallsyms.c: `__sprint_symbol`; the places and
-/// `[inline]` are what symbolizers add).
+/// `[inline]` are what symbolizers add), or as `function (file.c:12) module`.
 pub(crate) fn frame(text: &str) -> Option<Frame> {
     let text = text.trim();
     // mm/kmemleak.c: `print_unreferenced` writes it in front of each line.
@@ -21,7 +21,8 @@ pub(crate) fn frame(text: &str) -> Option<Frame> {
     let text = callee_of_arm(text).unwrap_or(text).trim_ascii_start();
     let (symbol, rest) = text.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((text, ""));
     let rest = rest.trim();
-    let mut frame = symbolized(symbol).or_else(|| inlined(symbol, rest))?;
+    let mut frame =
+        symbolized(symbol).or_else(|| inlined(symbol, rest)).or_else(|| decoded(symbol, rest))?;
     frame.reliable = reliable;
     attributes(rest, &mut frame);
     Some(frame)
@@ -45,6 +46,19 @@ fn inlined(symbol: &str, rest: &str) -> Option<Frame> {
     (inline && is_function(symbol)).then(|| Frame {
         function: symbol.to_owned(),
         inline: true,
+        ..Frame::default()
+    })
+}
+
+/// `function (file.c:12 (discriminator 3)) module`, with the places of inlined callees in front:
+/// what scripts/decode_stacktrace.sh makes of a call.
+fn decoded(symbol: &str, rest: &str) -> Option<Frame> {
+    let (places, after) = rest.strip_prefix('(')?.rsplit_once(')')?;
+    let source = places.split([' ', ')']).next()?;
+    (place(source).is_some() && is_function(symbol)).then(|| Frame {
+        function: symbol.to_owned(),
+        source: Some(source.to_owned()),
+        module: Some(after.trim().to_owned()).filter(|module| is_module(module)),
         ..Frame::default()
     })
 }
@@ -171,6 +185,9 @@ mod tests {
             (" vfs_read+0x10/0x20 [nfs 0123abcd]", "vfs_read+10/20 [nfs]"),
             (" __dump_stack lib/dump_stack.c:15 [inline]", "__dump_stack+0/0"),
             (" do_el0_svc+0x48/0x58 (P)", "do_el0_svc+48/58"),
+            ("? a (fs/a.h:1 fs/a.c:12 (discriminator 3)) nfs ", "? a+0/0 [nfs]"),
+            (" a.cold (fs/a.c:12) ", "a.cold+0/0"),
+            ("see (the manual) or a (b)", ""),
             (" 0xffffffffffffffff", ""),
             ("RAX: 0000000000000000 RBX: ffff8801db12ca40", ""),
         ];

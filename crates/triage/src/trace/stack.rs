@@ -155,13 +155,24 @@ impl Reader {
         self.stacks.push(Stack { heading, headed, pid: self.pid, last: first, frames: Vec::new() });
     }
 
-    /// An interrupted place inside a stack is a frame of it; before one it stands alone.
+    /// An interrupted place inside a stack is a frame of it; before one it stands alone. What is
+    /// printed again counts only where the first was lost.
     fn place(&mut self, index: usize, mut found: Frame) {
+        found.reliable = true;
         if self.ended {
+            if self.stacks.iter().all(|stack| stack.heading != Heading::Place) {
+                let stack = Stack {
+                    heading: Heading::Place,
+                    headed: true,
+                    pid: self.pid,
+                    last: index,
+                    frames: vec![found],
+                };
+                self.stacks.insert(0, stack);
+            }
             return;
         }
         found.section = self.section;
-        found.reliable = true;
         match self.stacks.last_mut() {
             Some(stack)
                 if stack.headed
@@ -229,8 +240,9 @@ pub(crate) fn is_history(text: &str) -> bool {
 }
 
 /// The frame in a line that says where a CPU stands: `RIP: 0010:f+0x1/0x2`, `RIP  [<a>] f+0x1/0x2`,
-/// `EIP: f+…`, `IP: f+…`, `PC is at f+…`, `pc : f+…`, `NIP [a] f+…`, `epc : f+…`, s390's
-/// `Krnl PSW : … (f+…)`. Never that of a link register, which is the caller.
+/// `EIP: f+…`, `IP: f+…`, `PC is at f+…`, `pc : f+…`, `NIP [a] f+…`, `epc : f+…`, sparc's
+/// `TPC: <f+…>`, parisc's `IAOQ[0]: f+…`, s390's `Krnl PSW : … (f+…)`. Never that of a link
+/// register, which is the caller.
 fn place_of(text: &str) -> Option<Frame> {
     const NAMES: &[&str] = &[
         "RIP: ",
@@ -244,6 +256,8 @@ fn place_of(text: &str) -> Option<Frame> {
         "NIP ",
         "epc : ",
         "epc   : ",
+        "TPC: <",
+        "IAOQ[0]: ",
     ];
     if let Some(rest) = text.strip_prefix("Krnl PSW : ") {
         return frame(between(rest, "(", ")")?);
@@ -252,6 +266,7 @@ fn place_of(text: &str) -> Option<Frame> {
         return frame(between(text, " at ", "")?);
     }
     let rest = NAMES.iter().find_map(|name| text.strip_prefix(name))?.trim_start();
+    let rest = rest.strip_suffix('>').unwrap_or(rest);
     let rest = rest.strip_prefix("0010:").or_else(|| rest.strip_prefix("0060:")).unwrap_or(rest);
     let rest = rest.strip_prefix("e030:").unwrap_or(rest);
     frame(rest)

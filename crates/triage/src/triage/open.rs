@@ -90,6 +90,7 @@ impl Open {
         let worse = severity(rule, text) > self.incident.severity;
         match self.incident.kind {
             _ if self.incident.panicked => true,
+            _ if own && self.is_message_of(rule) => true,
             // A failing disk says the same again and again, and its file system follows.
             Kind::Io => {
                 matches!(rule.kind, Kind::Io | Kind::Filesystem) && !worse && self.is_on(text)
@@ -108,6 +109,26 @@ impl Open {
             Kind::HungTask if same && text.contains(OWNER) => true,
             Kind::HardLockup if same && self.is_answer(text) => true,
             kind => (panic && follows(kind, text)) || (own && self.goes_on(line, panic)),
+        }
+    }
+
+    /// Whether all that it said is what a `WARN()` or `BUG()` is about (fs/dcache.c: `umount_check`;
+    /// fs/super.c, fs/open.c by `CHECK_DATA_CORRUPTION` of include/linux/bug.h): one prints its
+    /// message below the cut, the other above it. Other sentences may have come in between.
+    fn is_message_of(&self, rule: &Rule) -> bool {
+        let (before, said) = self.incident.lines.split_at(self.head);
+        let ends_in = |lines: &[ReportLine], words| {
+            lines.last().is_some_and(|line| line.text.contains(words))
+        };
+        let title = &self.incident.title;
+        if !title.starts_with("VFS: ") && !title.starts_with("BUG: Dentry") {
+            return false;
+        }
+        match rule.kind {
+            Kind::Warning => said.len() == 1 && ends_in(before, "[ cut here ]"),
+            Kind::Bug => said.len() == 2 && ends_in(said, "[ cut here ]"),
+            Kind::Oops => said.len() == 3 && ends_in(said, "kernel BUG at"),
+            _ => false,
         }
     }
 
