@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bedside_lab::answer::Item;
@@ -16,13 +17,20 @@ use nix::libc::O_NONBLOCK;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A running relay; killed when it goes out of scope.
+/// A running relay, or an agent that has one; killed when it goes out of scope.
 struct Relay(Child);
 
 impl Relay {
     fn start(program: &Path, root: &Path, doctors: &[&str]) -> Result<Self> {
-        let mut command = Command::new(program);
-        command.arg("relay").arg("--root").arg(root).args(doctors);
+        Self::run(Command::new(program).arg("relay").arg("--root").arg(root).args(doctors))
+    }
+
+    /// What `up --relay` leaves, where it is wished already.
+    fn agent(program: &Path, root: &Path) -> Result<Self> {
+        Self::run(Command::new(program).arg("agent").arg("--root").arg(root))
+    }
+
+    fn run(command: &mut Command) -> Result<Self> {
         Ok(Self(command.stdin(Stdio::null()).spawn().context("no relay")?))
     }
 
@@ -111,6 +119,40 @@ fn a_name_that_nobody_answers_for_keeps_nobody_waiting() -> Result<()> {
     relay.terminate()
 }
 
+/// As when a VPN comes up, or a laptop is carried elsewhere.
+#[test]
+fn what_is_sent_has_the_address_that_the_way_has_now() -> Result<()> {
+    let program = programs::patient()?;
+    let data = tempfile::tempdir()?;
+    let root = root_in(data.path())?;
+    networks::private()?;
+    for address in ["10.0.0.1", "10.0.0.2", "10.0.0.3"] {
+        networks::ip(&format!("address add {address}/32 dev lo"))?;
+    }
+    let way =
+        |from| networks::ip(&format!("route change local 10.0.0.1 dev lo table local {from}"));
+    let doctor = UdpSocket::bind("10.0.0.1:0")?;
+    doctor.set_read_timeout(Some(Duration::from_millis(200)))?;
+    let mut datagram = [0; 2048];
+    // Of the ring buffer, which comes at once, it may not hold all: then it is said again.
+    let mut from = |text: &str| {
+        wait::until(text, || match doctor.recv_from(&mut datagram) {
+            Ok((got, from)) => {
+                let is_it = String::from_utf8_lossy(&datagram[..got]).contains(text);
+                Ok(is_it.then(|| from.ip().to_string()))
+            }
+            Err(_) => say(text).map(|()| None).context("nothing can be said"),
+        })
+    };
+    let mark = |way| format!("bedside test {}: way {way}", std::process::id());
+    way("src 10.0.0.2")?;
+    let relay = Relay::start(&program, &root, &[&doctor.local_addr()?.to_string()])?;
+    ensure!(from(&mark("one"))? == "10.0.0.2");
+    way("src 10.0.0.3")?;
+    ensure!(from(&mark("two"))? == "10.0.0.3");
+    relay.terminate()
+}
+
 /// It is told to end, killed, and goes on both times.
 #[test]
 fn the_machines_own_log_is_sent_once_whatever_befalls_the_relay() -> Result<()> {
@@ -145,4 +187,93 @@ fn the_machines_own_log_is_sent_once_whatever_befalls_the_relay() -> Result<()> 
         ensure!(times == 1, "{text:?} is told {times} times");
     }
     Ok(())
+}
+
+/// The agent's relay ends with it, also where it is killed, and sends to whoever is wished now, also
+/// when the program has gone, as a newer version makes it go.
+#[test]
+fn an_agent_relays_as_is_wished() -> Result<()> {
+    let program = programs::patient()?;
+    let data = tempfile::tempdir()?;
+    let root = root_in(data.path())?;
+    let wish = |doctor: &str| wish(&root, doctor);
+    let doctors = ["one", "two"].map(|name| {
+        let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), data.path().join(name));
+        let doctor = bedside.serve::<&str>(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], &[])?;
+        anyhow::Ok((bedside, doctor))
+    });
+    let [(one, first), (two, second)] = doctors.map(Result::unwrap);
+    let mark = |number: u32| format!("bedside test {}: agent {number}", std::process::id());
+
+    wish(&first.addresses()[0].to_string())?;
+    let replaced = data.path().join("bedside-patient");
+    fs::copy(&program, &replaced)?;
+    let agent = Relay::agent(&replaced, &root)?;
+    say(&mark(1))?;
+    heard(&one, &mark(1))?;
+    fs::remove_file(&replaced)?;
+    wish(&second.addresses()[0].to_string())?;
+    say(&mark(2))?;
+    heard(&two, &mark(2))?;
+    let relays = || relays_below(&root);
+    ensure!(relays()?.len() == 1, "{:?} are running", relays()?);
+    drop(agent);
+    wait::until("the end of the relay", || Ok(relays()?.is_empty().then_some(())))?;
+    let agent = Relay::agent(&program, &root)?;
+    say(&mark(3))?;
+    let told = heard(&two, &mark(3))?;
+    for text in [2, 3].map(mark) {
+        let times = told.iter().filter(|(_, told)| *told == text).count();
+        ensure!(times == 1, "{text:?} is told {times} times");
+    }
+    agent.terminate()?;
+    ensure!(relays()?.is_empty(), "{:?} are left", relays()?);
+    Ok(())
+}
+
+/// Killed before it could ask to be told of that.
+#[test]
+fn a_relay_whose_agent_is_gone_already_ends() -> Result<()> {
+    let program = programs::patient()?;
+    let data = tempfile::tempdir()?;
+    let root = root_in(data.path())?;
+    let gone = ["127.0.0.1:9", "--with-parent", "1"];
+    ensure!(Relay::start(&program, &root, &gone)?.0.wait()?.success());
+    Ok(())
+}
+
+/// Here it can't read the kernel's log.
+#[test]
+fn a_doctor_is_told_that_a_relay_does_not_run() -> Result<()> {
+    let program = programs::patient()?;
+    let data = tempfile::tempdir()?;
+    let root = root_in(data.path())?;
+    fs::remove_file(root.join("dev/kmsg"))?;
+    let doctor = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    doctor.set_read_timeout(Some(wait::PATIENCE))?;
+    wish(&root, &doctor.local_addr()?.to_string())?;
+    let agent = Relay::agent(&program, &root)?;
+    let mut datagram = [0; 2048];
+    wait::until("a heartbeat that says so", || {
+        let got = doctor.recv(&mut datagram)?;
+        Ok(String::from_utf8_lossy(&datagram[..got]).contains(" armed=no ").then_some(()))
+    })?;
+    agent.terminate()
+}
+
+/// Wishes that user space sends to this doctor.
+fn wish(root: &Path, doctor: &str) -> Result<()> {
+    let wish = format!("relay = true\ndoctor = {doctor}\nheartbeat = 1s\n");
+    fs::create_dir_all(root.join("etc/bedside"))?;
+    Ok(fs::write(root.join("etc/bedside/patient.conf"), wish)?)
+}
+
+/// The processes that relay for the machine below `root`.
+fn relays_below(root: &Path) -> Result<Vec<String>> {
+    let of = |dir: io::Result<fs::DirEntry>| {
+        let words = fs::read_to_string(dir.ok()?.path().join("cmdline")).ok()?;
+        let relays = words.split('\0').any(|word| word == "relay");
+        (relays && words.split('\0').any(|word| Path::new(word) == root)).then_some(words)
+    };
+    Ok(fs::read_dir("/proc")?.filter_map(of).collect())
 }

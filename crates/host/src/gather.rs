@@ -21,7 +21,7 @@ impl Machine {
         facts.addresses = network::addresses()?;
         facts.ways = doctors
             .iter()
-            .map(|doctor| network::way(doctor, &facts.links))
+            .map(|doctor| network::way(doctor, self.look_up(&doctor.host), &facts.links))
             .collect::<Result<_, _>>()?;
         if facts.loaded.is_none() && facts.module == Module::Loaded {
             facts.loaded = loaded_at_start(&facts).filter(|_| !self.is_parameter_new());
@@ -194,5 +194,23 @@ const SHORTEST_KEY: usize = 32;
 fn program() -> String {
     let path =
         std::env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok());
-    path.unwrap_or_else(|| "/usr/bin/bedside-patient".into())
+    path.map_or_else(|| "/usr/bin/bedside-patient".into(), |path| its_place(&path).to_owned())
+}
+
+/// Where a newer version was put, if the one that runs is gone: the kernel says so behind the path
+/// (proc_pid_exe(5)).
+fn its_place(path: &str) -> &str {
+    path.strip_suffix(" (deleted)").unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_was_replaced_while_it_runs_is_where_it_was() {
+        for path in ["/usr/sbin/bedside-patient", "/usr/sbin/bedside-patient (deleted)"] {
+            assert_eq!(its_place(path), "/usr/sbin/bedside-patient");
+        }
+    }
 }

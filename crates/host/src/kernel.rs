@@ -178,10 +178,14 @@ impl Machine {
         }
     }
 
-    /// Whether the agent runs as a service, where there is one and it is known.
+    /// Whether the agent runs: as a service, where there is one and it is known; else at all, where
+    /// nothing is sent without it.
     pub fn agent_runs(&self) -> Option<bool> {
-        let is_there = self.init() == Init::Systemd && self.is_there(path::UNIT);
-        is_there.then(|| self.printed("systemctl", &["is-active", SERVICE]).is_some())
+        if self.init() == Init::Systemd && self.is_there(path::UNIT) {
+            return Some(self.printed("systemctl", &["is-active", SERVICE]).is_some());
+        }
+        let relays = self.wish().ok().flatten().is_some_and(|wish| wish.relay);
+        relays.then(|| self.shows_agent())
     }
 
     pub(crate) fn initramfs(&self) -> Initramfs {

@@ -12,6 +12,7 @@ mod journal;
 mod kernel;
 mod kmsg;
 mod machine;
+mod names;
 mod netlink;
 mod network;
 mod pstore;

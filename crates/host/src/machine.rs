@@ -2,21 +2,29 @@
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
+use bedside_plan::Host;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
 
-use crate::Error;
+use crate::names::Names;
+use crate::{Error, resolve};
 
 /// A machine: everything below a directory.
 #[derive(Clone, Debug)]
 pub struct Machine {
     root: PathBuf,
+    /// Where names are not waited for: what is known of them, and for how long they are.
+    names: Option<(Arc<Names>, Duration)>,
 }
 
-/// Held while a machine is being changed, so that two don't do it at once.
+/// Held while a machine is being changed, so that two don't do it at once; or as long as an agent
+/// lives.
 #[derive(Debug)]
 pub struct Lock {
     _file: Flock<fs::File>,
@@ -25,7 +33,21 @@ pub struct Lock {
 impl Machine {
     /// The machine whose root directory this is; `/` for the one that this runs on.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), names: None }
+    }
+
+    /// The same, for somebody who waits for a name's address for so long at most, and else goes by
+    /// what it was.
+    #[must_use]
+    pub fn impatient(&self, patience: Duration) -> Self {
+        Self { names: Some((Arc::default(), patience)), ..self.clone() }
+    }
+
+    pub(crate) fn look_up(&self, host: &Host) -> io::Result<Vec<IpAddr>> {
+        match (&self.names, host) {
+            (Some((names, patience)), Host::Name(_)) => names.soon(host, *patience, resolve),
+            _ => resolve(host),
+        }
     }
 
     /// Where `path`, absolute as the machine sees it, really is.
@@ -49,16 +71,33 @@ impl Machine {
         }
     }
 
+    /// Shows that an agent lives, as long as it is held.
+    pub fn show_agent(&self) -> Result<Lock, Error> {
+        self.flock(AGENT, FlockArg::LockShared)
+            .map(|file| Lock { _file: file })
+            .map_err(|errno| Error::change("lock", self.at(AGENT))(errno.into()))
+    }
+
+    /// Whether an agent lives.
+    pub(crate) fn shows_agent(&self) -> bool {
+        let file = fs::File::open(self.at(AGENT));
+        file.is_ok_and(|file| Flock::lock(file, FlockArg::LockExclusiveNonblock).is_err())
+    }
+
     fn lock_as(&self, how: FlockArg) -> Result<Lock, Errno> {
+        let file = self.flock(LOCK, how)?;
+        fcntl(&*file, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        Ok(Lock { _file: file })
+    }
+
+    fn flock(&self, path: &str, how: FlockArg) -> Result<Flock<fs::File>, Errno> {
         let open = || {
-            let path = self.at(LOCK);
+            let path = self.at(path);
             path.parent().map_or(Ok(()), fs::create_dir_all)?;
             fs::File::create(path)
         };
         let file = open().map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
-        let file = Flock::lock(file, how).map_err(|(_, errno)| errno)?;
-        fcntl(&*file, FcntlArg::F_SETFD(FdFlag::empty()))?;
-        Ok(Lock { _file: file })
+        Flock::lock(file, how).map_err(|(_, errno)| errno)
     }
 
     /// What was noted under that name until the next start of the machine.
@@ -175,4 +214,5 @@ impl Machine {
 pub(crate) const NOTES: &str = "/run/bedside-patient";
 const LASTING: &str = "/var/lib/bedside-patient";
 const LOCK: &str = "/run/bedside-patient/lock";
+const AGENT: &str = "/run/bedside-patient/agent";
 const PROGRAMS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];

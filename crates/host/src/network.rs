@@ -69,9 +69,14 @@ fn read_address(message: &Message) -> Option<(u32, IpAddr)> {
     Some((u32::from_ne_bytes([i0, i1, i2, i3]), address))
 }
 
-/// The way to a doctor. Asks the next hop for its hardware address if nobody knows it.
-pub(crate) fn way(doctor: &Doctor, links: &[Link]) -> Result<Way, Error> {
-    let addresses = match resolve(&doctor.host) {
+/// The way to a doctor, whose name has these addresses. Asks the next hop for its hardware address
+/// if nobody knows it.
+pub(crate) fn way(
+    doctor: &Doctor,
+    addresses: io::Result<Vec<IpAddr>>,
+    links: &[Link],
+) -> Result<Way, Error> {
+    let addresses = match addresses {
         Ok(addresses) => addresses,
         Err(error) => return Ok(Way::Unresolved(error.to_string())),
     };

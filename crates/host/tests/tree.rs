@@ -432,3 +432,17 @@ fn a_kernel_that_refuses_the_module_is_armed_without_it_until_it_is_tried_again(
     fs::write(root.path().join("refuses"), "").unwrap();
     assert!(machine.apply(&load("on")).unwrap_err().to_string().contains("Key was rejected"));
 }
+
+#[test]
+fn an_agent_that_nobody_started_is_missed_where_user_space_sends() {
+    let (root, machine) = machine();
+    assert_eq!(machine.agent_runs(), None, "nothing is wished");
+    let wish = "doctor = 10.0.0.2\nrelay = true\n";
+    fs::create_dir_all(root.path().join("etc/bedside")).unwrap();
+    fs::write(root.path().join("etc/bedside/patient.conf"), wish).unwrap();
+    assert_eq!(machine.agent_runs(), Some(false));
+    let shown = machine.show_agent().unwrap();
+    assert_eq!(machine.agent_runs(), Some(true));
+    drop(shown);
+    assert_eq!(machine.agent_runs(), Some(false));
+}

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bedside_host::{Changes, Machine, touch};
-use bedside_plan::Facts;
+use bedside_plan::facts::Way;
+use bedside_plan::{Facts, Wish};
 
 use crate::harvest::Harvest;
 use crate::heart::{Heart, State};
 use crate::reach::{Goal, Reached, Turn, reach};
+use crate::relay::process::Process;
 use crate::seal::Sealer;
 use crate::signals::{Signals, Woken};
 use crate::tell::say;
@@ -20,6 +22,7 @@ use crate::up::tell_step;
 use crate::{Exit, exit};
 
 pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
+    let machine = &machine.impatient(A_NAME_IS_WAITED_FOR);
     let goal = match Goal::now(machine) {
         Err(error) if is_nonsense(&error) => {
             return Ok(exit::tell(Exit::Usage, &format!("{error:#}")));
@@ -31,13 +34,16 @@ pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
         return Ok(exit::tell(Exit::Usage, why));
     };
     let signals = Signals::catch()?;
+    // Where it can't be shown, `status` says less than it could.
+    let _shown = machine.show_agent().ok();
     // Before the first look, so that nothing falls between.
     let changes = Changes::listen().context("cannot hear of changes from the kernel")?;
     let heart = goal.wish.heartbeat_s.map(Heart::new);
     let (harvest, told) = (Harvest::new(machine), String::new());
     let (facts, sealer) = (Facts::default(), Sealer::new(None));
-    let (armed, yielded) = (false, false);
-    let mut agent = Agent { machine, goal, told, armed, yielded, facts, heart, harvest, sealer };
+    let (armed, yielded, relay) = (false, false, None);
+    let mut agent =
+        Agent { machine, goal, told, armed, yielded, facts, heart, harvest, sealer, relay };
     while agent.look() {
         agent.beat();
         agent.harvest();
@@ -73,6 +79,8 @@ struct Agent<'m> {
     heart: Option<Heart>,
     harvest: Harvest,
     sealer: Sealer,
+    /// What sends where the kernel can't.
+    relay: Option<Process>,
 }
 
 impl Agent<'_> {
@@ -82,45 +90,72 @@ impl Agent<'_> {
         let goal = || Goal::now(self.machine);
         let reached = reach(self.machine, Turn::Yield, &goal, &mut tell_step);
         self.yielded = matches!(reached, Ok(Reached::Yielded));
-        let mut trouble = match reached {
-            Ok(Reached::Yielded) => {
-                self.see();
-                return true;
-            }
-            Ok(Reached::NothingWished) => {
-                say!("nothing is wished of this machine any more");
-                return false;
-            }
-            Ok(Reached::Done(_)) => String::new(),
-            Ok(Reached::Refused(refusals)) => {
-                let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-                lines.join("\n")
-            }
-            Err(error) => format!("{error:#}"),
-        };
-        self.armed = trouble.is_empty();
-        if let Err(error) = self.sealer.look(self.machine) {
-            trouble = format!("{trouble}{}{error}", if self.armed { "" } else { "\n" });
+        if matches!(reached, Ok(Reached::NothingWished)) {
+            say!("nothing is wished of this machine any more");
+            return false;
         }
+        self.see();
+        if !self.yielded {
+            self.conclude(reached);
+        }
+        true
+    }
+
+    /// Tells trouble, once, and that it has passed.
+    fn conclude(&mut self, reached: anyhow::Result<Reached>) {
+        let mut troubles: Vec<String> = match reached {
+            Ok(Reached::Refused(refusals)) => refusals.iter().map(ToString::to_string).collect(),
+            Ok(_) => Vec::new(),
+            Err(error) => vec![format!("{error:#}")],
+        };
+        troubles.extend(self.relay().err().map(|error| format!("{error:#}")));
+        self.armed = troubles.is_empty();
+        troubles.extend(self.sealer.look(self.machine).err().map(|error| error.to_string()));
+        let trouble = troubles.join("\n");
         if trouble != self.told {
             say!("{}", if trouble.is_empty() { "well again" } else { &trouble });
             self.told = trouble;
         }
-        self.see();
-        true
+    }
+
+    /// Has user space send, or not, as is wished. That it ended by itself is trouble, though it is
+    /// started again.
+    fn relay(&mut self) -> anyhow::Result<()> {
+        let Wish { relay, words, .. } = &self.goal.wish;
+        let ended = self.relay.as_mut().and_then(Process::ended).filter(|_| *relay);
+        let serves = self.relay.as_ref().is_some_and(|process| *relay && process.serves(words));
+        if ended.is_some() || !serves {
+            // The last one writes down how far it came before the next one reads it.
+            self.relay = None;
+        }
+        if *relay && self.relay.is_none() {
+            self.relay = Some(Process::start(&self.machine.at("/"), words)?);
+        }
+        match ended {
+            Some(how) => anyhow::bail!("the relay ended ({how}); it is started again"),
+            None => Ok(()),
+        }
     }
 
     /// What there is to tell of, and a look at who is next on the way.
     fn see(&mut self) {
+        let mut last = std::mem::take(&mut self.facts.ways);
         if let Ok(Some(goal)) = Goal::now(self.machine) {
+            if goal.doctors != self.goal.doctors {
+                last.clear();
+            }
             if goal.wish.heartbeat_s != self.goal.wish.heartbeat_s {
                 self.heart = goal.wish.heartbeat_s.map(Heart::new);
             }
             self.goal = goal;
         }
-        if let Ok(facts) = self.machine.facts(&self.goal.doctors) {
-            touch(&facts.ways);
-            self.facts = facts;
+        match self.machine.facts(&self.goal.doctors) {
+            Ok(facts) => {
+                let ways = known(facts.ways, last);
+                touch(&ways);
+                self.facts = Facts { ways, ..facts };
+            }
+            Err(_) => self.facts.ways = last,
         }
     }
 
@@ -158,6 +193,17 @@ impl Agent<'_> {
     }
 }
 
+/// The ways as they are now. To a doctor whose name has no address at the moment the last one: what
+/// sends goes on sending there, and without heartbeats the machine would be taken for dead.
+fn known(now: Vec<Way>, last: Vec<Way>) -> Vec<Way> {
+    let last = last.into_iter().map(Some).chain(std::iter::repeat(None));
+    let ways = now.into_iter().zip(last).map(|ways| match ways {
+        (Way::Unresolved(_), Some(last @ Way::Route(_))) => last,
+        (now, _) => now,
+    });
+    ways.collect()
+}
+
 /// Waits until something happens, or for a while; false if it is to end. What happens comes in
 /// bursts: their end is waited for, but not for long.
 fn await_news(changes: &Changes, signals: &Signals, patience: Duration) -> anyhow::Result<bool> {
@@ -173,9 +219,33 @@ fn await_news(changes: &Changes, signals: &Signals, patience: Duration) -> anyho
     }
 }
 
+/// Heartbeats wait for it, and one doctor's for another's name.
+const A_NAME_IS_WAITED_FOR: Duration = Duration::from_secs(2);
 /// A router that is replaced without a word is noticed by looking.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 /// Until somebody else has done at the machine.
 const BETWEEN_TURNS: Duration = Duration::from_millis(500);
 /// After the first news of a burst, the facts are gathered this much later.
 const BURST: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use bedside_plan::facts::{Route, RouteKind};
+
+    use super::*;
+
+    #[test]
+    fn a_doctor_whose_name_is_lost_is_where_it_was() {
+        let route = |last| {
+            let address = [10, 0, 0, last].into();
+            let (next_hop, kind) = (address, RouteKind::Unicast);
+            Way::Route(Route { address, device: 1, source: None, next_hop, mac: None, kind })
+        };
+        let lost = || Way::Unresolved("nobody answers".into());
+        assert_eq!(known(vec![lost(), route(3)], vec![route(1), lost()]), [route(1), route(3)]);
+        assert_eq!(known(vec![lost()], vec![lost()]), [lost()]);
+        assert_eq!(known(vec![lost()], Vec::new()), [lost()]);
+        let gone = Way::NoRoute([10, 0, 0, 1].into(), "unreachable".into());
+        assert_eq!(known(vec![gone.clone()], vec![route(1)]), [gone]);
+    }
+}

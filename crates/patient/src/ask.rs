@@ -13,7 +13,7 @@ use netconsole_wire::question::{About, Answer, Nonce, QUESTION_LENGTH, Question,
 /// Where a doctor is asked, if there is a way.
 pub(crate) fn address(doctor: &Doctor, way: &Way) -> Option<SocketAddr> {
     match way {
-        Way::Route(route) => Some(SocketAddr::new(route.address, doctor.port)),
+        Way::Route(route) => Some(route.at(doctor.port)),
         Way::Unresolved(_) | Way::NoRoute(..) => None,
     }
 }
@@ -69,3 +69,22 @@ pub(crate) fn mute(error: &io::Error) -> String {
 const ATTEMPTS: usize = 2;
 /// For a datagram there and back, and a doctor that looks every few milliseconds.
 const PATIENCE: Duration = Duration::from_millis(400);
+
+#[cfg(test)]
+mod tests {
+    use bedside_plan::facts::{Route, RouteKind};
+
+    use super::*;
+
+    #[test]
+    fn an_address_that_every_link_has_is_asked_through_its_link() {
+        let doctor = Doctor::parse("fe80::2").unwrap().remove(0);
+        let (ours, others) = ([0xfe80, 0, 0, 0, 0, 0, 0, 2].into(), [0xfd00, 0, 0, 0, 0, 0, 0, 2]);
+        for (ip, scope) in [(ours, 7), (others.into(), 0)] {
+            let kind = RouteKind::Unicast;
+            let way = Route { address: ip, device: 7, source: None, next_hop: ip, mac: None, kind };
+            let Some(SocketAddr::V6(at)) = address(&doctor, &Way::Route(way)) else { panic!() };
+            assert_eq!((at.port(), at.scope_id()), (6666, scope));
+        }
+    }
+}

@@ -65,6 +65,9 @@ pub struct UpArgs {
     /// Load netconsole in the initramfs already, and say what to put on the kernel's command line
     #[arg(long, conflicts_with = "no_permanent")]
     pub early: bool,
+    /// Send from user space, where netconsole can't be used: Wi-Fi, WireGuard
+    #[arg(long, conflicts_with_all = ["no_permanent", "early", "log_level"])]
+    pub relay: bool,
     /// Don't prove it
     #[arg(long)]
     pub no_test: bool,
@@ -121,6 +124,9 @@ pub struct RelayArgs {
     /// Who is to hear: `HOST`, `HOST:PORT`, `[IPV6]:PORT`
     #[arg(value_name = "DOCTOR", required = true, value_hint = ValueHint::Hostname)]
     pub doctors: Vec<String>,
+    /// End when the process ends that started it, which has this number
+    #[arg(long, hide = true, value_name = "PID")]
+    pub with_parent: Option<i32>,
 }
 
 /// `bedside-patient explain`.
@@ -163,6 +169,7 @@ Examples:
   bedside-patient up 192.168.0.2 [fd00::2]:514
   bedside-patient up +6666@doctor.example     as Debian's netconsole-setup has it
   bedside-patient up '+@/eth1,@10.0.0.2/'     through eth1, whatever the routing table says
+  bedside-patient up --relay doctor.example   from user space: a laptop on Wi-Fi
 
 Exit status: 0 armed and heard, 1 refused or not heard, 2 the command line makes no sense,
 3 it could not be done (what was begun was taken back), or a doctor does not answer questions.";
@@ -178,10 +185,11 @@ Each target is told with who made it, and whom the module bedside_netconsole wou
 kernel's death to. A doctor is asked when it heard this machine last; one that
 does not answer is told, and is no fault. Nothing is changed and no line is written.
 
-Keys of --json: v (1); sends; as_wished, null where nothing is wished; wish, the doctors as they were
-written; module (loaded, built_in, none); consoles; sealed, null where only root may see it;
-console_level; targets of netconsole, and hidden_target, which only the parameter shows; dumper, the
-module bedside_netconsole; doctors, and when each heard this machine; faults, as `check` has them.
+Keys of --json: v (1); sends; relay, whether user space sends; as_wished, null where nothing is
+wished; wish, the doctors as they were written; module (loaded, built_in, none); consoles; sealed,
+null where only root may see it; console_level; targets of netconsole, and hidden_target, which
+only the parameter shows; dumper, the module bedside_netconsole; doctors, and when each heard this
+machine; faults, as `check` has them.
 
 Exit status: 0 it sends, 1 it does not, not all is as wished, or a doctor never heard it, 3 it could
 not be found out.";
@@ -207,7 +215,8 @@ Exit status: 0 every doctor heard it, 1 one did not, 2 the command line makes no
 const AGENT: &str = "\
 `up` has the init system start it. It hears of devices, addresses, routes and neighbours from
 the kernel, and makes the targets again what they should be. Every 10 s it tells the doctor that
-the machine lives, as syslog; and a last time when it is told to end. What the kernel left in
+the machine lives, as syslog; and a last time when it is told to end. After `up --relay` it has a
+`bedside-patient relay` send the kernel's log. What the kernel left in
 pstore when it died last is sent once, and stays there. With a key in /etc/bedside/patient.key
 (root's, mode 0600) all that it says is sealed, and the module bedside_netconsole, where it is in
 use, signs what the kernel says; the doctor's `key_file` has to hold the same.
@@ -216,7 +225,8 @@ Exit status: 0 it was told to end (SIGTERM, SIGINT), 2 nothing is wished of this
 could not go on.";
 
 const RELAY: &str = "\
-For Wi-Fi, WireGuard and whatever else netconsole can't send through. It sends the whole ring
+For Wi-Fi, WireGuard and whatever else netconsole can't send through; until it is told to end.
+`bedside-patient up --relay` has it started with the machine. It sends the whole ring
 buffer, then each line as it comes, in netconsole's extended format, and goes on where it was when
 it is started anew. It lives in user space: of a panic it sends nothing.
 

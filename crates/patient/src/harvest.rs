@@ -3,12 +3,14 @@
 //! A doctor says which line is missing until it has kept the dump. Who answers no questions is
 //! sent all of it after some waiting, and nobody knows whether it came.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use bedside_host::{Dump, Machine};
+use bedside_plan::Doctor;
+use bedside_plan::facts::{Facts, Route, Way};
 use netconsole_wire::dump::{self, DumpLine};
 use netconsole_wire::question::{About, Nonce, Reply};
 
@@ -20,12 +22,12 @@ use crate::tell::say;
 #[derive(Default)]
 pub(crate) struct Harvest {
     dumps: Vec<Dump>,
-    /// Whom each was given: lines `dump doctor`.
+    /// Whom each was given: lines `dump doctor`; of one that does not answer `dump doctor hop`.
     given: BTreeSet<String>,
     /// How many of these are noted.
     noted: usize,
-    /// Looks at doctors that did not answer.
-    in_vain: u32,
+    /// Looks at each doctor, and who is next on the way to it, that were in vain.
+    in_vain: BTreeMap<String, u32>,
     /// When a doctor that has not kept all is asked again, and how long that is put off next.
     again: Option<Instant>,
     pause: Duration,
@@ -54,7 +56,7 @@ impl Harvest {
         let noted = machine.remembered(NOTE).unwrap_or_default();
         let given: BTreeSet<String> = noted.lines().filter(is_there).map(str::to_owned).collect();
         let (noted, dumps) = (given.len(), found.dumps);
-        Self { dumps, given, noted, in_vain: 0, again: None, pause: SOON }
+        Self { dumps, given, noted, pause: SOON, ..Self::default() }
     }
 
     /// Gives what is left to whom there is a way to.
@@ -62,34 +64,45 @@ impl Harvest {
         if !self.rest().is_zero() && self.again.is_some() {
             return;
         }
-        let (mut mute, mut not_yet) = (false, false);
+        let mut not_yet = false;
         for (doctor, way) in state.doctors.iter().zip(&state.facts.ways) {
-            let Some(at) = ask::address(doctor, way) else { continue };
-            for dump in &self.dumps {
-                let line = format!("{} {doctor}", Nonce(dump.id));
-                if self.given.contains(&line) {
-                    continue;
-                }
-                match give(at, dump, state).unwrap_or(Outcome::NotYet) {
-                    Outcome::NotYet => not_yet = true,
-                    Outcome::Mute if self.in_vain < PATIENCE => mute = true,
-                    Outcome::Mute => {
-                        drop(send(at, dump, state, 1));
-                        let why = &dump.why;
-                        say!("{doctor} was sent what pstore tells of {why}; it does not answer");
-                        self.given.insert(line);
-                    }
-                    Outcome::Kept => {
-                        say!("{doctor} has what pstore tells of {}", dump.why);
-                        self.given.insert(line);
-                    }
-                }
+            if let Way::Route(route) = way {
+                not_yet |= self.give_all(doctor, route, state);
             }
         }
-        self.in_vain += u32::from(mute);
         self.again = not_yet.then(|| Instant::now() + self.pause);
         self.pause = if not_yet { (self.pause * 2).min(LATE) } else { SOON };
         self.note(machine);
+    }
+
+    /// Gives a doctor what it has not got; true, if it is to be asked again soon.
+    fn give_all(&mut self, doctor: &Doctor, route: &Route, state: &State<'_>) -> bool {
+        let Some(here) = here(doctor, route, state.facts) else { return false };
+        let at = route.at(doctor.port);
+        let (mut not_yet, mut mute) = (false, false);
+        for dump in &self.dumps {
+            let given = |whom: &str| format!("{} {whom}", Nonce(dump.id));
+            let (to_it, to_it_here) = (given(&doctor.to_string()), given(&here));
+            if self.given.contains(&to_it) || self.given.contains(&to_it_here) {
+                continue;
+            }
+            let ask = || give(at, dump, state).unwrap_or(Outcome::NotYet);
+            match if mute { Outcome::Mute } else { ask() } {
+                Outcome::NotYet => not_yet = true,
+                Outcome::Kept => {
+                    say!("{doctor} has what pstore tells of {}", dump.why);
+                    self.given.insert(to_it);
+                }
+                Outcome::Mute => mute = true,
+            }
+            if mute && self.in_vain.get(&here) >= Some(&PATIENCE) {
+                drop(send(at, dump, state, 1));
+                say!("{doctor} was sent what pstore tells of {}; it does not answer", dump.why);
+                self.given.insert(to_it_here);
+            }
+        }
+        *self.in_vain.entry(here).or_default() += u32::from(mute);
+        not_yet
     }
 
     /// How long it may wait until it goes on.
@@ -110,6 +123,18 @@ impl Harvest {
     }
 }
 
+/// A doctor as it is met here, by who is next on the way; nothing if nobody is.
+///
+/// One that does not answer may be a receiver that never does. In another network it is somebody
+/// else, or nobody, that does not answer, and what was sent there was given to nobody.
+fn here(doctor: &Doctor, route: &Route, facts: &Facts) -> Option<String> {
+    let asked = facts.link(route.device).is_some_and(|link| link.ethernet);
+    match doctor.mac.or(route.mac) {
+        Some(mac) => Some(format!("{doctor} {mac}")),
+        None => (!asked).then(|| format!("{doctor} -")),
+    }
+}
+
 /// Asks for what is missing and sends it, as long as that helps.
 fn give(at: SocketAddr, dump: &Dump, state: &State<'_>) -> io::Result<Outcome> {
     let mut before = 0;
@@ -121,6 +146,10 @@ fn give(at: SocketAddr, dump: &Dump, state: &State<'_>) -> io::Result<Outcome> {
                 before = from;
             }
             Ok(Reply::Missing(_) | Reply::Waiting) => return Ok(Outcome::NotYet),
+            // Nobody is there to hear it.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                return Ok(Outcome::NotYet);
+            }
             Ok(_) | Err(_) => return Ok(Outcome::Mute),
         }
     }
@@ -168,8 +197,8 @@ const BREATH: Duration = Duration::from_millis(1);
 mod tests {
     use std::fs;
 
-    use bedside_plan::Doctor;
-    use bedside_plan::facts::{Facts, Identity, Route, RouteKind, Way};
+    use bedside_plan::facts::{Identity, RouteKind};
+    use netconsole_wire::parameter::Mac;
     use netconsole_wire::question::{Answer, QUESTION_LENGTH, Question};
 
     use super::*;
@@ -284,7 +313,8 @@ mod tests {
         let facts = facts();
         let sealer = Sealer::new(None);
         let state = State { facts: &facts, doctors: &doctors, armed: true, sealer: &sealer };
-        let mut harvest = Harvest { in_vain: PATIENCE, ..Harvest::new(&machine) };
+        let in_vain = [(format!("{} -", doctors[0]), PATIENCE)].into();
+        let mut harvest = Harvest { in_vain, ..Harvest::new(&machine) };
         harvest.go_on(&machine, &state);
         harvest.go_on(&machine, &state);
         socket.set_nonblocking(true).unwrap();
@@ -294,5 +324,36 @@ mod tests {
             Some(DumpLine::parse(&room[..got]).is_some())
         });
         assert_eq!(datagrams.filter(|is_line| *is_line).count(), 40);
+    }
+
+    #[test]
+    fn what_was_sent_to_nobody_elsewhere_is_given_at_home() {
+        let (_root, machine) = machine();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let doctors = Doctor::parse(&format!("127.0.0.1:{port}")).unwrap();
+        let sealer = Sealer::new(None);
+        let at = |hop: u8| {
+            let mut facts = facts();
+            for way in &mut facts.ways {
+                if let Way::Route(route) = way {
+                    route.mac = Some(Mac([2, 0, 0, 0, 0, hop]));
+                }
+            }
+            facts
+        };
+        let elsewhere = at(1);
+        let state = State { facts: &elsewhere, doctors: &doctors, armed: true, sealer: &sealer };
+        let in_vain = [(format!("{} 02:00:00:00:00:01", doctors[0]), PATIENCE)].into();
+        let mut harvest = Harvest { in_vain, ..Harvest::new(&machine) };
+        harvest.go_on(&machine, &state);
+        socket.set_nonblocking(true).unwrap();
+        while socket.recv(&mut [0; 2048]).is_ok() {}
+        socket.set_nonblocking(false).unwrap();
+        let home = at(2);
+        let state = State { facts: &home, ..state };
+        let hears = thread::spawn(move || doctor(&socket));
+        Harvest::new(&machine).go_on(&machine, &state);
+        assert!(hears.join().unwrap().contains(&40));
     }
 }

@@ -65,7 +65,7 @@ impl Heart {
             if let Way::Route(route) = way {
                 // A beat that gets lost is followed by the next one.
                 let said = sealer.seal(said.clone().into_bytes());
-                drop(send(&said, SocketAddr::new(route.address, doctor.port)));
+                drop(send(&said, route.at(doctor.port)));
             }
         }
     }

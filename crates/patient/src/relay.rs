@@ -4,10 +4,12 @@
 //! nothing is read from it. Each doctor has a thread and a place in the ring buffer of its own, so
 //! that none waits for another, nor for another's name.
 
+pub(crate) mod process;
+
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -15,8 +17,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bedside_host::{Kmsg, Machine, resolve};
+use bedside_plan::facts::reached;
 use bedside_plan::{Doctor, Host};
 use netconsole_wire::{Datagram, MAX_PRINT_CHUNK, Message, parse};
+use nix::net::if_::if_nametoindex;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket, sockopt,
+};
+use nix::unistd::getppid;
 
 use crate::cli::RelayArgs;
 use crate::signals::{self, Signals};
@@ -31,6 +41,13 @@ pub(crate) fn run(machine: &Machine, args: &RelayArgs) -> anyhow::Result<Exit> {
         Err(error) => return Ok(exit::tell(Exit::Usage, &error.to_string())),
     };
     let signals = Signals::catch()?;
+    if let Some(parent) = args.with_parent {
+        set_pdeathsig(Signal::SIGTERM).context("cannot ask to be told of the agent's end")?;
+        // Of one that ended before nobody tells.
+        if getppid().as_raw() != parent {
+            return Ok(Exit::Well);
+        }
+    }
     let notes = Arc::new(Notes::read(machine));
     let mut named = HashSet::new();
     for doctor in doctors.into_iter().filter(|doctor| named.insert(doctor.to_string())) {
@@ -72,10 +89,11 @@ struct Notes {
     sent: Mutex<BTreeMap<String, u64>>,
 }
 
-/// A doctor, and the socket towards it while there is a way.
+/// A doctor, and the way to it while there is one.
 struct Outlet {
     doctor: Doctor,
-    socket: Option<UdpSocket>,
+    /// The socket that is sent from, and where to.
+    way: Option<(UdpSocket, SocketAddr)>,
     /// The last trouble, which is told once.
     told: String,
     /// When its name was looked up last.
@@ -172,7 +190,7 @@ impl Notes {
 impl Outlet {
     fn towards(doctor: Doctor) -> Self {
         let looked_up = Instant::now();
-        Self { doctor, socket: None, told: String::new(), looked_up, answer: None }
+        Self { doctor, way: None, told: String::new(), looked_up, answer: None }
     }
 
     /// Whether there was a way.
@@ -189,37 +207,31 @@ impl Outlet {
     }
 
     fn try_to_send(&mut self, datagrams: &[Vec<u8>]) -> io::Result<()> {
-        let socket = match self.socket.take() {
-            Some(socket) => socket,
-            None => self.connect()?,
+        let (socket, to) = match self.way.take() {
+            Some(way) => way,
+            None => self.find_way()?,
         };
         for datagram in datagrams {
-            match socket.send(datagram) {
-                // Nobody listened to an earlier one; netconsole would not know.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    drop(socket.send(datagram));
-                }
-                sent => drop(sent?),
-            }
+            socket.send_to(datagram, to)?;
         }
-        self.socket = Some(socket);
+        self.way = Some((socket, to));
         Ok(())
     }
 
-    fn connect(&mut self) -> io::Result<UdpSocket> {
+    fn find_way(&mut self) -> io::Result<(UdpSocket, SocketAddr)> {
         let addresses = resolve(&self.doctor.host)?;
         self.looked_up = Instant::now();
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in addresses {
-            let address = SocketAddr::new(address, self.doctor.port);
-            match connect(address) {
+            let address = at(&self.doctor, address);
+            match open(self.doctor.source_port, address) {
                 Ok(socket) => {
                     let at = match self.doctor.host {
                         Host::Name(_) => format!(" at {}", address.ip()),
                         Host::Address(_) => String::new(),
                     };
                     say!("the kernel's log is sent to {}{at}", self.doctor);
-                    return Ok(socket);
+                    return Ok((socket, address));
                 }
                 Err(error) => last = error,
             }
@@ -234,10 +246,10 @@ impl Outlet {
         match self.answer.as_ref().map(Receiver::try_recv) {
             Some(Err(TryRecvError::Empty)) => {}
             Some(answer) => {
-                let peer = self.socket.as_ref().and_then(|socket| socket.peer_addr().ok());
+                let to = self.way.as_ref().map(|(_, to)| to.ip());
                 let addresses = answer.ok().and_then(Result::ok);
-                if peer.zip(addresses).is_some_and(|(at, now)| !now.contains(&at.ip())) {
-                    self.socket = None;
+                if to.zip(addresses).is_some_and(|(to, now)| !now.contains(&to)) {
+                    self.way = None;
                 }
                 (self.answer, self.looked_up) = (None, Instant::now());
             }
@@ -259,11 +271,31 @@ impl Outlet {
     }
 }
 
-fn connect(address: SocketAddr) -> io::Result<UdpSocket> {
-    let any: IpAddr = if address.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
-    let socket = UdpSocket::bind((any, 0))?;
-    socket.connect(address)?;
-    Ok(socket)
+/// A doctor at one of its addresses, which a link may have of its own.
+fn at(doctor: &Doctor, address: IpAddr) -> SocketAddr {
+    let link = doctor.device.as_deref().and_then(|name| if_nametoindex(name).ok());
+    reached(address, doctor.port, link.unwrap_or(0))
+}
+
+/// A socket, if there is a way. It has netconsole's own port, so that a relay that is started anew
+/// comes from where the last one came from, and `status` can ask for it; another one where somebody
+/// has it.
+///
+/// It is not connected: a connected one keeps its address when another way opens (a VPN whose peer
+/// drops what comes from elsewhere), IPv6 even when the machine has that address no more.
+fn open(port: u16, to: SocketAddr) -> io::Result<UdpSocket> {
+    let any: IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+    UdpSocket::bind((any, 0))?.connect(to)?;
+    shared((any, port).into()).or_else(|_| UdpSocket::bind((any, 0)))
+}
+
+/// A socket on a port that those towards other doctors have too.
+fn shared(at: SocketAddr) -> nix::Result<UdpSocket> {
+    let family = if at.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let fd = socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    bind(fd.as_raw_fd(), &SockaddrStorage::from(at))?;
+    Ok(fd.into())
 }
 
 /// A doctor and the number of the last record that it was sent, of a line of this boot.
@@ -299,6 +331,34 @@ mod tests {
         assert_eq!(sent.len(), 2);
         assert!(sent[0].starts_with(b"6.1.0,6,417,1758427,-,ncfrag=0/15"));
         assert_eq!(sent[0].len(), MAX_PRINT_CHUNK);
+    }
+
+    #[test]
+    fn several_doctors_are_sent_to_from_one_port() {
+        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let doctors = [0, 1].map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let outlets = doctors.each_ref().map(|doctor| {
+            let word = doctor.local_addr().unwrap().to_string();
+            let [doctor] = &Doctor::parse(&word).unwrap()[..] else { panic!("{word}") };
+            let mut outlet = Outlet::towards(Doctor { source_port: port, ..doctor.clone() });
+            assert!(outlet.send(&[b"hello".to_vec()]));
+            outlet
+        });
+        for doctor in &doctors {
+            assert_eq!(doctor.recv_from(&mut [0; 8]).unwrap().1.port(), port);
+        }
+        drop(outlets);
+    }
+
+    #[test]
+    fn an_address_that_every_link_has_is_told_with_its_link() {
+        let [doctor] = &Doctor::parse("+@/lo,@fe80::2/").unwrap()[..] else { panic!() };
+        let index = if_nametoindex("lo").unwrap();
+        let SocketAddr::V6(found) = at(doctor, [0xfe80, 0, 0, 0, 0, 0, 0, 2].into()) else {
+            panic!()
+        };
+        assert_eq!((found.port(), found.scope_id()), (6666, index));
+        assert_eq!(at(doctor, [10, 0, 0, 2].into()), ([10, 0, 0, 2], 6666).into());
     }
 
     #[test]

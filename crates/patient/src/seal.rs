@@ -1,6 +1,7 @@
 //! Seals what the agent says with the key that it shares with its doctors.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use bedside_host::Machine;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -37,11 +38,11 @@ impl Sealer {
         datagram
     }
 
-    /// Microseconds since the machine's start: they grow also from one agent to the next.
+    /// Microseconds since the machine's start: they grow also from one agent to the next. 32 bits,
+    /// which the clock's own numbers have on some machines, hold half an hour of them.
     fn count(&self) -> u64 {
-        let now = clock_gettime(ClockId::CLOCK_BOOTTIME).ok();
-        let now = now.map_or(0, |now| now.tv_sec() * 1_000_000 + now.tv_nsec() / 1000);
-        let next = u64::try_from(now).unwrap_or_default().max(self.last.get() + 1);
+        let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
+        let next = (now.as_micros() as u64).max(self.last.get() + 1);
         self.last.set(next);
         next
     }

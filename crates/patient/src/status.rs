@@ -80,7 +80,18 @@ impl<'f> Status<'f> {
 
     fn is_well(&self) -> bool {
         let unheard = self.heard.iter().any(|(_, last)| matches!(last, Last::Never));
-        !self.consoles.is_empty() && self.as_wished != Some(false) && !unheard
+        self.sends() && self.as_wished != Some(false) && !unheard
+    }
+
+    /// Whether user space is to send.
+    fn relays(&self) -> bool {
+        self.wish.as_ref().is_some_and(|wish| wish.relay)
+    }
+
+    /// The kernel, or the relay of an agent that runs, as far as that is known.
+    fn sends(&self) -> bool {
+        let relayed = self.relays() && self.facts.agent != Some(false);
+        !self.consoles.is_empty() || relayed && self.as_wished == Some(true)
     }
 
     /// The parameter of targets that configfs does not show, as far as it is known.
@@ -105,8 +116,10 @@ impl<'f> Status<'f> {
             let kind = if console.is_threaded() { "; its lines leave from a thread" } else { "" };
             say!("the kernel writes to the console {}{kind}", console.name);
         }
-        if let Some(level) = self.facts.console_level {
-            say!("lines below level {level} are sent");
+        match self.facts.console_level {
+            _ if self.relays() => say!("user space is to send, all levels, and nothing of a panic"),
+            Some(level) => say!("lines below level {level} are sent"),
+            None => {}
         }
         for target in &self.facts.targets {
             tell_target(self.facts, target);
@@ -141,10 +154,11 @@ impl<'f> Status<'f> {
 
     fn conclude(&self) {
         match (&self.wish, self.as_wished) {
-            (Some(wish), Some(true)) if !self.consoles.is_empty() => {
-                say!("armed for {}, as wished", wish.words.join(", "));
+            (Some(wish), Some(true)) if self.sends() => {
+                let how = if wish.relay { "relayed to" } else { "armed for" };
+                say!("{how} {}, as wished", wish.words.join(", "));
             }
-            (Some(wish), _) => say!("not as wished: `bedside-patient up {}`", wish.words.join(" ")),
+            (Some(wish), _) => say!("not as wished: `{}`", wish.command()),
             (None, _) => say!("`up` was not here: nothing keeps this so"),
         }
     }
@@ -178,7 +192,8 @@ impl<'f> Status<'f> {
             |console: &&Console| json!({ "name": console.name, "threaded": console.is_threaded() });
         json!({
             "v": 1,
-            "sends": !self.consoles.is_empty(),
+            "sends": self.sends(),
+            "relay": self.relays(),
             "as_wished": self.as_wished,
             "wish": self.wish.as_ref().map(|wish| &wish.words),
             "module": module(&self.facts.module).0,
@@ -309,74 +324,4 @@ fn dumper(dumper: &Dumper) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A kernel that sends to somebody whom `up` never heard of.
-    fn machine() -> Facts {
-        let target = Target {
-            name: "by-hand".into(),
-            enabled: true,
-            device: "eth0".into(),
-            remote_ip: Some([10, 0, 0, 2].into()),
-            remote_port: 6666,
-            transmit_errors: Some(4),
-            ..Target::default()
-        };
-        Facts {
-            module: Module::Loaded,
-            console_level: Some(8),
-            consoles: vec![Console { name: "netcon_ext0".into(), flags: "E  p".into() }],
-            targets: vec![target],
-            ..Facts::default()
-        }
-    }
-
-    fn object(facts: &Facts) -> (Value, bool) {
-        let status = Status::of(facts, None, &[]).unwrap();
-        (status.object(), status.is_well())
-    }
-
-    #[test]
-    fn targets_that_others_made_are_told_with_their_maker() {
-        let (told, well) = object(&machine());
-        assert!(well, "it sends");
-        assert_eq!(told["module"], "loaded");
-        assert_eq!(told["targets"][0]["made_by"], "configfs");
-        assert_eq!(told["targets"][0]["to"], "10.0.0.2:6666");
-        assert_eq!(told["hidden_target"], Value::Null);
-        assert!(told["faults"][0]["evidence"].as_str().unwrap().starts_with("4 datagrams"));
-        assert!(told["faults"][0]["cure"].is_string());
-        let mut facts = machine();
-        facts.targets[0].name = "cmdline0".into();
-        assert_eq!(object(&facts).0["targets"][0]["made_by"], "parameter");
-    }
-
-    #[test]
-    fn a_target_that_configfs_does_not_show_is_told_too() {
-        let mut facts = machine();
-        facts.targets.clear();
-        facts.command_line = "quiet netconsole=@/,@10.0.0.2/".into();
-        let (told, _) = object(&facts);
-        assert_eq!(told["hidden_target"]["made_by"], "parameter");
-        assert_eq!(told["hidden_target"]["parameter"], "@/,@10.0.0.2/");
-        facts.consoles.clear();
-        let (told, well) = object(&facts);
-        assert!(told["hidden_target"].is_null() && !well, "nothing sends");
-    }
-
-    #[test]
-    fn a_doctor_that_answers_and_never_heard_it_is_a_fault_and_a_mute_one_is_none() {
-        let (facts, doctor) = (machine(), Doctor::parse("10.0.0.2").unwrap().remove(0));
-        let mut status = Status::of(&facts, None, &[]).unwrap();
-        for (last, well) in [
-            (Last::Heard { seconds: 3, source_port: 6665 }, true),
-            (Last::Unknown("no answer came".into()), true),
-            (Last::Never, false),
-        ] {
-            assert_eq!(last.fault(&doctor).is_none(), well);
-            status.heard = vec![(&doctor, last)];
-            assert_eq!(status.is_well(), well);
-        }
-    }
-}
+mod tests;

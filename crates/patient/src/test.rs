@@ -83,10 +83,11 @@ fn tell_likeliest(
     proof: Proof,
 ) -> anyhow::Result<()> {
     let wish = machine.wish()?.unwrap_or_default();
-    let facts = Facts { rules: machine.rules(), ..facts };
+    let facts = Facts { rules: machine.rules(), agent: machine.agent_runs(), ..facts };
     let verdicts = check(&facts, &wish, doctors).into_iter();
     // No rule sees what netconsole sends.
-    let concerns = |verdict: &Verdict| proof == Proof::Unknown || verdict.what != "firewall";
+    let seen = wish.relay || proof == Proof::Unknown;
+    let concerns = |verdict: &Verdict| seen || verdict.what != "firewall";
     let mut problems = verdicts.filter(|v| v.state == State::Problem && concerns(v));
     match (problems.next(), proof) {
         (Some(Verdict { what, evidence, cure, .. }), _) => {

@@ -20,8 +20,14 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
         let why = "this machine is armed for good already: `bedside-patient down` first";
         return Ok(exit::tell(Exit::Problem, why));
     }
+    if before.as_ref().is_some_and(|before| before.relay != args.relay) {
+        let why =
+            "who sends, the kernel or user space, is not changed: `bedside-patient down` first";
+        return Ok(exit::tell(Exit::Problem, why));
+    }
     let wish = Wish {
         words: once(&args.doctors),
+        relay: args.relay,
         log_level: args.log_level.0,
         permanent: !args.no_permanent,
         early: args.early,
@@ -41,10 +47,10 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
     let reached = reach(machine, Turn::Wait, &|| Ok(Some(goal.clone())), &mut tell_step);
     match reached.inspect_err(|_| arm_as_before(machine, before))? {
         Reached::Refused(refusals) => return Ok(refuse(&refusals)),
-        Reached::Done(0) => say!("nothing to do: the kernel is armed as wished"),
+        Reached::Done(0) => say!("nothing to do: all is as wished"),
         Reached::Done(_) | Reached::Yielded | Reached::NothingWished => {}
     }
-    tell_how_it_would_die(machine)?;
+    tell_how_it_would_die(machine, args.relay)?;
     if args.no_test {
         return Ok(Exit::Well);
     }
@@ -80,7 +86,11 @@ fn arm_as_before(machine: &Machine, before: Option<Wish>) {
 }
 
 /// What keeps the kernel's death from being heard: no fault of the living machine's.
-fn tell_how_it_would_die(machine: &Machine) -> anyhow::Result<()> {
+fn tell_how_it_would_die(machine: &Machine, relay: bool) -> anyhow::Result<()> {
+    if relay {
+        say!("note: a panic is not sent, only what pstore keeps of it, after the next start");
+        return Ok(());
+    }
     for Verdict { evidence, cure, .. } in mortal_faults(&machine.own_facts()?) {
         say!("note: {evidence}");
         cure.iter().flat_map(|cure| cure.lines()).for_each(|line| say!("    try: {line}"));
@@ -107,7 +117,7 @@ fn tell_plan(plan: &Plan) {
         say!("note: {note}");
     }
     if plan.is_empty() {
-        say!("nothing to do: the kernel is armed as wished");
+        say!("nothing to do: all is as wished");
     }
 }
 

@@ -25,8 +25,15 @@ use crate::{Doctor, Format, Refusal, Wish, path, permanent};
 /// 3. what only configfs can say: userdata, and targets that the parameter had no room for;
 /// 4. the module that delivers a death, where it is installed;
 /// 5. what keeps it so.
+///
+/// Where user space is to send, the last is all that is left of it, and what the kernel does when
+/// it dies.
 pub fn arm(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Result<Plan, Vec<Refusal>> {
-    let mut refusals = obstacles(facts);
+    let mut refusals = limits(facts);
+    if wish.relay {
+        return relayed(facts, wish, doctors, refusals);
+    }
+    refusals.extend(no_module(facts).into_iter().chain(foreign(facts)));
     let targets = match wanted(facts, doctors) {
         Ok(targets) => targets,
         Err(more) => {
@@ -53,8 +60,36 @@ pub fn arm(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Result<Plan, Vec<R
     Ok(plan)
 }
 
+/// Of a machine whose user space sends.
+fn relayed(
+    facts: &Facts,
+    wish: &Wish,
+    doctors: &[Doctor],
+    mut refusals: Vec<Refusal>,
+) -> Result<Plan, Vec<Refusal>> {
+    let for_netconsole =
+        |doctor: &&Doctor| doctor.format == Format::Basic || doctor.source.is_some();
+    refusals.extend(doctors.iter().filter(for_netconsole).map(|doctor| {
+        Refusal::new(
+            format!("a relay sends {doctor} the extended format, from the address of the way"),
+            "`bedside-patient up --relay HOST`, or HOST:PORT, without `@`",
+        )
+    }));
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let mut plan = Plan::default();
+    set_panic(facts, wish, &mut plan);
+    permanent::keep(facts, wish, &[], &mut plan);
+    if arm(facts, &Wish { relay: false, ..wish.clone() }, doctors).is_ok() {
+        let note = "the kernel itself could send, without user space: `up` without --relay";
+        plan.notes.push(note.into());
+    }
+    Ok(plan)
+}
+
 /// What forbids every change.
-fn obstacles(facts: &Facts) -> Vec<Refusal> {
+fn limits(facts: &Facts) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     if let Some(kind) = &facts.limits.container {
         refusals.push(Refusal::new(
@@ -71,8 +106,6 @@ fn obstacles(facts: &Facts) -> Vec<Refusal> {
             "`sudo bedside-patient up …`; or `--dry-run` to see what would be done",
         ));
     }
-    refusals.extend(no_module(facts));
-    refusals.extend(foreign(facts));
     refusals
 }
 
@@ -105,7 +138,11 @@ pub(crate) fn package(distribution: &str, release: &str) -> String {
         "fedora" | "rhel" | "centos" | "rocky" | "almalinux" => {
             format!("`dnf install kernel-modules-extra-{release} kernel-modules-{release}`")
         }
-        "openwrt" => "`apk add kmod-netconsole`, or `opkg install kmod-netconsole`".into(),
+        // `main_modprobe` in kmodloader.c of its ubox passes over what follows a module's name.
+        "openwrt" => "`apk add kmod-netconsole`, or `opkg install kmod-netconsole`, and by hand \
+                      `insmod netconsole netconsole=+@/,@DOCTOR/`: OpenWrt's modprobe takes no \
+                      parameter, so `up` can't; or `bedside-patient relay DOCTOR`"
+            .into(),
         "alpine" => "`apk add linux-lts` (linux-virt has it not), and start that kernel".into(),
         _ => "install your distribution's package of kernel modules, or build the kernel with \
               CONFIG_NETCONSOLE=m and CONFIG_NETCONSOLE_DYNAMIC=y"

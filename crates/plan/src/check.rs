@@ -10,8 +10,8 @@ use crate::{Doctor, Facts, Wish};
 /// Looks at everything that the facts tell. The likeliest cause of silence comes first.
 pub fn check(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
     let mut verdicts = alive(facts, wish, doctors);
-    verdicts.extend(now::firewall(facts, doctors));
-    verdicts.extend(dying::all(facts));
+    verdicts.extend(now::firewall(facts, wish, doctors));
+    verdicts.extend(if wish.relay { vec![dying::relayed()] } else { dying::all(facts) });
     verdicts
 }
 
@@ -30,6 +30,9 @@ pub fn faults(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
 }
 
 fn alive(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
+    if wish.relay {
+        return relayed(facts, wish, doctors);
+    }
     let mut verdicts = vec![now::module(facts)];
     verdicts.extend(now::limits(facts));
     verdicts
@@ -39,7 +42,17 @@ fn alive(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
     verdicts.extend(facts.targets.iter().flat_map(now::target));
     verdicts.extend(facts.dumper.iter().flat_map(now::dumper));
     verdicts.extend(now::permanence(facts, wish));
-    verdicts.extend(now::agent(facts));
+    verdicts.extend(now::agent(facts, wish));
+    verdicts.push(now::key(facts));
+    verdicts
+}
+
+/// Of a machine whose user space sends: nothing of the kernel's netconsole matters.
+fn relayed(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
+    let ways = doctors.iter().zip(&facts.ways);
+    let mut verdicts: Vec<_> = ways.map(|(doctor, way)| now::any_way(doctor, way)).collect();
+    verdicts.push(now::as_wished(facts, wish, doctors));
+    verdicts.extend(now::agent(facts, wish));
     verdicts.push(now::key(facts));
     verdicts
 }

@@ -74,8 +74,8 @@ fn refusal(link: &Link, culprit: &Link, why: &str) -> Refusal {
     }
     Refusal::new(
         why,
-        "`bedside-patient relay DOCTOR` sends from user space by any way, as long as user space \
-         lives; or name a doctor that a wired card reaches",
+        "`bedside-patient up --relay DOCTOR` sends from user space by any way, as long as user \
+         space lives; or name a doctor that a wired card reaches",
     )
 }
 

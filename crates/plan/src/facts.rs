@@ -3,7 +3,7 @@
 mod dumper;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use netconsole_wire::parameter::{self, Mac};
 use netconsole_wire::tag::KeyId;
@@ -290,6 +290,23 @@ pub struct Route {
     pub mac: Option<Mac>,
     /// Whether the address is one machine's, or this one's.
     pub kind: RouteKind,
+}
+
+impl Route {
+    /// A port of the doctor's.
+    pub fn at(&self, port: u16) -> SocketAddr {
+        reached(self.address, port, self.device)
+    }
+}
+
+/// A port of an address. One that every link may have, of IPv6, is told with its link, by number.
+pub fn reached(address: IpAddr, port: u16, link: u32) -> SocketAddr {
+    match address {
+        IpAddr::V6(address) if address.is_unicast_link_local() => {
+            SocketAddrV6::new(address, port, 0, link).into()
+        }
+        address => SocketAddr::new(address, port),
+    }
 }
 
 /// To whom a route leads.

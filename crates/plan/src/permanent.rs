@@ -7,8 +7,8 @@ use crate::step::{Action, Plan, Step};
 use crate::target::Wanted;
 use crate::{Wish, path};
 
-/// Adds what is missing: the wish, and, if it is to outlive a start, the module's parameter and
-/// the service that keeps it true.
+/// Adds what is missing: the wish, and, if it is to outlive a start, the module's parameter (unless
+/// user space sends) and the service that keeps it true.
 pub(crate) fn keep(facts: &Facts, wish: &Wish, targets: &[Wanted], plan: &mut Plan) {
     if !wish.permanent {
         let why = "`status`, `test` and `agent` know from it what is wanted, until the next start";
@@ -16,7 +16,8 @@ pub(crate) fn keep(facts: &Facts, wish: &Wish, targets: &[Wanted], plan: &mut Pl
     }
     let why = "`status`, `test` and the agent know from it what is wanted";
     write(facts, path::WISH, &wish.to_string(), why, plan);
-    let level = wish.log_level.map(|level| format!("kernel.printk = {level}\n"));
+    let level =
+        wish.log_level.filter(|_| !wish.relay).map(|level| format!("kernel.printk = {level}\n"));
     let panic = wish.panic.iter().map(|(name, value)| format!("kernel.{name} = {value}\n"));
     let settings: String = level.into_iter().chain(panic).collect();
     if !settings.is_empty() {
@@ -25,6 +26,14 @@ pub(crate) fn keep(facts: &Facts, wish: &Wish, targets: &[Wanted], plan: &mut Pl
     } else if facts.files.get(path::SYSCTL).is_some_and(|text| text.starts_with(HEADER)) {
         plan.push(Action::TakeBackFile(path::SYSCTL.into()), "nothing is to be set any more");
     }
+    if !wish.relay {
+        load_at_start(facts, wish, targets, plan);
+    }
+    serve(facts, plan);
+}
+
+/// The modules, with the parameters that they have now.
+fn load_at_start(facts: &Facts, wish: &Wish, targets: &[Wanted], plan: &mut Plan) {
     if let Some(Rival { file, line, .. }) = &facts.rival {
         plan.notes.push(format!("{file} has `{line}` too: only one of both counts at a start"));
     }
@@ -43,7 +52,6 @@ pub(crate) fn keep(facts: &Facts, wish: &Wish, targets: &[Wanted], plan: &mut Pl
     } else {
         no_earlier(facts, plan);
     }
-    serve(facts, plan);
 }
 
 /// The modules that the next start is to load, with their options.

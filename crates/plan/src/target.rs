@@ -102,7 +102,8 @@ fn sends_from(facts: &Facts, doctor: &Doctor, route: &Route, device: u32) -> Opt
     Some(source)
 }
 
-fn route<'w>(doctor: &Doctor, way: &'w Way) -> Result<&'w Route, Refusal> {
+/// The way that was found, or why there is none.
+pub(crate) fn route<'w>(doctor: &Doctor, way: &'w Way) -> Result<&'w Route, Refusal> {
     match way {
         Way::Route(route) => Ok(route),
         Way::Unresolved(why) => Err(Refusal::new(

@@ -17,6 +17,8 @@ use crate::{Doctor, NotADoctor};
 pub struct Wish {
     /// Who is to hear, as it was written.
     pub words: Vec<String>,
+    /// Whether user space sends, by the agent's relay, where the kernel can't.
+    pub relay: bool,
     /// The console log level, from 1 to 15, where 8 and above send all; none leaves it as it is.
     pub log_level: Option<u8>,
     /// Whether it is to outlive a start of the machine.
@@ -43,6 +45,7 @@ impl Default for Wish {
     fn default() -> Self {
         Self {
             words: Vec::new(),
+            relay: false,
             log_level: Some(8),
             permanent: true,
             early: false,
@@ -57,6 +60,12 @@ impl Wish {
     pub fn doctors(&self) -> Result<Vec<Doctor>, NotADoctor> {
         let each = self.words.iter().map(|word| Doctor::parse(word));
         Ok(each.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// The command that makes a machine so, as far as it says who hears and who sends.
+    pub fn command(&self) -> String {
+        let relay = if self.relay { " --relay" } else { "" };
+        format!("bedside-patient up{relay} {}", self.words.join(" "))
     }
 
     /// Reads the file: lines `key = value`, and comments after `#`.
@@ -90,6 +99,7 @@ impl Wish {
                 Doctor::parse(value).map_err(|error| error.to_string())?;
                 self.words.push(value.to_owned());
             }
+            "relay" => self.relay = value.parse().map_err(|_| "give true or false")?,
             "log_level" => self.log_level = parse_level(value)?,
             "early" => self.early = value.parse().map_err(|_| "give true or false")?,
             "heartbeat" => self.heartbeat_s = parse_heartbeat(value)?,
@@ -127,6 +137,9 @@ impl fmt::Display for Wish {
         out.write_str("# Written by `bedside-patient up`; its agent keeps the kernel so.\n")?;
         for word in &self.words {
             writeln!(out, "doctor = {word}")?;
+        }
+        if self.relay {
+            out.write_str("relay = true\n")?;
         }
         match self.log_level {
             Some(level) => writeln!(out, "log_level = {level}")?,
@@ -175,6 +188,7 @@ mod tests {
             Wish { words: vec!["10.0.0.2:514".into(), "doctor".into()], ..Wish::default() },
             Wish { log_level: None, heartbeat_s: None, permanent: false, ..Wish::default() },
             Wish { early: true, ..Wish::default() },
+            Wish { relay: true, ..Wish::default() },
             Wish { panic: [("panic".into(), -1)].into(), ..Wish::default() },
         ] {
             assert_eq!(Wish::parse(&wish.to_string()), Ok(wish));

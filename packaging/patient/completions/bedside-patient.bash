@@ -156,12 +156,16 @@ _bedside__patient() {
             return 0
             ;;
         bedside__patient__subcmd__relay)
-            opts="-h --root --help"
+            opts="-h --with-parent --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --with-parent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --root)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -219,7 +223,7 @@ _bedside__patient() {
             return 0
             ;;
         bedside__patient__subcmd__up)
-            opts="-n -h --dry-run --permanent --no-permanent --early --no-test --log-level --heartbeat --root --help"
+            opts="-n -h --dry-run --permanent --no-permanent --early --relay --no-test --log-level --heartbeat --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -42,6 +42,7 @@ complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -s n
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l permanent -d 'Also after the next start of the machine; that is what is done unless told otherwise'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l no-permanent -d 'Until the next start of the machine only'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l early -d 'Load netconsole in the initramfs already, and say what to put on the kernel\'s command line'
+complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l relay -d 'Send from user space, where netconsole can\'t be used: Wi-Fi, WireGuard'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -l no-test -d 'Don\'t prove it'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand up" -s h -l help -d 'Print help'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand down" -l root -d 'Take every path below this directory; for tests' -r -f -a "(__fish_complete_directories)"
@@ -57,6 +58,7 @@ complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand test" -l
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand test" -s h -l help -d 'Print help'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand agent" -l root -d 'Take every path below this directory; for tests' -r -f -a "(__fish_complete_directories)"
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand agent" -s h -l help -d 'Print help'
+complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand relay" -l with-parent -d 'End when the process ends that started it, which has this number' -r
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand relay" -l root -d 'Take every path below this directory; for tests' -r -f -a "(__fish_complete_directories)"
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand relay" -s h -l help -d 'Print help'
 complete -c bedside-patient -n "__fish_bedside_patient_using_subcommand explain" -l root -d 'Take every path below this directory; for tests' -r -f -a "(__fish_complete_directories)"

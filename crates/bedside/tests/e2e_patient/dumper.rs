@@ -85,7 +85,7 @@ fn a_7_that_would_die_in_silence_delivers_its_death_with_the_module() -> Result<
         "without: 0",
         "this kernel's own netconsole sends nothing of a panic before the restart; this module",
         "with: 0",
-        "nothing to do: the kernel is armed as wished",
+        "nothing to do: all is as wished",
         "again: 0",
         "bedside_netconsole would send the kernel's death to +r",
         "status: 0",

@@ -60,7 +60,7 @@ fn wifi_is_refused_and_nothing_is_done() -> Result<()> {
     let machine = ward.admit("6.1-amd64", Death::PowerOff, RADIO)?;
     let words = [
         "the way leads through wlan0: it is Wi-Fi",
-        "try: `bedside-patient relay DOCTOR` sends from user space",
+        "try: `bedside-patient up --relay DOCTOR` sends from user space",
         "exit 1\nnothing done",
     ];
     ensure_said("6.1-amd64", &said(&machine)?, &words)

@@ -14,6 +14,13 @@ pub(super) fn all(facts: &Facts) -> Vec<Verdict> {
     verdicts
 }
 
+/// Of a machine whose user space sends.
+pub(super) fn relayed() -> Verdict {
+    let evidence = "user space, which sends here, is dead by then: what the kernel leaves in pstore \
+                    is sent after the next start";
+    Verdict::ok("panic", evidence)
+}
+
 /// Where netconsole's lines leave from a thread, a kernel that restarts itself after a panic does
 /// so before they are sent: `vpanic` in kernel/panic.c flushes such consoles after
 /// `emergency_restart`. Of stock 7.2 and 7.3 none of 35 and 42 lines came.

@@ -5,9 +5,9 @@ use netconsole_wire::parameter::Mac;
 use super::Verdict;
 use crate::arm::dumper::{MODULE, is_alone};
 use crate::arm::{arm, package};
-use crate::facts::{AgentKey, Dumper, DumperTarget, Facts, Link, Module, Rival, Target};
+use crate::facts::{AgentKey, Dumper, DumperTarget, Facts, Init, Link, Module, Rival, Target, Way};
 use crate::rules::Word;
-use crate::target::wanted;
+use crate::target::{route, wanted};
 use crate::{Doctor, Wish, path};
 
 pub(super) fn module(facts: &Facts) -> Verdict {
@@ -54,6 +54,15 @@ pub(super) fn limits(facts: &Facts) -> Vec<Verdict> {
         verdicts.push(Verdict::problem("module loading", evidence, cure));
     }
     verdicts
+}
+
+/// The doctor of a relay: whichever way leads there will do.
+pub(super) fn any_way(doctor: &Doctor, way: &Way) -> Verdict {
+    let verdict = match route(doctor, way) {
+        Ok(route) => Verdict::ok("way", format!("user space sends to {}", route.address)),
+        Err(refusal) => Verdict::problem("way", refusal.why, refusal.cure),
+    };
+    verdict.on(doctor)
 }
 
 /// The doctor at place `at` of those whose ways the facts hold.
@@ -126,11 +135,16 @@ pub(super) fn armed(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Verdict {
             Verdict::problem("armed", "the kernel sends to nobody", cure)
         };
     }
+    as_wished(facts, wish, doctors)
+}
+
+/// Whether a step is missing.
+pub(super) fn as_wished(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Verdict {
     let mut able = facts.clone();
     able.limits.missing_capabilities.clear();
     let named = || doctors.iter().map(ToString::to_string).collect();
     let words = if wish.words.is_empty() { named() } else { wish.words.clone() };
-    let again = format!("`bedside-patient up {}`", words.join(" "));
+    let again = format!("`{}`", Wish { words, ..wish.clone() }.command());
     match arm(&able, wish, doctors) {
         Ok(plan) if plan.is_empty() => Verdict::ok("armed", "all is as wished"),
         Ok(plan) => {
@@ -224,16 +238,18 @@ pub(super) fn permanence(facts: &Facts, wish: &Wish) -> Vec<Verdict> {
 }
 
 /// Whether somebody keeps it so.
-pub(super) fn agent(facts: &Facts) -> Option<Verdict> {
-    Some(if facts.agent? {
-        Verdict::ok("agent", "runs")
+pub(super) fn agent(facts: &Facts, wish: &Wish) -> Option<Verdict> {
+    if facts.agent? {
+        return Some(Verdict::ok("agent", "runs"));
+    }
+    let what = if wish.relay { "sends the kernel's log" } else { "follows the network" };
+    let cure = if facts.init == Init::Systemd {
+        "`systemctl start bedside-patient.service`; `systemctl status` tells why it ended"
     } else {
-        Verdict::problem(
-            "agent",
-            "does not run: nobody follows the network, or says that the machine lives",
-            "`systemctl start bedside-patient.service`; `systemctl status` tells why it ended",
-        )
-    })
+        "have `bedside-patient agent` started, also at every start of the machine"
+    };
+    let evidence = format!("does not run: nobody {what}, or says that the machine lives");
+    Some(Verdict::problem("agent", evidence, cure))
 }
 
 /// Whether a doctor can tell what this machine's agent says from what others say in its name.
@@ -252,21 +268,23 @@ pub(super) fn key(facts: &Facts) -> Verdict {
 }
 
 /// netpoll hands its frames to the driver itself (`netpoll_send_skb` in net/core/netpoll.c): no rule
-/// of this machine sees them. The agent's own datagrams and questions are like all others.
-pub(super) fn firewall(facts: &Facts, doctors: &[Doctor]) -> Vec<Verdict> {
+/// of this machine sees them. The agent's own datagrams and questions are like all others, and so
+/// are a relay's.
+pub(super) fn firewall(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
+    let unseen = if wish.relay { "" } else { "; netconsole's frames no rule sees" };
     if facts.rules.is_empty() {
-        let evidence = "this machine's own rules don't see netconsole's frames; whether they let \
-                        out what the agent says itself was not found out: nft and iptables show none";
-        return vec![Verdict::ok("firewall", evidence)];
+        let evidence = "whether this machine's own rules let out what the agent says itself was not \
+                        found out: nft and iptables show none";
+        return vec![Verdict::ok("firewall", format!("{evidence}{unseen}"))];
     }
     let mut ports: Vec<u16> = doctors.iter().map(|doctor| doctor.port).collect();
     ports.sort_unstable();
     ports.dedup();
-    let verdict = |port| rules_for(facts, port).on(format!("udp {port}"));
+    let verdict = |port| rules_for(facts, port, unseen).on(format!("udp {port}"));
     let mut verdicts: Vec<Verdict> = ports.into_iter().map(verdict).collect();
     let deaf = facts.rules.iter().find(|(_, incoming)| !incoming.lets_answers_pass());
     if let Some(closed) = deaf.and_then(|(_, incoming)| incoming.closed()) {
-        let evidence = format!("{} drops a doctor's answers; {UNSEEN}", closed.chain());
+        let evidence = format!("{} drops a doctor's answers{unseen}", closed.chain());
         let cure = "accept what belongs to a connection (`ct state established accept`), or go \
                     without answers to `test` and `status`";
         verdicts.push(Verdict::problem("firewall", evidence, cure).on("answers"));
@@ -275,24 +293,22 @@ pub(super) fn firewall(facts: &Facts, doctors: &[Doctor]) -> Vec<Verdict> {
 }
 
 /// What is done to that the agent says itself to a doctor at that port.
-fn rules_for(facts: &Facts, port: u16) -> Verdict {
+fn rules_for(facts: &Facts, port: u16, unseen: &str) -> Verdict {
     for (outgoing, _) in &facts.rules {
         match (outgoing.word_on(port), outgoing.closed()) {
             (Some((Word::Drop, rule)), _) => {
-                let evidence = format!("`{rule}` drops what the agent says itself; {UNSEEN}");
+                let evidence = format!("`{rule}` drops what the agent says itself{unseen}");
                 return Verdict::problem("firewall", evidence, "take this rule away");
             }
             (None, Some(closed)) => {
                 let chain = closed.chain();
                 let evidence = format!(
-                    "{chain} drops what the agent says itself, as no rule accepts it; {UNSEEN}"
+                    "{chain} drops what the agent says itself, as no rule accepts it{unseen}"
                 );
                 return Verdict::problem("firewall", evidence, closed.cure(port));
             }
             _ => {}
         }
     }
-    Verdict::ok("firewall", format!("no rule that drops what the agent says was found; {UNSEEN}"))
+    Verdict::ok("firewall", format!("no rule that drops what the agent says was found{unseen}"))
 }
-
-const UNSEEN: &str = "netconsole's frames no rule sees";

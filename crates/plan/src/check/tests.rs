@@ -135,6 +135,43 @@ fn each_fault_is_named() {
     }
 }
 
+/// Wi-Fi, without a module, its lines kept from consoles: what a relay needs none of.
+#[test]
+fn a_relays_faults_are_its_own() {
+    let relay = |change: fn(&mut Facts)| {
+        let mut facts = well();
+        facts.links[0].wireless = true;
+        facts.module = Module::Absent;
+        facts.console_level = Some(4);
+        change(&mut facts);
+        let wish = Wish { relay: true, ..wish() };
+        let written = (crate::path::WISH_UNTIL_REBOOT.to_owned(), wish.to_string());
+        facts.files = [written].into();
+        let verdicts = check(&facts, &wish, &wish.doctors().unwrap());
+        let faults = verdicts.into_iter().filter(|verdict| verdict.state != State::Ok);
+        faults.map(|fault| format!("{}: {}", fault.what, fault.evidence)).collect::<Vec<_>>()
+    };
+    for (change, faults) in [
+        ((|_| ()) as fn(&mut Facts), vec![]),
+        (
+            |f| f.ways[0] = Way::Unresolved("no such name".into()),
+            vec!["way: 10.0.0.2 has no address: no such name"],
+        ),
+        (
+            |f| f.rules = rules("udp dport 6666 drop", ""),
+            vec!["firewall: `udp dport 6666 drop` drops what the agent says itself"],
+        ),
+        (
+            |f| f.agent = Some(false),
+            vec![
+                "agent: does not run: nobody sends the kernel's log, or says that the machine lives",
+            ],
+        ),
+    ] {
+        assert_eq!(relay(change), faults);
+    }
+}
+
 #[test]
 fn each_fault_of_a_target_is_named() {
     let target = Target { name: "x".into(), enabled: true, ..Target::default() };

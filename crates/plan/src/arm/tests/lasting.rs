@@ -43,6 +43,41 @@ fn what_is_to_last_is_written_down_once() {
     );
 }
 
+/// Whatever the kernel can't: neither a module nor a card is asked for.
+#[test]
+fn a_relay_is_written_down_and_started() {
+    let wish = Wish { relay: true, permanent: true, ..wish(&["10.0.0.2"]) };
+    let doctors = wish.doctors().unwrap();
+    let facts = Facts { module: Module::Absent, init: crate::facts::Init::Systemd, ..machine() };
+    let plan = arm(&facts, &wish, &doctors).unwrap();
+    let words: Vec<String> = plan.steps.iter().map(|step| step.action.to_string()).collect();
+    assert_eq!(
+        words,
+        [
+            "write /etc/bedside/patient.conf",
+            "when undone: systemctl daemon-reload",
+            "write /etc/systemd/system/bedside-patient.service",
+            "systemctl enable bedside-patient.service",
+            "systemctl restart bedside-patient.service",
+        ]
+    );
+    let unit = plan.steps.iter().find_map(|step| match &step.action {
+        Action::WriteFile { path, content, .. } if path == crate::path::UNIT => Some(content),
+        _ => None,
+    });
+    assert!(unit.unwrap().contains("\nDeviceAllow=/dev/kmsg r\n"), "it reads the kernel's log");
+    assert_eq!(plan.notes, Vec::<String>::new());
+    let able = Facts { module: Module::Loadable, ..facts.clone() };
+    let notes = arm(&able, &wish, &doctors).unwrap().notes;
+    assert_eq!(notes, ["the kernel itself could send, without user space: `up` without --relay"]);
+    for word in ["@10.0.0.2", "+@10.0.0.7/,@10.0.0.2/"] {
+        let wish = Wish { words: vec![word.into()], ..wish.clone() };
+        assert_eq!(arm(&facts, &wish, &wish.doctors().unwrap()).unwrap_err().len(), 1, "{word}");
+    }
+    let limits = Limits { container: Some("lxc".into()), ..Limits::default() };
+    assert_eq!(arm(&Facts { limits, ..facts }, &wish, &doctors).unwrap_err().len(), 1);
+}
+
 /// `sh -n` is all that can be said of those that can't be run here.
 #[test]
 fn the_init_scripts_are_sound_shell() {
