@@ -7,7 +7,7 @@ use bedside_store::follow::Nudge;
 
 use crate::alerts::{Courier, Post};
 use crate::config::Config;
-use crate::incidents::{Alarm, Watch};
+use crate::incidents::{Alarm, Sight, Watch};
 
 /// The doctor's attention to what it hears.
 #[derive(Debug)]
@@ -40,9 +40,10 @@ impl Attention {
         Ok(Attention { watch: watch.ok(), post })
     }
 
-    /// Why no incident can be found at present, if that is so.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.watch.as_ref().map_or_else(|| Some("no thread".to_owned()), Watch::trouble)
+    /// How the search for incidents goes.
+    pub(crate) fn sight(&self) -> Sight {
+        let blind = || Sight { trouble: Some("no thread".to_owned()), ..Sight::default() };
+        self.watch.as_ref().map_or_else(blind, Watch::sight)
     }
 
     /// Looks at what is stored by now, and ends.

@@ -100,7 +100,7 @@ fn drop_capabilities(needed: &CapsHashSet) -> Result<(), caps::errors::CapsError
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
         caps::clear(None, CapSet::Bounding)?;
     }
-    caps::clear(None, CapSet::Ambient)?;
+    // The ambient ones, which old kernels have not, go with these (capabilities(7)).
     caps::clear(None, CapSet::Inheritable)?;
     let held = caps::read(None, CapSet::Permitted)?;
     let left = held.intersection(needed).copied().collect();

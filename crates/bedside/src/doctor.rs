@@ -274,7 +274,7 @@ fn options(config: &Config) -> Options {
         sync_within: config.store.sync_within.0,
         segment_max_bytes: config.store.segment_size.0,
         segment_max_age: config.store.segment_age.0,
-        queue_bytes: config.store.queue.0 as usize,
+        queue_bytes: config.store.queue.in_memory(),
         retention: Retention {
             max_bytes: config.retention.size.0,
             max_age: config.retention.age.map(|age| age.0),

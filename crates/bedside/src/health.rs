@@ -17,6 +17,7 @@ use bedside_udp::Socket;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Verdict;
+use crate::incidents::Sight;
 use crate::keys;
 use crate::pulse;
 use crate::scribe::{self, Scribe};
@@ -34,6 +35,9 @@ struct Told {
     /// Why incidents can't be looked for.
     #[serde(default)]
     search: Option<String>,
+    /// Lines and runs that it did not look at for incidents, because there were too many.
+    #[serde(default)]
+    unsearched: u64,
     /// Records that were not kept since it started.
     lost: u64,
     /// New senders that came in a crowd since it started: strangers.
@@ -81,9 +85,10 @@ impl HealthFile {
 
     /// Says how the writer is, and all else. What cannot be said at once is said the next time.
     pub(crate) fn tell(&self, writer: &Writer, seen: Seen) {
-        let Seen { strangers, refused, pulses, keys, search } = seen;
+        let Seen { strangers, refused, pulses, keys, sight } = seen;
         let told = Told {
-            search: search.map(|why| why.chars().take(MOST_WORDS).collect()),
+            search: sight.trouble.map(|why| why.chars().take(MOST_WORDS).collect()),
+            unsearched: sight.left_out,
             strangers,
             heartbeats: (pulses.made_room, pulses.no_room),
             unsealed: keys.refused,
@@ -96,14 +101,14 @@ impl HealthFile {
     }
 }
 
-/// What a doctor counted, and why it can't look for incidents if that is so.
+/// What a doctor counted, and how its search for incidents goes.
 pub(crate) struct Seen {
     pub(crate) strangers: u64,
     /// Datagrams from senders that `allow` does not name.
     pub(crate) refused: u64,
     pub(crate) pulses: pulse::Counters,
     pub(crate) keys: keys::Counters,
-    pub(crate) search: Option<String>,
+    pub(crate) sight: Sight,
 }
 
 fn update(file: &mut File, path: &Path, told: &Told, last: &mut Option<Told>) -> io::Result<()> {
@@ -171,6 +176,14 @@ impl Told {
         if let Some(what) = &self.search {
             let said = format!("the doctor cannot look for incidents: {what}");
             verdicts.push(Verdict::problem("incidents", said, SEARCH_CURE));
+        }
+        if self.unsearched > 0 {
+            let said = format!(
+                "{} lines or boots were not looked at for incidents since the doctor started: too \
+                 many came at once",
+                self.unsearched
+            );
+            verdicts.push(Verdict::problem("incidents", said, UNSEARCHED_CURE));
         }
         if self.lost > 0 {
             let said = format!("{} records were not kept since the doctor started", self.lost);
@@ -270,6 +283,8 @@ const MOST_WORDS: usize = 192;
 const DISK_CURE: &str = "make room or mend the disk; the doctor goes on by itself then";
 const SEARCH_CURE: &str = "mend what is named, or give it to the doctor's user; it goes on by \
     itself then, and finds what it missed";
+const UNSEARCHED_CURE: &str = "they are kept: `bedside log -g BUG` finds them; what the doctor said \
+    (`journalctl -u bedside`) names who sent more than its share";
 const UNTOLD: &str =
     "the doctor cannot write how it is: its disk fails, is read-only, or does not answer";
 const UNTOLD_CURE: &str = "what the doctor said (`journalctl -u bedside`), and `dmesg`";
@@ -297,6 +312,8 @@ mod tests {
         assert_eq!(states, [State::Problem, State::Problem]);
         let blind = Told { search: Some("incidents.sqlite: readonly".into()), ..Told::default() };
         assert!(blind.verdicts()[0].evidence.contains("look for incidents: incidents.sqlite"));
+        let overrun = Told { unsearched: 7, ..Told::default() };
+        assert!(overrun.verdicts()[0].evidence.starts_with("7 lines or boots were not looked at"));
         let flooded = Told { strangers: 9, ..Told::default() };
         let said: Vec<_> = flooded.verdicts().into_iter().map(|verdict| verdict.evidence).collect();
         assert!(said.len() == 2 && said[1].starts_with("9 new senders"), "{said:?}");

@@ -28,4 +28,4 @@ pub use self::group::State;
 pub use self::list::run as list;
 pub(crate) use self::marks::{OfBoots, OfRecords};
 pub use self::one::run as one;
-pub(crate) use self::watch::{Watch, catch_up, rebuild};
+pub(crate) use self::watch::{Sight, Watch, catch_up, rebuild};

@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use bedside_udp::{Socket, SocketOptions};
 use listenfd::ListenFd;
 
-use crate::config::Config;
+use crate::config::{Config, Size};
 
 pub use allow::Allow;
 pub use owner::{Owner, owners};
@@ -91,7 +91,7 @@ pub enum Error {
 pub fn open(config: &Config) -> Result<Listening, Error> {
     let mut handed_over = ListenFd::from_env();
     if handed_over.len() > 0 {
-        let sockets = take_over(&mut handed_over, config.receive_buffer.0 as usize)?;
+        let sockets = take_over(&mut handed_over, config.receive_buffer.in_memory())?;
         return Ok(Listening { sockets, missing: Vec::new() });
     }
     bind(config)
@@ -123,7 +123,7 @@ pub(crate) fn bind_one(
     receive_buffer: u64,
 ) -> Result<Socket, Error> {
     let options = SocketOptions {
-        receive_buffer: receive_buffer as usize,
+        receive_buffer: Size(receive_buffer).in_memory(),
         only_v6: !hears_both(address, all),
     };
     Socket::bind(address, &options).map_err(|error| explain(address, error))
@@ -145,6 +145,12 @@ pub fn announce(listening: &Listening, asked: u64, out: &mut impl Write) -> io::
             writeln!(out, "receive buffer on {local}: {got} instead of {asked}; for more: {cure}")?;
         } else {
             writeln!(out, "receive buffer on {local}: {}", bytes(got))?;
+        }
+        if !socket.tells_drops() {
+            writeln!(
+                out,
+                "what is dropped on {local} this kernel does not tell; Linux does since 4.12"
+            )?;
         }
         if socket.dropped_before() > 0 {
             let count = socket.dropped_before();
@@ -227,7 +233,7 @@ fn by(owners: &[Owner]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Listen, Size};
+    use crate::config::Listen;
 
     fn config(listen: &[&str]) -> Config {
         let listen = listen.iter().map(|text| Listen(text.parse().unwrap())).collect();

@@ -3,7 +3,9 @@
 //! Nothing here is fatal: a doctor goes on hearing whether or not somebody follows its state.
 
 use std::io;
+use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use sd_notify::NotifyState;
 
 /// A state of the doctor.
@@ -22,7 +24,9 @@ pub fn tell(state: State) -> io::Result<()> {
     match state {
         State::Ready => sd_notify::notify(&[NotifyState::Ready]),
         State::Reloading => {
-            let now = NotifyState::monotonic_usec_now()?;
+            // Not `monotonic_usec_now`, which overflows where seconds have 32 bits.
+            let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?);
+            let now = NotifyState::MonotonicUsec(now.as_micros().cast_signed());
             sd_notify::notify(&[NotifyState::Reloading, now])
         }
         State::Stopping => sd_notify::notify(&[NotifyState::Stopping]),

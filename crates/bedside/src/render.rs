@@ -36,6 +36,7 @@ pub use self::live::Live;
 pub(crate) use self::recent::Recent;
 pub use self::screen::Screen;
 pub use self::stderr::{Stderr, stderr};
+pub(crate) use self::stdout::is_unread;
 pub use self::stdout::{Stdout, stdout};
 pub(crate) use self::table::Table;
 pub(crate) use self::words::{losses, many};

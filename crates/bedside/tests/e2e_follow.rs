@@ -30,6 +30,22 @@ fn each_record_is_followed_once_in_order_of_arrival() -> Result<()> {
     doctor.terminate()
 }
 
+#[test]
+fn it_ends_when_nobody_reads_any_more_though_nothing_comes() -> Result<()> {
+    let data = tempfile::tempdir()?;
+    let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), data.path());
+    let doctor = bedside.serve::<&str>(&[SocketAddr::from(([127, 0, 0, 1], 0))], &[])?;
+    let mut command = bedside.command();
+    command.args(["log", "-f", "--data"]).arg(bedside.data());
+    let mut follower = command.stdout(Stdio::piped()).spawn()?;
+    drop(follower.stdout.take());
+    let ended = wait::until("it to end", || Ok(follower.try_wait()?));
+    follower.kill().ok();
+    let status = ended?;
+    ensure!(status.success(), "{status}");
+    doctor.terminate()
+}
+
 /// A running `log -f`.
 struct Follower {
     process: Child,

@@ -15,8 +15,9 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::way::deliver;
+use super::way::{Refused, deliver};
 use crate::config::Alert;
+use crate::render::escape::Escaped;
 use crate::{confine, exit};
 
 /// The doctor's end.
@@ -41,6 +42,8 @@ pub(super) struct Answer {
     pub(super) id: i64,
     /// Why it could not deliver it.
     pub(super) failed: Option<String>,
+    /// For how many seconds nothing of the rule is to be brought there again.
+    pub(super) later: Option<u64>,
 }
 
 impl Courier {
@@ -102,7 +105,12 @@ pub fn run() -> anyhow::Result<()> {
 fn carry_out(rules: &[Alert], errand: &Errand) -> Answer {
     let rule = rules.iter().find(|rule| rule.name == errand.rule).context("there is no such rule");
     let done = rule.and_then(|rule| deliver(rule, &errand.body));
-    Answer { id: errand.id, failed: done.err().map(|error| exit::words(&error)) }
+    let error = done.err();
+    let refused = error.as_ref().and_then(|error| error.downcast_ref::<Refused>());
+    let later = refused.and_then(|refused| refused.later);
+    // It ends up in the doctor's own log, a line for each.
+    let words = |error| Escaped(exit::words(&error).as_bytes()).to_string();
+    Answer { id: errand.id, failed: error.map(words), later }
 }
 
 /// A line of JSON.

@@ -27,12 +27,13 @@ enum Piece {
 }
 
 /// What can be asked for: keys of the incident's JSON, of a digest's, and the frames in lines.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "rule",
     "id",
     "title",
     "kind",
     "severity",
+    "voice",
     "host",
     "boot",
     "release",
@@ -124,13 +125,22 @@ fn piece(gap: &str, alone: bool) -> Result<Piece, String> {
 fn words(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => harmless(text),
+        Some(Value::String(text)) => cut(harmless(text)),
         Some(Value::Array(values)) => {
             let frame = |value: &Value| value.get("function").cloned();
             let words = |value: &Value| words(Some(&frame(value).unwrap_or_else(|| value.clone())));
             values.iter().take(LIST).map(words).collect::<Vec<String>>().join("\n")
         }
         Some(other) => other.to_string(),
+    }
+}
+
+/// No more of it than receivers take: Discord refuses a message of more than 2,000 characters,
+/// PagerDuty a summary of more than 1,024, and what a kernel says as it dies may be garbage.
+fn cut(text: String) -> String {
+    match text.char_indices().nth(TEXT) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
     }
 }
 
@@ -153,6 +163,8 @@ fn harmless_json(object: &Value) -> String {
 
 /// Of a list, a gap takes so many.
 const LIST: usize = 20;
+/// Of a text, a gap takes so many characters.
+const TEXT: usize = 300;
 
 #[cfg(test)]
 mod tests {
@@ -168,12 +180,16 @@ mod tests {
     #[test]
     fn gaps_are_filled() {
         let object = json!({
-            "title": "BUG in f", "count": 3, "machines": ["web1", "web2"], "host": null,
+            "title": "BUG in f", "voice": "forged", "count": 3, "host": null,
+            "machines": ["web1", "web2"],
             "trace": [{"function": "f", "offset": 1}, {"function": "g"}],
         });
         assert_eq!(
-            fill(r#"{"text": "{{title}}, {{ count }} times: {{machines}}{{host}}"}"#, &object),
-            json!({"text": "BUG in f, 3 times: web1\nweb2"})
+            fill(
+                r#"{"text": "{{title}} ({{voice}}), {{ count }} times: {{machines}}{{host}}"}"#,
+                &object
+            ),
+            json!({"text": "BUG in f (forged), 3 times: web1\nweb2"})
         );
         assert_eq!(fill(r#"["{{trace}}", {{json}}]"#, &object), json!(["f\ng", object]));
         let numbers = r#"{"\"n": {{count}}, "boot": {{boot}}, "text": "\"{{count}}{{boot}}"}"#;
@@ -190,6 +206,16 @@ mod tests {
         let (a, b) = (filled["a"].as_str().unwrap(), filled["b"].as_str().unwrap());
         assert!(a.contains("\\x1b[2J\\xe2\\x80\\xae\\x0a{{title}}"), "{a}");
         assert!(b.contains("&lt;!channel&gt;") && !b.contains('<'), "{b}");
+    }
+
+    #[test]
+    fn garbage_makes_no_letter_too_long_for_its_receiver() {
+        let object = json!({"title": "\u{1}".repeat(1000), "lines": ["x".repeat(301)]});
+        let filled = fill(r#"["{{title}}", "{{lines}}", {{json}}]"#, &object);
+        let of = |at: usize| filled[at].as_str().unwrap().chars().count();
+        assert_eq!((of(0), of(1)), (301, 301));
+        assert!(filled[0].as_str().unwrap().ends_with("\\x01…"), "{filled}");
+        assert_eq!(filled[2], object);
     }
 
     #[test]

@@ -14,9 +14,21 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use rustls::CertificateError;
 use serde_json::Value;
+use ureq::http::uri::PathAndQuery;
+use ureq::http::{HeaderValue, Response, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Body, Proxy};
 
 use crate::config::{Alert, Way};
+
+/// An address does not take a letter.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub(super) struct Refused {
+    what: String,
+    /// In how many seconds it may, and any other before that not either.
+    pub(super) later: Option<u64>,
+}
 
 /// Delivers it, or says why not.
 pub(super) fn deliver(rule: &Alert, body: &str) -> anyhow::Result<()> {
@@ -64,16 +76,7 @@ fn last_words(mut said: File) -> String {
 
 fn post(rule: &Alert, body: &str) -> anyhow::Result<()> {
     let Way::Webhook { url, template, headers, ca_file } = &rule.way else { bail!("no address") };
-    let mut tls = TlsConfig::builder();
-    if let Some(path) = ca_file {
-        let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let own = certificates(&pem);
-        anyhow::ensure!(!own.is_empty(), "{} has no certificate in PEM", path.display());
-        tls = tls.root_certs(RootCerts::from(own));
-    }
-    let config = ureq::Agent::config_builder().tls_config(tls.build());
-    let config = config.timeout_global(Some(rule.timeout)).max_redirects(0);
-    let agent: ureq::Agent = config.build().into();
+    let agent = agent(rule.timeout, ca_file.as_deref())?;
     let filled = match template {
         Some(template) => template.fill(&serde_json::from_str::<Value>(body)?),
         None => body.to_owned(),
@@ -82,26 +85,69 @@ fn post(rule: &Alert, body: &str) -> anyhow::Result<()> {
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    let answer = match request.send(&filled) {
-        Ok(answer) => answer,
-        Err(error) => match distrust(&error) {
-            Some(why) => bail!("{} {}", without_secrets(url), in_words(why, ca_file.as_deref())),
+    let host = without_secrets(url);
+    let answer = request.send(&filled).or_else(|error| {
+        let whom = || host.to_owned() + &by_proxy(&agent, url);
+        match distrust(&error) {
+            Some(why) => bail!("{host} {}", in_words(why, ca_file.as_deref())),
             None if matches!(error, ureq::Error::Timeout(_)) => {
-                bail!("{} did not answer within {:?}", without_secrets(url), rule.timeout)
+                bail!("{} did not answer within {:?}", whom(), rule.timeout)
             }
-            None => {
-                return Err(error)
-                    .with_context(|| format!("cannot post to {}", without_secrets(url)));
-            }
-        },
+            None => Err(error).with_context(|| format!("cannot post to {}", whom())),
+        }
+    })?;
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    let (status, later) = (answer.status(), retry_after(&answer));
+    let what = format!("{host} answers {status}{}", reason(url, answer));
+    Err(Refused { what, later }.into())
+}
+
+/// One that trusts the certificates in `ca_file`, if there is one, and the system's else.
+fn agent(timeout: Duration, ca_file: Option<&Path>) -> anyhow::Result<ureq::Agent> {
+    let mut tls = TlsConfig::builder();
+    if let Some(path) = ca_file {
+        let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let own = certificates(&pem);
+        anyhow::ensure!(!own.is_empty(), "{} has no certificate in PEM", path.display());
+        tls = tls.root_certs(RootCerts::from(own));
+    }
+    let config = ureq::Agent::config_builder().tls_config(tls.build());
+    let config = config.timeout_global(Some(timeout)).max_redirects(0);
+    Ok(config.http_status_as_error(false).build().into())
+}
+
+/// In how many seconds it wants to be asked again (RFC 9110, section 10.2.3); a date is not read.
+fn retry_after(answer: &Response<Body>) -> Option<u64> {
+    answer.headers().get("Retry-After")?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Through whom the address is asked, where the environment names somebody.
+fn by_proxy(agent: &ureq::Agent, url: &str) -> String {
+    let is_asked = |proxy: &&Proxy| url.parse().is_ok_and(|url| !proxy.is_no_proxy(&url));
+    let proxy = agent.config().proxy().filter(is_asked);
+    let name = |proxy: &Proxy| format!(" through the proxy {}:{}", proxy.host(), proxy.port());
+    proxy.map(name).unwrap_or_default()
+}
+
+/// What an answer says at first, where that is for people who send letters and not for browsers. Of
+/// the address, which it may repeat, only the host is told.
+fn reason(url: &str, answer: Response<Body>) -> String {
+    let is_page = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/html");
+    if answer.headers().get("Content-Type").is_some_and(is_page) {
+        return String::new();
+    }
+    let mut words = Vec::new();
+    let read = answer.into_body().into_reader().take(SAID).read_to_end(&mut words);
+    let words = String::from_utf8_lossy(&words);
+    let path = url.parse::<Uri>().ok().and_then(|url| url.path_and_query().cloned());
+    let words = match path.as_ref().map(PathAndQuery::as_str).filter(|path| path.len() > 1) {
+        Some(path) => words.replace(path, "/…"),
+        None => words.into_owned(),
     };
-    anyhow::ensure!(
-        answer.status().is_success(),
-        "{} answers {}",
-        without_secrets(url),
-        answer.status()
-    );
-    Ok(())
+    let words = words.trim();
+    if read.is_err() || words.is_empty() { String::new() } else { format!(": {words}") }
 }
 
 /// What was wrong with the other end's certificate, if it was that.
@@ -156,5 +202,5 @@ fn without_secrets(url: &str) -> &str {
 }
 
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Bytes that are told of what a program said.
+/// Bytes that are told of what a program or an answer said.
 const SAID: u64 = 512;

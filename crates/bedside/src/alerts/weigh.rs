@@ -8,7 +8,7 @@ use crate::reading::Hosts;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Past {
     pub(crate) state: State,
-    /// No case of this bug began before it.
+    /// It is among the first cases of this bug, so many as the rule counts.
     pub(crate) is_first: bool,
     /// How often it happened within the rule's time, this one too.
     pub(crate) count: u64,

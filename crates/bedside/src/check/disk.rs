@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::sys::statvfs::{FsFlags, statvfs};
+use rustix::fs::{StatVfsMountFlags, statvfs};
+use rustix::io::Errno;
 
 use super::Verdict;
 use crate::listen::bytes;
@@ -38,13 +38,14 @@ struct Free {
     files: u64,
 }
 
-/// None where nobody may write.
+/// None where nobody may write. Not the C library's own call: where a word has 32 bits, that counts
+/// in them, and fails on disks of 16 TiB and more.
 fn free(place: &Path) -> Result<Option<Free>, Errno> {
     let system = statvfs(place)?;
-    let writable = !system.flags().contains(FsFlags::ST_RDONLY);
+    let writable = !system.f_flag.contains(StatVfsMountFlags::RDONLY);
     Ok(writable.then(|| Free {
-        bytes: system.blocks_available() * system.fragment_size(),
-        files: if system.files() == 0 { u64::MAX } else { system.files_available() },
+        bytes: system.f_bavail.saturating_mul(system.f_frsize),
+        files: if system.f_files == 0 { u64::MAX } else { system.f_favail },
     }))
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use bedside_udp::{Socket, SocketOptions};
 
 use super::Verdict;
-use crate::config::Config;
+use crate::config::{Config, Size};
 use crate::listen::{self, Error, Owner, buffer_cure, bytes};
 
 /// Tries each address as `serve` would, for a moment. `doctor`: who writes the store.
@@ -63,7 +63,8 @@ pub(super) fn receive_buffer(asked: u64, doctors: Option<u64>) -> Verdict {
 
 /// Asks for a buffer of that size on a socket that nobody knows of.
 fn try_buffer(asked: u64) -> Result<u64, bedside_udp::Error> {
-    let options = SocketOptions { receive_buffer: asked as usize, ..SocketOptions::default() };
+    let options =
+        SocketOptions { receive_buffer: Size(asked).in_memory(), ..SocketOptions::default() };
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Socket::bind(anywhere, &options).map(|socket| socket.receive_buffer() as u64)
 }
@@ -113,7 +114,7 @@ fn from_error(error: &Error, address: &str) -> Verdict {
 mod tests {
     use super::*;
     use crate::check::State;
-    use crate::config::{Listen, Size};
+    use crate::config::Listen;
 
     fn config(listen: &[SocketAddr]) -> Config {
         let listen = listen.iter().copied().map(Listen).collect();

@@ -43,10 +43,10 @@ impl From<&StreamLimits> for Limits {
             sleep_after_us: said.sleep_after.0.as_micros() as u64,
             crowd_us: said.crowd.0.as_micros() as u64,
             tenure_us: said.tenure.0.as_micros() as u64,
-            message_bytes: said.message_bytes.0 as usize,
-            pending_bytes: said.pending_bytes.0 as usize,
+            message_bytes: said.message_bytes.in_memory(),
+            pending_bytes: said.pending_bytes.in_memory(),
             pending_messages: said.pending_messages,
-            line_bytes: said.line_bytes.0 as usize,
+            line_bytes: said.line_bytes.in_memory(),
             pending_timeout_us: said.pending_timeout.0.as_micros() as u64,
             clock_slack_us: said.clock_slack.0.as_micros() as u64,
             siblings: said.siblings,
@@ -85,5 +85,11 @@ mod tests {
     #[test]
     fn there_and_back_is_the_default() {
         assert_eq!(Limits::from(&StreamLimits::default()), Limits::default());
+    }
+
+    #[test]
+    fn what_no_memory_holds_is_no_small_number_anywhere() {
+        let said = StreamLimits { line_bytes: Size(1 << 63), ..StreamLimits::default() };
+        assert_eq!(Limits::from(&said).line_bytes, isize::MAX as usize);
     }
 }

@@ -22,6 +22,13 @@ pub struct Network(pub IpNet);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 
+impl Size {
+    /// As room in memory, which no program has more of than an `isize` counts.
+    pub fn in_memory(self) -> usize {
+        self.0.min(isize::MAX as u64) as usize
+    }
+}
+
 /// A length of time: `"200ms"`, `"30d"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Length(pub Duration);

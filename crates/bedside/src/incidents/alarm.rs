@@ -81,7 +81,7 @@ impl Alarm {
             rings |= batch.iter().any(|(_, weighed)| !weighed.letters.is_empty());
             book.weighed(&batch, now)?;
         }
-        for rule in book.digests_due(WallTime(now.0.saturating_sub(STORM_US)))? {
+        for rule in book.digests_due(WallTime(now.0.saturating_sub(STORM_US)), now)? {
             let cases = book.withheld(&rule)?;
             let body = digest(&rule, &cases)?;
             book.digested(&rule, &cases, &body, now)?;
@@ -133,19 +133,20 @@ fn past(
             && (case.voice == Voice::Signed || row.voice != Voice::Signed)
     };
     let is_told = |(case, weighed): &(Row, Weighed)| speaks_for(case) && told(weighed);
-    let lately = |told: WallTime| now.0.saturating_sub(told.0) < rule.every.as_micros() as u64;
+    // A clock that was ahead keeps nobody silent until it is as late as that.
+    let lately = |told: WallTime| now.0.abs_diff(told.0) < rule.every.as_micros() as u64;
     let told_now = batch.iter().any(is_told).then_some(now);
     if told_now.or(book.told(&rule.name, row)?).is_some_and(lately) {
         return Ok(None);
     }
     let within = WallTime(row.first.0.saturating_sub(rule.within.as_micros() as u64));
-    let (latest, is_first) = book.history(row)?;
+    let (latest, is_first) = book.history(row, rule.count)?;
     let letters = batch.iter().filter(|(_, weighed)| told(weighed)).count() as u64;
     Ok(Some(Past {
         state: State::of(said.get(&row.fingerprint), latest),
         is_first,
         count: if rule.count > 1 { book.count(row, within, rule.count)? } else { 1 },
-        letters: letters + book.made_since(&rule.name, WallTime(now.0.saturating_sub(STORM_US)))?,
+        letters: letters + book.made(&rule.name, WallTime(now.0.saturating_sub(STORM_US)), now)?,
     }))
 }
 

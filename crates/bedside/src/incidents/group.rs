@@ -102,6 +102,23 @@ impl Group {
         groups
     }
 
+    /// The same of those cases only that are meant. How an incident stands, all of its cases tell.
+    pub(crate) fn meant(
+        rows: Vec<Row>,
+        gone: &[Gone],
+        ledger: &HashMap<Fingerprint, Standing>,
+        is_meant: impl Fn(&Row) -> bool,
+    ) -> Vec<Group> {
+        let latest: HashMap<Fingerprint, WallTime> =
+            rows.iter().map(|row| (row.fingerprint, row.first)).collect();
+        let mut groups = Group::all(rows.into_iter().filter(is_meant).collect(), gone, ledger);
+        for group in &mut groups {
+            let latest = latest.get(&group.fingerprint).copied().unwrap_or_default();
+            group.state = State::of(ledger.get(&group.fingerprint), latest);
+        }
+        groups
+    }
+
     fn of(cases: Vec<Row>, gone: Option<&Gone>, standing: Option<&Standing>) -> Option<Group> {
         let (earliest, latest) = (cases.first()?, cases.last()?);
         let first = gone.map_or(earliest.first, |gone| gone.first.min(earliest.first));

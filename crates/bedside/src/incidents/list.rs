@@ -27,12 +27,11 @@ pub fn run(args: &IncidentsArgs) -> anyhow::Result<Exit> {
         write(args, &[], time::now(), &mut render::stdout())?;
         return Ok(exit::tell(Exit::Well, NO_BOOK));
     };
-    let mut rows = book.rows()?;
-    rows.retain(|row| is_meant(row, args, &hosts));
     // Of a part it is not known how many of those that were let go belong to it.
     let whole = hosts.are_all() && window == Window::default();
     let gone = if whole { book.gone()? } else { Vec::new() };
-    let all = Group::all(rows, &gone, &ledger::read(&data)?);
+    let said = ledger::read(&data)?;
+    let all = Group::meant(book.rows()?, &gone, &said, |row| is_meant(row, args, &hosts));
     let count = all.len();
     let listed: Vec<Group> = all.into_iter().filter(|group| is_wanted(group, args)).collect();
     write(args, &listed, time::now(), &mut render::stdout())?;

@@ -39,6 +39,8 @@ pub(super) struct Round {
     hearts_due: Instant,
     /// How long more is given to gather once something came.
     breath: Duration,
+    /// What [`Round::left_out`] has told.
+    told_left_out: u64,
 }
 
 /// What is to be entered.
@@ -69,6 +71,7 @@ impl Round {
             ripens: false,
             hearts_due: Instant::now(),
             breath: FIRST_BREATH,
+            told_left_out: 0,
             book,
         })
     }
@@ -142,6 +145,13 @@ impl Round {
         self.enter()
     }
 
+    /// How many lines and runs more were not looked at, or not to the end.
+    pub(super) fn left_out(&mut self) -> u64 {
+        let Counters { without_bed, passed_over, failed, .. } = self.finder.counters();
+        let left_out = without_bed + passed_over + failed;
+        left_out - std::mem::replace(&mut self.told_left_out, left_out)
+    }
+
     /// Says what was left out.
     pub(super) fn sum_up(&self) {
         let Counters { nameless, without_bed, passed_over, failed } = self.finder.counters();
@@ -204,7 +214,9 @@ impl Round {
         }
         let Found { cases, moved, .. } = std::mem::take(&mut self.found);
         let now = time::now().0;
-        let since = if self.quietly { u64::MAX } else { now.saturating_sub(TELL_WITHIN_US) };
+        // Whom rules name that are written later is not told of it either.
+        let tells = self.alarm.is_some() && !self.quietly;
+        let since = if tells { now.saturating_sub(TELL_WITHIN_US) } else { u64::MAX };
         let mut cases: Vec<Case> = cases.into_values().collect();
         cases.sort_by_key(|case| case.first);
         let entry = Entry { cases, moved, resume, tell_since: WallTime(since) };

@@ -20,11 +20,17 @@ pub(crate) struct Watch {
     nudge: Nudge,
     /// Its other end goes with the thread.
     ended: Receiver<()>,
-    trouble: Trouble,
+    sight: Arc<Mutex<Sight>>,
 }
 
-/// Why nothing can be found at present, if that is so.
-type Trouble = Arc<Mutex<Option<String>>>;
+/// How the search goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sight {
+    /// Why nothing can be found at present, if that is so.
+    pub(crate) trouble: Option<String>,
+    /// Lines and runs that were not looked at, or not to the end, because there were too many.
+    pub(crate) left_out: u64,
+}
 
 impl Watch {
     /// Looks for incidents in the store in `data`, from where the last doctor stopped; the book
@@ -38,19 +44,19 @@ impl Watch {
         let stop = Arc::new(AtomicBool::new(false));
         let (ends, ended) = sync_channel(1);
         let (data, stops, alarm) = (data.to_owned(), Arc::clone(&stop), alarm.map(Arc::new));
-        let (wakes, trouble) = (nudge.clone(), Trouble::default());
-        let says = Arc::clone(&trouble);
+        let (wakes, sight) = (nudge.clone(), Arc::default());
+        let says = Arc::clone(&sight);
         Builder::new().name("bedside-triage".to_owned()).spawn(move || {
             step_back();
             watch(&data, most, alarm.as_ref(), (&stops, &wakes), &says);
             drop(ends);
         })?;
-        Ok(Watch { stop, nudge, ended, trouble })
+        Ok(Watch { stop, nudge, ended, sight })
     }
 
-    /// Why nothing can be found at present, if that is so.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        lock(&self.trouble).clone()
+    /// How the search goes.
+    pub(crate) fn sight(&self) -> Sight {
+        lock(&self.sight).clone()
     }
 
     /// Reads what is stored by now, unless that takes too long: the next doctor does it then.
@@ -74,15 +80,18 @@ fn watch(
     most: u64,
     alarm: Option<&Arc<Alarm>>,
     (stop, nudge): (&AtomicBool, &Nudge),
-    trouble: &Trouble,
+    sight: &Mutex<Sight>,
 ) {
-    while !stop.load(Ordering::Relaxed) || lock(trouble).is_none() {
+    while !stop.load(Ordering::Relaxed) || lock(sight).trouble.is_none() {
         let went = Round::begin(data, most).and_then(|round| {
             let mut round = round.with(alarm.cloned());
             loop {
                 let stopping = stop.load(Ordering::Relaxed);
                 let more = round.turn()?;
-                *lock(trouble) = None;
+                let mut sight = lock(sight);
+                sight.trouble = None;
+                sight.left_out += round.left_out();
+                drop(sight);
                 match (more, stopping) {
                     (true, _) => {}
                     (false, true) => break,
@@ -94,15 +103,15 @@ fn watch(
         });
         let Err(error) = went else { return };
         let why = crate::exit::words(&error);
-        if lock(trouble).replace(why.clone()).is_none() {
+        if lock(sight).trouble.replace(why.clone()).is_none() {
             tracing::warn!("cannot look for incidents: {why}");
         }
         thread::sleep(RETRY);
     }
 }
 
-fn lock(trouble: &Trouble) -> MutexGuard<'_, Option<String>> {
-    trouble.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(sight: &Mutex<Sight>) -> MutexGuard<'_, Sight> {
+    sight.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Finds all incidents of a store again, that nobody writes; and how many cases there are. Nobody

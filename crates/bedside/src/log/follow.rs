@@ -12,7 +12,7 @@ use bedside_stream::WallTime;
 use super::pieces::{Log, Piece};
 use crate::cli::{LogArgs, Output};
 use crate::reading::Hosts;
-use crate::render::{Live, Look, Recent};
+use crate::render::{self, Live, Look, Recent};
 use crate::{Exit, time};
 
 /// Shows until it is interrupted or nobody reads any more.
@@ -37,6 +37,9 @@ pub(super) fn run(
     }
     loop {
         live.settle(out)?;
+        if render::is_unread() {
+            return Ok(Exit::Well);
+        }
         let mut next = follower.next(PATIENCE)?;
         while let Some(item) = next {
             let records = tally.take(&item);

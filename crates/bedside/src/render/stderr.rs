@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use portable_atomic::AtomicU64;
 
 /// Standard error, where each message is written at once or lost: a pipe that nobody empties, a
 /// terminal that was stopped, a log daemon that hangs would hold up hearing.

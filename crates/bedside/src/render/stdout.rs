@@ -1,10 +1,24 @@
 //! Standard output, whose errors say what failed.
 
 use std::io::{self, StdoutLock, Write};
+use std::os::fd::AsFd as _;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Locks standard output.
 pub fn stdout() -> Stdout {
     Stdout(io::stdout().lock())
+}
+
+/// Whether nobody reads standard output any more: the pipe's other end is closed, or the terminal
+/// gone. Otherwise only a write would tell.
+pub(crate) fn is_unread() -> bool {
+    let stdout = io::stdout();
+    let mut asked = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    // Those two are told unasked, poll(2).
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+    poll(&mut asked, PollTimeout::ZERO).is_ok()
+        && asked.iter().any(|one| one.revents().is_some_and(|told| told.intersects(gone)))
 }
 
 /// Standard output, locked.

@@ -61,7 +61,7 @@ impl Office {
     /// The letters that are made at this time.
     fn letters(&mut self, now: u64) -> Vec<Value> {
         self.alarm.look(&mut self.book, WallTime(now)).unwrap();
-        let letters = self.book.letters().unwrap();
+        let letters = self.book.letters(100).unwrap();
         let read = |(letter, _): (crate::incidents::Letter, WallTime)| {
             self.book.forget_letter(letter.id).unwrap();
             serde_json::from_str(&letter.body).unwrap()
@@ -174,6 +174,20 @@ fn nobody_hears_of_what_is_ignored_nor_of_what_is_too_seldom() {
 }
 
 #[test]
+fn what_is_new_is_told_once_it_happened_often_enough() {
+    let mut office = Office::open("new = true\ncount = 3\nwithin = \"1h\"\nevery = \"1s\"");
+    for (number, told) in [0, 0, 1, 0].into_iter().enumerate() {
+        let at = NOW + number as u64 * 60 * SECOND;
+        office.happens(1, &format!("web{number}"), at, as_it_is);
+        assert_eq!(office.titles(at).len(), told, "case {number}");
+    }
+    for at in [NOW, NOW + 2 * HOUR, NOW + 2 * HOUR + 1, NOW + 2 * HOUR + 2] {
+        office.happens(2, &format!("db{at}"), at, as_it_is);
+        assert_eq!(office.titles(at), [""; 0], "it is older than the time in which it is often");
+    }
+}
+
+#[test]
 fn a_storm_is_told_in_one_letter() {
     let mut office = Office::open("storm = 2");
     for bug in 1..=8 {
@@ -206,4 +220,20 @@ fn a_storm_of_one_bug_is_one_too() {
     assert_eq!(office.titles(NOW + SECOND), [""; 0]);
     let digest = office.letters(NOW + 60 * SECOND).remove(0);
     assert_eq!(digest["title"], "2 more incidents of 1 kind on 2 machines");
+}
+
+#[test]
+fn a_clock_that_was_ahead_keeps_nobody_silent() {
+    let mut office = Office::open("storm = 1\nevery = \"10m\"");
+    let ahead = NOW + 2 * HOUR;
+    office.happens(1, "web1", ahead, as_it_is);
+    office.happens(2, "web2", ahead, as_it_is);
+    assert_eq!(office.titles(ahead), ["BUG 1"], "the other is withheld");
+    office.happens(1, "web3", NOW, as_it_is);
+    let titles = office.titles(NOW);
+    assert_eq!(titles, ["BUG 1", "1 more incident of 1 kind on 1 machine"]);
+    office.happens(1, "web3", NOW + 1, as_it_is);
+    assert_eq!(office.titles(NOW + 1), [""; 0], "told a moment ago");
+    office.happens(1, "web4", NOW, as_it_is);
+    assert_eq!(office.titles(NOW), [""; 0], "that is no other clock");
 }

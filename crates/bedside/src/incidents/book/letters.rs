@@ -59,21 +59,21 @@ impl Book {
         told.map_err(self.failed("look who was told"))
     }
 
-    /// How many letters this rule made since then, within the last minutes.
-    pub(crate) fn made_since(&self, rule: &str, since: WallTime) -> Result<u64, Error> {
-        let sql = "SELECT count(*) FROM made WHERE rule = ? AND at > ?";
+    /// How many letters this rule made since then, within the last minutes, until now.
+    pub(crate) fn made(&self, rule: &str, since: WallTime, now: WallTime) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM made WHERE rule = ? AND at > ? AND at <= ?";
         let count = |row: &rusqlite::Row<'_>| row.get(0).map(i64::cast_unsigned);
-        let values = params![rule, since.0.cast_signed()];
+        let values = params![rule, since.0.cast_signed(), now.0.cast_signed()];
         self.connection.query_row(sql, values, count).map_err(self.failed("look who was told"))
     }
 
-    /// When the last case of this bug began, and whether this one is the first of all.
-    pub(crate) fn history(&self, case: &Row) -> Result<(WallTime, bool), Error> {
+    /// When the last case of this bug began, and whether this one is among the `first` of all.
+    pub(crate) fn history(&self, case: &Row, first: u64) -> Result<(WallTime, bool), Error> {
         let sql = "SELECT max(first), NOT EXISTS (SELECT 1 FROM gone WHERE fingerprint = ?1)
-            AND ?2 = (SELECT id FROM cases WHERE fingerprint = ?1 ORDER BY first, id LIMIT 1)
+            AND ?2 IN (SELECT id FROM cases WHERE fingerprint = ?1 ORDER BY first, id LIMIT ?3)
             FROM cases WHERE fingerprint = ?1";
         let run = || {
-            let values = params![case.fingerprint.0.cast_signed(), case.id];
+            let values = params![case.fingerprint.0.cast_signed(), case.id, first.cast_signed()];
             self.connection.prepare_cached(sql)?.query_row(values, |row| {
                 Ok((WallTime(row.get::<_, i64>(0)?.cast_unsigned()), row.get(1)?))
             })
@@ -111,12 +111,18 @@ impl Book {
         })
     }
 
-    /// Rules with a digest that is due, whose first case was withheld before `before`.
-    pub(crate) fn digests_due(&self, before: WallTime) -> Result<Vec<String>, Error> {
+    /// Rules with a digest that is due, whose first case was withheld before `before`; or after
+    /// `now`, by a clock that was ahead.
+    pub(crate) fn digests_due(
+        &self,
+        before: WallTime,
+        now: WallTime,
+    ) -> Result<Vec<String>, Error> {
         let run = || {
-            let sql = "SELECT rule FROM withheld GROUP BY rule HAVING min(at) <= ?";
+            let sql = "SELECT rule FROM withheld GROUP BY rule HAVING min(at) <= ? OR max(at) > ?";
             let mut statement = self.connection.prepare_cached(sql)?;
-            let rules = statement.query_map([before.0.cast_signed()], |row| row.get(0))?;
+            let times = [before, now].map(|time| time.0.cast_signed());
+            let rules = statement.query_map(times, |row| row.get(0))?;
             rules.collect::<rusqlite::Result<Vec<String>>>()
         };
         run().map_err(self.failed("look for digests"))
@@ -146,13 +152,14 @@ impl Book {
         })
     }
 
-    /// The letters that wait, by when they are due, and when that is.
-    pub(crate) fn letters(&self) -> Result<Vec<(Letter, WallTime)>, Error> {
+    /// The letters that wait, the first `most` of each rule, by when they are due, and when that is.
+    pub(crate) fn letters(&self, most: u32) -> Result<Vec<(Letter, WallTime)>, Error> {
         let run = || {
-            let sql =
-                "SELECT id, rule, made, tries, body, due FROM letters ORDER BY due, id LIMIT 16";
+            let sql = "SELECT id, rule, made, tries, body, due FROM letters WHERE id IN (
+                SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY rule ORDER BY due, id)
+                AS place FROM letters) WHERE place <= ?) ORDER BY due, id";
             let mut statement = self.connection.prepare_cached(sql)?;
-            let letters = statement.query_map([], |row| Ok((letter(row)?, time(row, 5)?)))?;
+            let letters = statement.query_map([most], |row| Ok((letter(row)?, time(row, 5)?)))?;
             letters.collect::<rusqlite::Result<Vec<_>>>()
         };
         run().map_err(self.failed("look for letters"))
@@ -220,7 +227,10 @@ fn put_letter(to: &Transaction<'_>, rule: &str, body: &str, now: i64) -> rusqlit
     to.prepare_cached("INSERT INTO made VALUES (?, ?)")?.execute(params![rule, now])?;
     // Whatever is told of, a queue that nobody empties has an end.
     let sql = "DELETE FROM letters WHERE id <= (SELECT max(id) FROM letters) - ?";
-    to.prepare_cached(sql)?.execute([LETTERS])?;
+    let gone = to.prepare_cached(sql)?.execute([LETTERS])?;
+    if gone > 0 {
+        tracing::warn!("{LETTERS} letters of alerts wait already: the oldest was thrown away");
+    }
     Ok(())
 }
 

@@ -42,6 +42,13 @@ fn what_was_resolved_and_comes_back_is_regressed() {
 }
 
 #[test]
+fn how_it_stands_is_the_same_whatever_is_asked_for() {
+    let ledger = [(Fingerprint(9 << 32), said(Said::Resolve, 199))].into();
+    let groups = Group::meant(vec![row(1, 100), row(2, 200)], &[], &ledger, |row| row.id == 1);
+    assert_eq!((groups[0].count(), groups[0].state), (1, State::Regressed));
+}
+
+#[test]
 fn a_group_counts_its_cases_also_those_that_were_let_go() {
     let gone = [Gone { fingerprint: Fingerprint(9 << 32), count: 5, first: WallTime(7) }];
     let groups = Group::all(vec![row(1, 100), row(2, 200)], &gone, &HashMap::new());
