@@ -10,6 +10,16 @@ install_qemu() {
     apt-get install -q -y --no-install-recommends qemu-system-x86 xz-utils
 }
 
+# Rust's libraries and a C compiler for machines of 32 bits.
+install_narrow_targets() {
+  rustup target add i686-unknown-linux-gnu powerpc-unknown-linux-gnu
+  if command -v i686-linux-gnu-gcc && command -v powerpc-linux-gnu-gcc; then return; fi
+  as_root apt-get update -q
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -q -y --no-install-recommends gcc-i686-linux-gnu libc6-dev-i386-cross \
+    gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
+}
+
 # The patient is one static file in those machines.
 install_static_target() {
   rustup target add x86_64-unknown-linux-musl
