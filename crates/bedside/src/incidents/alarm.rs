@@ -65,9 +65,15 @@ struct Line<'a> {
 
 impl Alarm {
     /// Weighs what is ripe, and makes the digests that are due. Whether something is about to be.
-    pub(crate) fn look(&self, book: &mut Book, now: WallTime) -> anyhow::Result<bool> {
+    /// All that was heard before `known` is in the book.
+    pub(crate) fn look(
+        &self,
+        book: &mut Book,
+        known: WallTime,
+        now: WallTime,
+    ) -> anyhow::Result<bool> {
         let mut rings = false;
-        let ripe = WallTime(now.0.saturating_sub(RIPE_US));
+        let ripe = WallTime(known.0.saturating_sub(RIPE_US));
         for _ in 0..BATCHES {
             let rows = book.unweighed(ripe)?;
             if rows.is_empty() {

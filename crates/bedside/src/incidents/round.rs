@@ -34,6 +34,8 @@ pub(super) struct Round {
     /// Nobody is told of what is found, and every line is looked at, also what was found ordinary.
     quietly: bool,
     alarm: Option<Arc<Alarm>>,
+    /// When the lines came that were read last.
+    reached: WallTime,
     /// A case waits for its title to settle.
     ripens: bool,
     hearts_due: Instant,
@@ -68,6 +70,7 @@ impl Round {
             most,
             quietly: false,
             alarm: None,
+            reached: WallTime(0),
             ripens: false,
             hearts_due: Instant::now(),
             breath: FIRST_BREATH,
@@ -94,6 +97,7 @@ impl Round {
 
     /// Reads on and enters what is found; `false`, once all is read.
     pub(super) fn turn(&mut self) -> anyhow::Result<bool> {
+        let began = time::now();
         let (came, more) = self.read_on()?;
         if more {
             self.enter()?;
@@ -105,7 +109,9 @@ impl Round {
             self.lines.rest();
         }
         if let Some(alarm) = &self.alarm {
-            self.ripens = alarm.look(&mut self.book, time::now())?;
+            // A title waits for lines that come later, not for the search to be given a processor.
+            let known = if more { self.reached } else { began };
+            self.ripens = alarm.look(&mut self.book, known, time::now())?;
         }
         Ok(more)
     }
@@ -173,7 +179,7 @@ impl Round {
 
     /// Takes in what comes next; false if nothing has come.
     fn look(&mut self) -> anyhow::Result<bool> {
-        let Round { lines, finder, found, segment, .. } = self;
+        let Round { lines, finder, found, segment, reached, .. } = self;
         let mut clock = None;
         let ordinary = self.quietly || !finder.is_idle();
         let came = lines.next(ordinary, |line| {
@@ -181,6 +187,7 @@ impl Round {
             finder.line(line, &mut |news| found.take(news));
         })?;
         if let Some(now) = clock {
+            *reached = now;
             finder.settle(now, &mut |news| found.take(news));
         }
         if let Some(last) = came.filter(|last| last != segment) {
@@ -272,3 +279,6 @@ const MOST_BYTES: usize = 16 << 20;
 const HEARTS_EVERY: Duration = Duration::from_secs(2);
 /// Nobody is woken for what is older when it is found: one hour.
 const TELL_WITHIN_US: u64 = 3_600_000_000;
+
+#[cfg(test)]
+mod tests;

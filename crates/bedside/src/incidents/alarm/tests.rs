@@ -60,7 +60,7 @@ impl Office {
 
     /// The letters that are made at this time.
     fn letters(&mut self, now: u64) -> Vec<Value> {
-        self.alarm.look(&mut self.book, WallTime(now)).unwrap();
+        self.alarm.look(&mut self.book, WallTime(now), WallTime(now)).unwrap();
         let letters = self.book.letters(100).unwrap();
         let read = |(letter, _): (crate::incidents::Letter, WallTime)| {
             self.book.forget_letter(letter.id).unwrap();
