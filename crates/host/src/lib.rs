@@ -22,6 +22,7 @@ mod undo;
 pub use error::Error;
 pub use kmsg::Kmsg;
 pub use machine::{Lock, Machine};
+pub use names::Name;
 pub use netlink::Changes;
 pub use network::{resolve, touch};
 pub use pstore::{Dump, Pstore};

@@ -44,9 +44,9 @@ impl Machine {
     }
 
     pub(crate) fn look_up(&self, host: &Host) -> io::Result<Vec<IpAddr>> {
-        match (&self.names, host) {
-            (Some((names, patience)), Host::Name(_)) => names.soon(host, *patience, resolve),
-            _ => resolve(host),
+        match &self.names {
+            Some((names, patience)) => names.soon(host, *patience),
+            None => resolve(host),
         }
     }
 

@@ -10,13 +10,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bedside_host::{Kmsg, Machine, resolve};
+use bedside_host::{Kmsg, Machine, Name, resolve};
 use bedside_plan::facts::reached;
 use bedside_plan::{Doctor, Host};
 use netconsole_wire::{Datagram, MAX_PRINT_CHUNK, Message, parse};
@@ -96,10 +95,9 @@ struct Outlet {
     way: Option<(UdpSocket, SocketAddr)>,
     /// The last trouble, which is told once.
     told: String,
-    /// When its name was looked up last.
-    looked_up: Instant,
-    /// What comes of looking it up again.
-    answer: Option<Receiver<io::Result<Vec<IpAddr>>>>,
+    name: Name,
+    /// When its name is looked up again.
+    look_up_at: Instant,
 }
 
 impl Relay {
@@ -121,7 +119,7 @@ impl Relay {
                 self.notes.take(&self.outlet.doctor, self.sender.last);
             }
             self.notes.write_down();
-            self.outlet.look_up_again();
+            self.outlet.look_up_again(Duration::ZERO);
             signals::wait(&[self.kmsg.as_fd()], IDLE)?;
         }
     }
@@ -189,13 +187,13 @@ impl Notes {
 
 impl Outlet {
     fn towards(doctor: Doctor) -> Self {
-        let looked_up = Instant::now();
-        Self { doctor, way: None, told: String::new(), looked_up, answer: None }
+        let name = Name::new(doctor.host.clone(), resolve);
+        Self { doctor, way: None, told: String::new(), name, look_up_at: Instant::now() }
     }
 
     /// Whether there was a way.
     fn send(&mut self, datagrams: &[Vec<u8>]) -> bool {
-        self.look_up_again();
+        self.look_up_again(Duration::ZERO);
         match self.try_to_send(datagrams) {
             Ok(()) => self.told.clear(),
             Err(error) => {
@@ -219,11 +217,17 @@ impl Outlet {
     }
 
     fn find_way(&mut self) -> io::Result<(UdpSocket, SocketAddr)> {
-        let addresses = resolve(&self.doctor.host)?;
-        self.looked_up = Instant::now();
+        let addresses = self.name.soon(A_NAME_IS_WAITED_FOR)?;
+        let holds = if self.name.is_awaited() { Duration::ZERO } else { A_NAME_HOLDS };
+        self.look_up_at = Instant::now() + holds;
+        self.way_to(&addresses)
+    }
+
+    /// Towards the first of its addresses that there is a way to.
+    fn way_to(&self, addresses: &[IpAddr]) -> io::Result<(UdpSocket, SocketAddr)> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in addresses {
-            let address = at(&self.doctor, address);
+            let address = at(&self.doctor, *address);
             match open(self.doctor.source_port, address) {
                 Ok(socket) => {
                     let at = match self.doctor.host {
@@ -240,25 +244,16 @@ impl Outlet {
     }
 
     /// A name may move: where it does not stand for the address any more that is sent to, the way
-    /// is found anew. No line waits for the answer.
-    fn look_up_again(&mut self) {
-        let Host::Name(_) = self.doctor.host else { return };
-        match self.answer.as_ref().map(Receiver::try_recv) {
-            Some(Err(TryRecvError::Empty)) => {}
-            Some(answer) => {
-                let to = self.way.as_ref().map(|(_, to)| to.ip());
-                let addresses = answer.ok().and_then(Result::ok);
-                if to.zip(addresses).is_some_and(|(to, now)| !now.contains(&to)) {
-                    self.way = None;
-                }
-                (self.answer, self.looked_up) = (None, Instant::now());
-            }
-            None if self.looked_up.elapsed() >= A_NAME_HOLDS => {
-                let (host, (tell, answer)) = (self.doctor.host.clone(), sync_channel(1));
-                let ask = move || drop(tell.send(resolve(&host)));
-                self.answer = thread::Builder::new().spawn(ask).is_ok().then_some(answer);
-            }
-            None => {}
+    /// is found anew. The answer is waited for only so long.
+    fn look_up_again(&mut self, patience: Duration) {
+        let Some(to) = self.way.as_ref().map(|(_, to)| to.ip()) else { return };
+        if Instant::now() < self.look_up_at {
+            return;
+        }
+        let Some(answer) = self.name.answer(patience) else { return };
+        self.look_up_at = Instant::now() + A_NAME_HOLDS;
+        if let Some(now) = answer.ok().filter(|now| !now.contains(&to)) {
+            self.way = self.way_to(&now).ok();
         }
     }
 
@@ -309,9 +304,13 @@ const NOTE: &str = "relayed";
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(30);
 const A_NAME_HOLDS: Duration = Duration::from_mins(1);
+/// Where it is known what it stood for last; the line that waits would not get away anyhow.
+const A_NAME_IS_WAITED_FOR: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
     use super::*;
 
     #[test]
@@ -348,6 +347,43 @@ mod tests {
             assert_eq!(doctor.recv_from(&mut [0; 8]).unwrap().1.port(), port);
         }
         drop(outlets);
+    }
+
+    /// Stands for one address, then for another, and then nobody tells.
+    fn moving(_: &Host) -> io::Result<Vec<IpAddr>> {
+        static ASKED: AtomicU8 = AtomicU8::new(0);
+        match ASKED.fetch_add(1, Ordering::Relaxed) {
+            at @ 0..=1 => Ok(vec![[127, 0, 0, at + 1].into()]),
+            _ => loop {
+                thread::park();
+            },
+        }
+    }
+
+    #[test]
+    fn a_name_that_moves_is_followed_and_a_silent_name_server_not_waited_for() {
+        let one = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = one.local_addr().unwrap().port();
+        let two = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+        let doctor = Doctor { port, ..Doctor::at(Host::Name("doctor.example".into())) };
+        let mut outlet = Outlet::towards(doctor);
+        outlet.name = Name::new(outlet.doctor.host.clone(), moving);
+        let mut send = |patience: Option<Duration>| {
+            if let Some(patience) = patience {
+                outlet.look_up_at = Instant::now();
+                outlet.look_up_again(patience);
+            }
+            assert!(outlet.send(&[b"hello".to_vec()]));
+        };
+        let hears = |doctor: &UdpSocket| doctor.recv(&mut [0; 8]).is_ok();
+        send(None);
+        assert!(hears(&one));
+        send(Some(Duration::from_mins(1)));
+        assert!(hears(&two));
+        for _ in 0..2 {
+            send(Some(Duration::ZERO));
+            assert!(hears(&two));
+        }
     }
 
     #[test]
