@@ -8,9 +8,9 @@ use netconsole_wire::parameter::MAX_LENGTH;
 use self::dumper::{foreign, is_alone, set_dumper};
 pub use self::targets::Maker;
 use self::targets::{set_targets, taken};
-use crate::facts::{Facts, Module};
+use crate::facts::{Facts, Module, Way};
 use crate::step::{Action, Plan};
-use crate::target::{Wanted, wanted};
+use crate::target::{Wanted, relay_route, wanted};
 use crate::{Doctor, Format, Refusal, Wish, path, permanent};
 
 /// What is to be done so that the kernel sends to these doctors, or why it can't be.
@@ -75,6 +75,9 @@ fn relayed(
             "`bedside-patient up --relay HOST`, or HOST:PORT, without `@`",
         )
     }));
+    // A way that there is not, yet, is waited for.
+    let ways = doctors.iter().zip(&facts.ways).filter(|(_, way)| matches!(way, Way::Route(_)));
+    refusals.extend(ways.filter_map(|(doctor, way)| relay_route(doctor, way).err()));
     if !refusals.is_empty() {
         return Err(refusals);
     }

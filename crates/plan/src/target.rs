@@ -103,7 +103,7 @@ fn sends_from(facts: &Facts, doctor: &Doctor, route: &Route, device: u32) -> Opt
 }
 
 /// The way that was found, or why there is none.
-pub(crate) fn route<'w>(doctor: &Doctor, way: &'w Way) -> Result<&'w Route, Refusal> {
+fn route<'w>(doctor: &Doctor, way: &'w Way) -> Result<&'w Route, Refusal> {
     match way {
         Way::Route(route) => Ok(route),
         Way::Unresolved(why) => Err(Refusal::new(
@@ -131,11 +131,25 @@ fn leads_to_a_machine(route: &Route) -> Result<(), Refusal> {
             format!("{address} is this machine itself, and it can't hear its own death"),
             "give the address of another machine, where a doctor runs",
         )),
-        RouteKind::Group => Err(Refusal::new(
-            format!("{address} is no single machine's address"),
-            "give the address of the machine where a doctor runs",
-        )),
+        RouteKind::Group => Err(no_single_machine(address)),
     }
+}
+
+/// The way of a relay. A socket may send to this machine itself and to a multicast group; to a
+/// broadcast address not without asking (SO_BROADCAST, socket(7)), which the relay does not.
+pub(crate) fn relay_route<'w>(doctor: &Doctor, way: &'w Way) -> Result<&'w Route, Refusal> {
+    let route = route(doctor, way)?;
+    if route.kind == RouteKind::Group && !route.address.is_multicast() {
+        return Err(no_single_machine(route.address));
+    }
+    Ok(route)
+}
+
+fn no_single_machine(address: IpAddr) -> Refusal {
+    Refusal::new(
+        format!("{address} is no single machine's address"),
+        "give the address of the machine where a doctor runs",
+    )
 }
 
 fn no_answer(doctor: &Doctor, route: &Route, device: &str) -> Refusal {

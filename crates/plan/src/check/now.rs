@@ -7,7 +7,7 @@ use crate::arm::dumper::{MODULE, is_alone};
 use crate::arm::{arm, package};
 use crate::facts::{AgentKey, Dumper, DumperTarget, Facts, Init, Link, Module, Rival, Target, Way};
 use crate::rules::Word;
-use crate::target::{route, wanted};
+use crate::target::{relay_route, wanted};
 use crate::{Doctor, Wish, path};
 
 pub(super) fn module(facts: &Facts) -> Verdict {
@@ -56,9 +56,9 @@ pub(super) fn limits(facts: &Facts) -> Vec<Verdict> {
     verdicts
 }
 
-/// The doctor of a relay: whichever way leads there will do.
+/// The doctor of a relay: any device will do.
 pub(super) fn any_way(doctor: &Doctor, way: &Way) -> Verdict {
-    let verdict = match route(doctor, way) {
+    let verdict = match relay_route(doctor, way) {
         Ok(route) => Verdict::ok("way", format!("user space sends to {}", route.address)),
         Err(refusal) => Verdict::problem("way", refusal.why, refusal.cure),
     };

@@ -42,6 +42,12 @@ fn well() -> Facts {
     }
 }
 
+/// The way to a broadcast address, or to a multicast group.
+fn group(address: std::net::IpAddr) -> Way {
+    let Some(Way::Route(route)) = well().ways.pop() else { panic!() };
+    Way::Route(Route { address, next_hop: address, mac: None, kind: RouteKind::Group, ..route })
+}
+
 fn console(flags: &str) -> Console {
     Console { name: "netcon_ext0".into(), flags: flags.into() }
 }
@@ -106,6 +112,7 @@ fn each_fault_is_named() {
         (with(|f| f.links[0].wireless = true), "way: the way leads through eth0: it is Wi-Fi"),
         (route(|r| r.mac = None), "way: 10.0.0.2, the doctor, does not tell its hardware address"),
         (route(|r| r.kind = RouteKind::Local), "way: 10.0.0.2 is this machine itself"),
+        (route(|r| r.kind = RouteKind::Group), "way: 10.0.0.2 is no single machine's address"),
         (route(|r| r.mac = Some(Mac([4; 6]))), "armed: a step is missing: modprobe -r"),
         (with(|f| f.limits.container = Some("lxc".into())), "container: this is a container (lxc)"),
         (with(|f| f.limits.lockdown = Some("integrity".into())), ""),
@@ -157,6 +164,14 @@ fn a_relays_faults_are_its_own() {
             |f| f.ways[0] = Way::Unresolved("no such name".into()),
             vec!["way: 10.0.0.2 has no address: no such name"],
         ),
+        (
+            |f| f.ways[0] = group([10, 0, 0, 255].into()),
+            vec![
+                "way: 10.0.0.255 is no single machine's address",
+                "armed: it can't be, as told beside",
+            ],
+        ),
+        (|f| f.ways[0] = group([239, 0, 0, 1].into()), vec![]),
         (
             |f| f.rules = rules("udp dport 6666 drop", ""),
             vec!["firewall: `udp dport 6666 drop` drops what the agent says itself"],
