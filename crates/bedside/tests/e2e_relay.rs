@@ -233,6 +233,38 @@ fn an_agent_relays_as_is_wished() -> Result<()> {
     Ok(())
 }
 
+/// Nobody ends this agent: it sees that nothing is wished any more.
+#[test]
+fn down_leaves_nothing_of_a_relay() -> Result<()> {
+    let program = programs::patient()?;
+    let data = tempfile::tempdir()?;
+    let root = root_in(data.path())?;
+    for dir in ["etc", "run", "var/lib"] {
+        fs::create_dir_all(root.join(dir))?;
+    }
+    let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), data.path().join("store"));
+    let doctor = bedside.serve::<&str>(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], &[])?;
+    let address = doctor.addresses()[0].to_string();
+    let patient = |words: &[&str]| -> Result<()> {
+        let status = Command::new(&program).arg("--root").arg(&root).args(words).status()?;
+        ensure!(status.success(), "{words:?} ended with {status}");
+        Ok(())
+    };
+    patient(&["up", "--relay", "--no-test", &address])?;
+    let mut agent = Relay::agent(&program, &root)?;
+    let mark = format!("bedside test {}: down", std::process::id());
+    say(&mark)?;
+    heard(&bedside, &mark)?;
+    patient(&["down"])?;
+    ensure!(agent.0.wait()?.success());
+    for dir in ["etc", "run", "var/lib"] {
+        let left = fs::read_dir(root.join(dir))?.map(|entry| Ok(entry?.path()));
+        let left: Vec<PathBuf> = left.collect::<io::Result<_>>()?;
+        ensure!(left.is_empty(), "{left:?} are left");
+    }
+    Ok(())
+}
+
 /// Killed before it could ask to be told of that.
 #[test]
 fn a_relay_whose_agent_is_gone_already_ends() -> Result<()> {

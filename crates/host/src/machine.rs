@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -90,14 +91,40 @@ impl Machine {
         Ok(Lock { _file: file })
     }
 
+    /// Leaves nothing of what was noted until the next start, nor the locks, but that of an agent
+    /// that lives. The caller holds the machine's lock, which ends with that.
+    pub fn leave(&self, lock: Lock) -> Result<(), Error> {
+        let notes = self.names(NOTES).into_iter().map(|name| format!("{NOTES}/{name}"));
+        for note in notes.filter(|note| note != LOCK && (note != AGENT || !self.shows_agent())) {
+            self.remove(&note)?;
+        }
+        // Whoever waits for it, or locked a new one, finds the rest done.
+        self.remove(LOCK)?;
+        drop(lock);
+        // With others in it, it stays.
+        drop(fs::remove_dir(self.at(NOTES)));
+        Ok(())
+    }
+
     fn flock(&self, path: &str, how: FlockArg) -> Result<Flock<fs::File>, Errno> {
+        let errno = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
+        let path = self.at(path);
         let open = || {
-            let path = self.at(path);
             path.parent().map_or(Ok(()), fs::create_dir_all)?;
-            fs::File::create(path)
+            fs::File::create(&path)
         };
-        let file = open().map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
-        Flock::lock(file, how).map_err(|(_, errno)| errno)
+        loop {
+            // Its directory may be removed after it was made.
+            let file = open().or_else(|_| open()).map_err(errno)?;
+            let file = Flock::lock(file, how).map_err(|(_, errno)| errno)?;
+            // One that was removed before it was ours keeps nobody off.
+            let ours = file.metadata().map_err(errno)?;
+            let is_it =
+                |there: fs::Metadata| (there.dev(), there.ino()) == (ours.dev(), ours.ino());
+            if path.metadata().is_ok_and(is_it) {
+                return Ok(file);
+            }
+        }
     }
 
     /// What was noted under that name until the next start of the machine.

@@ -200,6 +200,30 @@ fn files_of_others_come_back_as_they_were() {
 }
 
 #[test]
+fn notes_and_locks_are_left_behind_by_nobody_and_two_never_have_the_lock() {
+    let (root, machine) = machine();
+    for _ in 0..100 {
+        let lock = machine.lock().unwrap();
+        machine.note_down("relayed", "x").unwrap();
+        let agent = machine.show_agent().unwrap();
+        let next = std::thread::spawn({
+            let machine = machine.clone();
+            move || machine.lock().unwrap()
+        });
+        machine.leave(lock).unwrap();
+        let next = next.join().unwrap();
+        assert!(machine.try_lock().unwrap().is_none());
+        let left = fs::read_dir(root.path().join("run/bedside-patient")).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["agent", "lock"], "that of an agent that lives, and the new one");
+        drop(agent);
+        machine.leave(next).unwrap();
+        assert!(!root.path().join("run/bedside-patient").exists());
+    }
+}
+
+#[test]
 fn what_somebody_changed_meanwhile_is_left() {
     let (root, machine) = machine();
     plan(&machine).steps.iter().for_each(|step| machine.apply(&step.action).unwrap());

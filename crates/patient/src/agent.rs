@@ -35,7 +35,7 @@ pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
     };
     let signals = Signals::catch()?;
     // Where it can't be shown, `status` says less than it could.
-    let _shown = machine.show_agent().ok();
+    let shown = machine.show_agent().ok();
     // Before the first look, so that nothing falls between.
     let changes = Changes::listen().context("cannot hear of changes from the kernel")?;
     let heart = goal.wish.heartbeat_s.map(Heart::new);
@@ -52,7 +52,20 @@ pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
         }
     }
     agent.part();
+    drop((agent, shown));
+    leave(machine)?;
     Ok(Exit::Well)
+}
+
+/// `down` does not wait for an agent that no init system ended: then that one is the last to go,
+/// unless somebody else is at the machine again.
+fn leave(machine: &Machine) -> anyhow::Result<()> {
+    let down = || matches!((machine.wish(), machine.undoable()), (Ok(None), Ok(0)));
+    let lock = if down() { machine.try_lock()? } else { None };
+    match lock {
+        Some(lock) if down() => Ok(machine.leave(lock)?),
+        _ => Ok(()),
+    }
 }
 
 /// Whether it is the wish that makes no sense, and will make none the next time.

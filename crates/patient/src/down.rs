@@ -10,10 +10,11 @@ pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
         say!("nothing to take back: `up` has done nothing here, or `down` has been here");
         return Ok(Exit::Well);
     }
-    let _lock = machine.lock()?;
+    let lock = machine.lock()?;
     let failed = take_back(machine, 0)?;
     machine.forget(harvest::NOTE)?;
     if failed == 0 {
+        machine.leave(lock)?;
         say!("all is as it was before `up`");
         return Ok(Exit::Well);
     }
