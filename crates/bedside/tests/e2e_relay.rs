@@ -265,6 +265,33 @@ fn down_leaves_nothing_of_a_relay() -> Result<()> {
     Ok(())
 }
 
+/// The first relay had netconsole's port, which the doctor remembers.
+#[test]
+fn status_tells_of_what_comes_from_another_port_than_wished() -> Result<()> {
+    let program = programs::patient()?;
+    let data = tempfile::tempdir()?;
+    let root = root_in(data.path())?;
+    networks::private()?;
+    let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), data.path().join("store"));
+    let doctor = bedside.serve::<&str>(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], &[])?;
+    let address = doctor.addresses()[0].to_string();
+    wish(&root, &address)?;
+    let port = || -> Result<Option<u64>> {
+        let status = ["status", "--json", "--root"];
+        let output = Command::new(&program).args(status).arg(&root).output()?;
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        Ok(told["doctors"][0]["source_port"].as_u64())
+    };
+    let relay = Relay::start(&program, &root, &[&address])?;
+    wait::until("its port", || Ok(port()?.filter(|port| *port == 6665)))?;
+    relay.terminate()?;
+    let _taken = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 6665))?;
+    let relay = Relay::start(&program, &root, &[&address])?;
+    say(&format!("bedside test {}: another port", std::process::id()))?;
+    wait::until("another port", || Ok(port()?.filter(|port| *port != 6665)))?;
+    relay.terminate()
+}
+
 /// Killed before it could ask to be told of that.
 #[test]
 fn a_relay_whose_agent_is_gone_already_ends() -> Result<()> {

@@ -4,12 +4,13 @@
 //! nothing is read from it. Each doctor has a thread and a place in the ring buffer of its own, so
 //! that none waits for another, nor for another's name.
 
+pub(crate) mod notes;
 mod outlet;
 pub(crate) mod process;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::os::fd::AsFd as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 
+use self::notes::{Notes, Sent};
 use self::outlet::Outlet;
 use crate::cli::RelayArgs;
 use crate::signals::{self, Signals};
@@ -75,30 +77,23 @@ struct Sender {
     last: Option<u64>,
 }
 
-/// Which record each doctor was sent last, so that the next relay goes on from there.
-struct Notes {
-    machine: Machine,
-    boot_id: String,
-    sent: Mutex<BTreeMap<String, u64>>,
-}
-
 impl Relay {
     fn new(machine: &Machine, doctor: Doctor, notes: Arc<Notes>) -> anyhow::Result<Self> {
         let identity = machine.identity();
         let lines = identity.userdata().map(|(key, value)| format!(" {key}={value}\n"));
         let (release, userdata) = (identity.release.clone(), lines.collect());
-        let sender = Sender { release, userdata, last: notes.last(&doctor) };
+        let sender =
+            Sender { release, userdata, last: notes.last(&doctor).map(|sent| sent.record) };
         Ok(Self { kmsg: machine.kmsg()?, sender, outlet: Outlet::towards(doctor), notes })
     }
 
     fn work(&mut self) -> anyhow::Result<()> {
         loop {
             while let Some(record) = self.kmsg.read().context("cannot read the kernel's log")? {
-                let datagrams = self.sender.datagrams(record);
-                while !datagrams.is_empty() && !self.outlet.send(&datagrams) {
-                    thread::sleep(BETWEEN_ATTEMPTS);
+                if let Some((record, datagrams)) = self.sender.datagrams(record) {
+                    let port = self.outlet.send(&datagrams);
+                    self.notes.take(&self.outlet.doctor, Sent { record, port });
                 }
-                self.notes.take(&self.outlet.doctor, self.sender.last);
             }
             self.notes.write_down();
             self.outlet.look_up_again(Duration::ZERO);
@@ -108,13 +103,13 @@ impl Relay {
 }
 
 impl Sender {
-    /// A record as netconsole would send it; nothing, if it was sent already.
-    fn datagrams(&mut self, record: &[u8]) -> Vec<Vec<u8>> {
-        let mut datagrams = Vec::new();
-        let Datagram::Extended(read) = parse(record) else { return datagrams };
+    /// A record's number, and the record as netconsole would send it; nothing, if it was sent
+    /// already.
+    fn datagrams(&mut self, record: &[u8]) -> Option<(u64, Vec<Vec<u8>>)> {
+        let Datagram::Extended(read) = parse(record) else { return None };
         let header = read.header;
         if self.last.is_some_and(|last| header.seq.0 <= last) {
-            return datagrams;
+            return None;
         }
         self.last = Some(header.seq.0);
         let message = Message {
@@ -126,56 +121,14 @@ impl Sender {
             caller: header.caller,
             body: &[read.body, self.userdata.as_bytes()].concat(),
         };
+        let mut datagrams = Vec::new();
         // A header is far shorter than a datagram.
         let _fits =
             message.emit(MAX_PRINT_CHUNK, |datagram: &[u8]| datagrams.push(datagram.to_vec()));
-        datagrams
+        Some((header.seq.0, datagrams))
     }
 }
 
-impl Notes {
-    /// Those of this boot.
-    fn read(machine: &Machine) -> Self {
-        let boot_id = machine.identity().boot_id;
-        let note = machine.noted(NOTE).unwrap_or_default();
-        let sent = note.lines().filter_map(|line| sent_in(line, &boot_id)).collect();
-        Self { machine: machine.clone(), boot_id, sent: Mutex::new(sent) }
-    }
-
-    fn last(&self, doctor: &Doctor) -> Option<u64> {
-        self.sent().get(&doctor.to_string()).copied()
-    }
-
-    fn take(&self, doctor: &Doctor, sent: Option<u64>) {
-        if let Some(sent) = sent {
-            self.sent().insert(doctor.to_string(), sent);
-        }
-    }
-
-    /// Where that can't be done the next relay sends more again, and a doctor knows it again.
-    fn write_down(&self) {
-        let sent = self.sent();
-        let line = |(doctor, sent)| format!("{} {sent} {doctor}\n", self.boot_id);
-        let note: String = sent.iter().map(line).collect();
-        if self.machine.noted(NOTE).unwrap_or_default() != note.trim() {
-            drop(self.machine.note_down(NOTE, &note));
-        }
-    }
-
-    fn sent(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A doctor and the number of the last record that it was sent, of a line of this boot.
-fn sent_in(line: &str, boot_id: &str) -> Option<(String, u64)> {
-    let (boot, rest) = line.split_once(' ')?;
-    let (sent, doctor) = rest.split_once(' ')?;
-    (boot == boot_id).then_some((doctor.to_owned(), sent.parse().ok()?))
-}
-
-const NOTE: &str = "relayed";
-const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
@@ -187,24 +140,18 @@ mod tests {
         let userdata = " host=web1\n boot_id=b007\n".into();
         let mut sender = Sender { userdata, release: "6.1.0".into(), last: None };
         let record = b"6,416,1758426,-,caller=T1;usb 1-1: new\\x09device\n SUBSYSTEM=usb\n";
-        let sent = sender.datagrams(record);
+        let (number, sent) = sender.datagrams(record).unwrap();
+        assert_eq!(number, 416);
         assert_eq!(
             sent.concat(),
             b"6.1.0,6,416,1758426,-,caller=T1;usb 1-1: new\\x09device\n SUBSYSTEM=usb\n \
               host=web1\n boot_id=b007\n"
         );
-        assert!(sender.datagrams(record).is_empty());
+        assert!(sender.datagrams(record).is_none());
         let long = [b"6,417,1758427,-;".as_slice(), &[b'x'; 1500], b"\n"].concat();
-        let sent = sender.datagrams(&long);
+        let (_, sent) = sender.datagrams(&long).unwrap();
         assert_eq!(sent.len(), 2);
         assert!(sent[0].starts_with(b"6.1.0,6,417,1758427,-,ncfrag=0/15"));
         assert_eq!(sent[0].len(), MAX_PRINT_CHUNK);
-    }
-
-    #[test]
-    fn a_note_of_another_boot_is_none_of_ours() {
-        assert_eq!(sent_in("b007 41 a.example", "b007"), Some(("a.example".to_owned(), 41)));
-        assert_eq!(sent_in("b006 41 a.example", "b007"), None);
-        assert_eq!(sent_in("b007 41", "b007"), None);
     }
 }

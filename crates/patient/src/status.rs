@@ -11,12 +11,20 @@ use netconsole_wire::question::{About, Reply};
 use serde_json::{Value, json};
 
 use crate::cli::StatusArgs;
+use crate::relay::notes::Notes;
 use crate::tell::say;
 use crate::{Exit, ask};
 
 pub(crate) fn run(machine: &Machine, args: StatusArgs) -> anyhow::Result<Exit> {
     let wish = machine.wish()?;
-    let doctors: Vec<Doctor> = wish.as_ref().map_or(Ok(Vec::new()), Wish::doctors)?;
+    let mut doctors: Vec<Doctor> = wish.as_ref().map_or(Ok(Vec::new()), Wish::doctors)?;
+    if wish.as_ref().is_some_and(|wish| wish.relay) {
+        // A relay may not have got the port that was wished.
+        let notes = Notes::read(machine);
+        for doctor in &mut doctors {
+            doctor.source_port = notes.last(doctor).map_or(doctor.source_port, |sent| sent.port);
+        }
+    }
     let mut facts = machine.facts(&doctors)?;
     // Whoever may not change it may know how it is.
     facts.limits.missing_capabilities.clear();

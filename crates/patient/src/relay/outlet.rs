@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd as _;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bedside_host::{Name, resolve};
@@ -33,20 +34,22 @@ impl Outlet {
         Self { doctor, way: None, told: String::new(), name, look_up_at: Instant::now() }
     }
 
-    /// Whether there was a way.
-    pub(super) fn send(&mut self, datagrams: &[Vec<u8>]) -> bool {
-        self.look_up_again(Duration::ZERO);
-        match self.try_to_send(datagrams) {
-            Ok(()) => self.told.clear(),
-            Err(error) => {
-                self.tell(&error);
-                return false;
+    /// Waits until there is a way; says from which port it was sent.
+    pub(super) fn send(&mut self, datagrams: &[Vec<u8>]) -> u16 {
+        loop {
+            self.look_up_again(Duration::ZERO);
+            match self.try_to_send(datagrams) {
+                Ok(port) => {
+                    self.told.clear();
+                    return port;
+                }
+                Err(error) => self.tell(&error),
             }
+            thread::sleep(BETWEEN_ATTEMPTS);
         }
-        true
     }
 
-    fn try_to_send(&mut self, datagrams: &[Vec<u8>]) -> io::Result<()> {
+    fn try_to_send(&mut self, datagrams: &[Vec<u8>]) -> io::Result<u16> {
         let (socket, to) = match self.way.take() {
             Some(way) => way,
             None => self.find_way()?,
@@ -54,8 +57,9 @@ impl Outlet {
         for datagram in datagrams {
             socket.send_to(datagram, to)?;
         }
+        let port = socket.local_addr()?.port();
         self.way = Some((socket, to));
-        Ok(())
+        Ok(port)
     }
 
     fn find_way(&mut self) -> io::Result<(UdpSocket, SocketAddr)> {
@@ -115,15 +119,17 @@ fn at(doctor: &Doctor, address: IpAddr) -> SocketAddr {
 }
 
 /// A socket, if there is a way. It has netconsole's own port, so that a relay that is started anew
-/// comes from where the last one came from, and `status` can ask for it; another one where somebody
-/// has it.
+/// comes from where the last one came from; another one where somebody has it.
 ///
 /// It is not connected: a connected one keeps its address when another way opens (a VPN whose peer
 /// drops what comes from elsewhere), IPv6 even when the machine has that address no more.
 fn open(port: u16, to: SocketAddr) -> io::Result<UdpSocket> {
     let any: IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
     UdpSocket::bind((any, 0))?.connect(to)?;
-    shared((any, port).into()).or_else(|_| UdpSocket::bind((any, 0)))
+    shared((any, port).into()).or_else(|why| {
+        say!("port {port} can't be sent from ({}): another one is", why.desc());
+        UdpSocket::bind((any, 0))
+    })
 }
 
 /// A socket on a port that those towards other doctors have too.
@@ -135,6 +141,7 @@ fn shared(at: SocketAddr) -> nix::Result<UdpSocket> {
     Ok(fd.into())
 }
 
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 const A_NAME_HOLDS: Duration = Duration::from_mins(1);
 /// Where it is known what it stood for last; the line that waits would not get away anyhow.
 const A_NAME_IS_WAITED_FOR: Duration = Duration::from_secs(2);
@@ -142,7 +149,6 @@ const A_NAME_IS_WAITED_FOR: Duration = Duration::from_secs(2);
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU8, Ordering};
-    use std::thread;
 
     use super::*;
 
@@ -154,7 +160,7 @@ mod tests {
             let word = doctor.local_addr().unwrap().to_string();
             let [doctor] = &Doctor::parse(&word).unwrap()[..] else { panic!("{word}") };
             let mut outlet = Outlet::towards(Doctor { source_port: port, ..doctor.clone() });
-            assert!(outlet.send(&[b"hello".to_vec()]));
+            assert_eq!(outlet.send(&[b"hello".to_vec()]), port);
             outlet
         });
         for doctor in &doctors {
@@ -187,7 +193,7 @@ mod tests {
                 outlet.look_up_at = Instant::now();
                 outlet.look_up_again(patience);
             }
-            assert!(outlet.send(&[b"hello".to_vec()]));
+            outlet.send(&[b"hello".to_vec()]);
         };
         let hears = |doctor: &UdpSocket| doctor.recv(&mut [0; 8]).is_ok();
         send(None);
