@@ -211,6 +211,8 @@ table inet filter {
 \t}
 }
 ";
+    const OUT: &str =
+        "table inet f {\nchain out {\ntype filter hook output priority 0; policy accept;";
     const IPTABLES: &str = "\
 -P INPUT DROP
 -P OUTPUT DROP
@@ -221,6 +223,63 @@ table inet filter {
 -A OUTPUT -p udp -m udp --dport 6666 -j ACCEPT
 -A OUTPUT -p udp -m udp --dport 514 -j DROP
 ";
+
+    #[test]
+    fn only_a_chain_that_drops_the_rest_is_closed_and_its_cure_opens_it() {
+        for (text, closed) in [
+            ("-P INPUT DROP\n-P OUTPUT ACCEPT", false),
+            ("-P OUTPUT DROP", true),
+            ("-P OUTPUT REJECT", true),
+            ("-P FORWARD DROP", false),
+            ("-A OUTPUT -j REJECT --reject-with icmp-port-unreachable", true),
+            ("-A OUTPUT -j ACCEPT", false),
+            ("-A OUTPUT -p tcp -j DROP", false),
+            ("-N mine\n-A mine -j DROP", false),
+        ] {
+            let rules = Rules::from_iptables("ip6tables", text, Way::Out);
+            let cure = rules.closed().map(|closed| closed.cure(6666));
+            let expected = "`ip6tables -I OUTPUT -p udp --dport 6666 -j ACCEPT`";
+            assert_eq!(cure.as_deref(), closed.then_some(expected), "{text}");
+        }
+        for (rule, closed) in [
+            ("drop", true),
+            ("counter packets 3 bytes 200 drop", true),
+            ("log prefix \"out: \" reject", true),
+            ("tcp dport 25 drop", false),
+            ("accept", false),
+        ] {
+            let text = format!("{OUT}\n{rule}\n}}\n}}");
+            let rules = Rules::from_nft(&text, Way::Out);
+            let cure = rules.closed().map(|closed| closed.cure(6666));
+            let expected = "`nft insert rule inet f out udp dport 6666 accept`";
+            assert_eq!(cure.as_deref(), closed.then_some(expected), "{rule}");
+        }
+    }
+
+    #[test]
+    fn ports_are_named_alone_in_lists_and_in_ranges() {
+        for (rule, dropped) in [
+            ("udp dport 6666 drop", true),
+            ("udp dport { 53, 6666 } drop", true),
+            ("udp dport 6000-6700 drop", true),
+            ("udp dport { 53, 6000-6665 } drop", false),
+            ("tcp dport 6666 drop", false),
+        ] {
+            let text = format!("{OUT}\n{rule}\n}}\n}}");
+            let rules = Rules::from_nft(&text, Way::Out);
+            assert_eq!(rules.word_on(6666).is_some(), dropped, "{rule}");
+        }
+        for (rule, dropped) in [
+            ("-p udp -m udp --dport 6666 -j DROP", true),
+            ("-p udp -m udp --dport 6000:6700 -j DROP", true),
+            ("-p udp -m multiport --dports 53,6666 -j DROP", true),
+            ("-p udp -m multiport --dports 53,6000:6665 -j DROP", false),
+            ("-p tcp -m tcp --dport 6666 -j DROP", false),
+        ] {
+            let rules = Rules::from_iptables("iptables", &format!("-A OUTPUT {rule}"), Way::Out);
+            assert_eq!(rules.word_on(6666).is_some(), dropped, "{rule}");
+        }
+    }
 
     #[test]
     fn rules_count_for_the_way_that_they_are_for() {

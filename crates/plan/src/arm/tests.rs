@@ -115,6 +115,22 @@ fn a_level_that_is_as_wished_or_not_to_be_touched_is_left() {
 }
 
 #[test]
+fn what_the_kernel_is_to_do_when_it_dies_is_set_where_it_differs_and_can_be_set() {
+    let has = [("panic", 10), ("panic_on_oops", 1)].map(|(name, value)| (name.into(), value));
+    let facts = Facts { panic: has.into(), ..loaded(machine(), FROM_10) };
+    let wanted = [("panic", 0), ("panic_on_oops", 1), ("hung_task_panic", 1)];
+    let panic = wanted.map(|(name, value)| (name.into(), value)).into();
+    let wish = Wish { panic, ..wish(&["10.0.0.2"]) };
+    for relay in [false, true] {
+        let wish = Wish { relay, ..wish.clone() };
+        let plan = arm(&facts, &wish, &wish.doctors().unwrap()).unwrap();
+        let steps = plan.steps.iter().map(|step| step.action.to_string());
+        let settings: Vec<String> = steps.filter(|step| step.starts_with("sysctl")).collect();
+        assert_eq!(settings, ["sysctl kernel.panic = 0"]);
+    }
+}
+
+#[test]
 fn a_doctor_that_is_named_twice_is_sent_to_once() {
     let facts = Facts { ways: vec![way("10.0.0.2"), way("10.0.0.2")], ..machine() };
     let once = steps(&machine(), &["10.0.0.2"]);
@@ -128,6 +144,8 @@ fn a_doctor_that_is_named_twice_is_sent_to_once() {
 fn of_a_machine_that_is_armed_nothing_is_left_to_do() {
     let hidden = loaded(machine(), FROM_10);
     assert_eq!(steps(&hidden, &["10.0.0.2"]), Vec::<String>::new());
+    let not_dynamic = Facts { configfs: Configfs::Never, ..hidden };
+    assert_eq!(steps(&not_dynamic, &["10.0.0.2"]), Vec::<String>::new());
     for name in ["cmdline0", "bedside0"] {
         let shown = Facts { targets: vec![target(name)], ..loaded(machine(), FROM_10) };
         assert_eq!(steps(&shown, &["10.0.0.2"]), Vec::<String>::new(), "{name}");
@@ -209,6 +227,11 @@ fn a_target_takes_another_format() {
         "bedside0: enabled = 1",
     ];
     assert_eq!(steps(&facts, &["@10.0.0.2"]), changed);
+    // A kernel that can't add its release.
+    let basic = Target { extended: Some(false), release: None, ..target("bedside0") };
+    let facts = Facts { targets: vec![basic], ..facts };
+    let changed = ["bedside0: enabled = 0", "bedside0: extended = 1", "bedside0: enabled = 1"];
+    assert_eq!(steps(&facts, &["10.0.0.2"]), changed);
 }
 
 #[test]
@@ -328,6 +351,23 @@ fn what_stands_in_the_way_is_told_all_at_once_and_with_its_cure() {
 }
 
 #[test]
+fn a_kernel_without_netconsole_is_told_with_the_package_that_has_it() {
+    for (distribution, package) in [
+        ("debian", "`apt install linux-image-6.1`"),
+        ("ubuntu", "`apt install linux-modules-extra-6.1`"),
+        ("rocky", "`dnf install kernel-modules-extra-6.1 "),
+        ("openwrt", "`apk add kmod-netconsole`"),
+        ("alpine", "`apk add linux-lts`"),
+        ("gentoo", "CONFIG_NETCONSOLE=m"),
+    ] {
+        let distribution = distribution.to_owned();
+        let facts = Facts { module: Module::Absent, distribution, ..machine() };
+        let said = refused(&facts, &["10.0.0.2"]);
+        assert!(said.contains(package), "{said}");
+    }
+}
+
+#[test]
 fn each_way_that_leads_nowhere_is_refused() {
     let route = |change: fn(&mut Route)| {
         let Way::Route(mut route) = way("10.0.0.2") else { unreachable!() };
@@ -337,6 +377,9 @@ fn each_way_that_leads_nowhere_is_refused() {
     for (facts, words) in [
         (route(|route| route.kind = RouteKind::Local), "10.0.0.2 is this machine itself"),
         (route(|route| route.kind = RouteKind::Group), "10.0.0.2 is no single machine's address"),
+        (route(|route| route.address = [239, 0, 0, 1].into()), "239.0.0.1 is no single machine's"),
+        (route(|route| route.address = [0; 4].into()), "0.0.0.0 is no single machine's address"),
+        (route(|route| route.address = [127, 0, 0, 2].into()), "127.0.0.2 is this machine itself"),
         (
             route(|route| route.mac = None),
             "10.0.0.2, the doctor, does not tell its hardware address on eth0",

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::facts::{
-    AgentKey, Configfs, Console, Dumper, DumperTarget, Link, Loaded, Module, Route, RouteKind,
-    Target, Way,
+    AgentKey, Configfs, Console, Dumper, DumperTarget, Init, Link, Loaded, Module, Route,
+    RouteKind, Target, Way,
 };
 use crate::rules::{self, Rules};
 use netconsole_wire::parameter::Mac;
@@ -123,6 +123,14 @@ fn each_fault_is_named() {
             }),
             "lockdown: the kernel is locked",
         ),
+        (with(|f| f.limits.modules_disabled = true), ""),
+        (
+            with(|f| {
+                f.limits.modules_disabled = true;
+                f.module = Module::Loadable;
+            }),
+            "module loading: no module may be loaded",
+        ),
         (
             with(|f| f.key = Some(AgentKey::Unusable("the key x is not used".into()))),
             "key: the key x is not used",
@@ -139,6 +147,84 @@ fn each_fault_is_named() {
         let first = found.first().map_or("", String::as_str);
         assert!(first.starts_with(begins), "{found:?} does not begin with {begins:?}");
         assert_eq!(first.is_empty(), begins.is_empty(), "{found:?}");
+    }
+}
+
+/// Each of these is a verdict that could be taken for its opposite.
+#[test]
+fn what_is_well_is_told_as_it_is() {
+    let ok = |what: &str, change: &dyn Fn(&mut Facts)| {
+        let mut facts = well();
+        change(&mut facts);
+        let wish = wish();
+        let verdicts = check(&facts, &wish, &wish.doctors().unwrap()).into_iter();
+        let mut of_it = verdicts.filter(|verdict| verdict.what == what);
+        of_it.find(|verdict| verdict.state == State::Ok).map(|verdict| verdict.evidence).unwrap()
+    };
+    let behind_a_router = |f: &mut Facts| {
+        if let Way::Route(route) = &mut f.ways[0] {
+            route.next_hop = [10, 0, 0, 254].into();
+        }
+    };
+    let installed = |f: &mut Facts| {
+        f.dumper = Some(Dumper { module: Module::Loadable, ..Dumper::default() });
+    };
+    let alone = |f: &mut Facts| {
+        f.module = Module::Absent;
+        f.dumper = Some(Dumper { module: Module::Loadable, ..Dumper::default() });
+    };
+    let oops = |f: &mut Facts, value| f.panic.extend([("panic_on_oops".to_owned(), value)]);
+    for (what, change, words) in [
+        (
+            "way",
+            &(|_: &mut Facts| ()) as &dyn Fn(&mut Facts),
+            "through eth0, where the doctor itself answers",
+        ),
+        ("way", &behind_a_router, "through eth0 to the router 10.0.0.254"),
+        ("module", &|f: &mut Facts| f.module = Module::BuiltIn, "netconsole is part of the kernel"),
+        ("module", &alone, "the kernel has no netconsole; bedside_netconsole is there"),
+        ("death", &installed, "bedside_netconsole is installed; `up` loads it"),
+        (
+            "trouble",
+            &|f: &mut Facts| oops(f, 0),
+            "kernel.panic_on_oops = 0: after an oops it goes on as it can",
+        ),
+        (
+            "trouble",
+            &|f: &mut Facts| oops(f, 1),
+            "kernel.panic_on_oops = 1: after an oops it panics",
+        ),
+    ] {
+        let told = ok(what, change);
+        assert!(told.contains(words), "{told:?} is not {words:?}");
+    }
+}
+
+#[test]
+fn an_agent_that_does_not_run_is_started_as_the_init_system_has_it() {
+    for (init, cure) in [
+        (Init::Systemd, "`systemctl start bedside-patient.service`"),
+        (Init::OpenRc, "have `bedside-patient agent` started"),
+        (Init::Unknown, "have `bedside-patient agent` started"),
+    ] {
+        let facts = Facts { init, agent: Some(false), ..well() };
+        let found = faults(&facts, &wish(), &wish().doctors().unwrap()).into_iter();
+        let agent = found.filter(|fault| fault.what == "agent").map(|fault| fault.cure.unwrap());
+        let cures: Vec<String> = agent.collect();
+        assert!(cures.len() == 1 && cures[0].starts_with(cure), "{cures:?}");
+    }
+}
+
+#[test]
+fn of_a_machine_without_a_wish_only_a_console_of_netconsoles_sends() {
+    for (name, sends) in
+        [("netcon_ext0", true), ("netcon0", true), ("bedside0", true), ("ttyS0", false)]
+    {
+        let consoles = vec![Console { name: name.into(), flags: "E  p".into() }];
+        let facts = Facts { consoles, ways: Vec::new(), ..well() };
+        let verdicts = check(&facts, &Wish::default(), &[]);
+        let armed = verdicts.into_iter().find(|verdict| verdict.what == "armed").unwrap();
+        assert_eq!(armed.state == State::Ok, sends, "{name}: {}", armed.evidence);
     }
 }
 
