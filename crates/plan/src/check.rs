@@ -40,7 +40,7 @@ fn alive(facts: &Facts, wish: &Wish, doctors: &[Doctor]) -> Vec<Verdict> {
     verdicts.push(now::level(facts, wish));
     verdicts.push(now::armed(facts, wish, doctors));
     verdicts.extend(facts.targets.iter().flat_map(now::target));
-    verdicts.extend(facts.dumper.iter().flat_map(now::dumper));
+    verdicts.extend(facts.dumper.iter().flat_map(|dumper| now::dumper(facts, dumper)));
     verdicts.extend(now::permanence(facts, wish));
     verdicts.extend(now::agent(facts, wish));
     verdicts.push(now::key(facts));

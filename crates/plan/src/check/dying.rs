@@ -67,10 +67,13 @@ fn silent(seconds: i64, facts: &Facts) -> Verdict {
 
 /// How to come by the module.
 fn cure(facts: &Facts) -> String {
+    let locked = facts.limits.modules_disabled;
+    let first = "start the machine without kernel.modules_disabled, then ";
+    let first = if locked { first } else { "" };
     match facts.dumper.as_ref().map(|dumper| &dumper.module) {
         None => format!("install {MODULE} (docs/kernel-module.md), and `bedside-patient up …`"),
         Some(Module::Forbidden { file, line }) => format!("take `{line}` out of {file}"),
-        Some(_) => format!("`bedside-patient up …`, which loads {MODULE}"),
+        Some(_) => format!("{first}`bedside-patient up …`, which loads {MODULE}"),
     }
 }
 

@@ -184,13 +184,20 @@ pub(super) fn target(target: &Target) -> Vec<Verdict> {
 }
 
 /// The module that delivers a death: each of its targets.
-pub(super) fn dumper(dumper: &Dumper) -> Vec<Verdict> {
+pub(super) fn dumper(facts: &Facts, dumper: &Dumper) -> Vec<Verdict> {
     match &dumper.module {
         Module::Loaded => dumper.targets.iter().map(dumper_target).collect(),
         Module::Forbidden { file, line } => {
             vec![Verdict::ok("death", format!("{MODULE} is not used: {file} has `{line}`"))]
         }
         _ if dumper.refused.is_some() => Vec::new(),
+        _ if facts.limits.modules_disabled => {
+            let evidence = format!(
+                "{MODULE} is installed, but no module may be loaded until the \
+                                    next start (kernel.modules_disabled)"
+            );
+            vec![Verdict::ok("death", evidence)]
+        }
         _ => vec![Verdict::ok("death", format!("{MODULE} is installed; `up` loads it"))],
     }
 }

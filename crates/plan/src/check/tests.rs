@@ -169,6 +169,10 @@ fn what_is_well_is_told_as_it_is() {
     let installed = |f: &mut Facts| {
         f.dumper = Some(Dumper { module: Module::Loadable, ..Dumper::default() });
     };
+    let locked = |f: &mut Facts| {
+        installed(f);
+        f.limits.modules_disabled = true;
+    };
     let alone = |f: &mut Facts| {
         f.module = Module::Absent;
         f.dumper = Some(Dumper { module: Module::Loadable, ..Dumper::default() });
@@ -184,6 +188,7 @@ fn what_is_well_is_told_as_it_is() {
         ("module", &|f: &mut Facts| f.module = Module::BuiltIn, "netconsole is part of the kernel"),
         ("module", &alone, "the kernel has no netconsole; bedside_netconsole is there"),
         ("death", &installed, "bedside_netconsole is installed; `up` loads it"),
+        ("death", &locked, "bedside_netconsole is installed, but no module may be loaded"),
         (
             "trouble",
             &|f: &mut Facts| oops(f, 0),
@@ -335,6 +340,22 @@ fn the_module_that_delivers_a_death_cures_silence_and_says_what_ails_itself() {
     assert_eq!(found[1], "death: bedside_netconsole can't send: wifi");
     assert!(found[0].starts_with("armed: a step is missing: bedside_netconsole: "));
     assert!(found[2].starts_with("panic: kernel.panic = 1, and this kernel's netconsole sends"));
+}
+
+/// What is told to be tried works.
+#[test]
+fn a_cure_for_silence_is_one_where_no_module_may_be_loaded() {
+    let dumper = Some(Dumper { module: Module::Loadable, ..Dumper::default() });
+    let panic = [("panic".to_owned(), 1)].into();
+    let mut facts = Facts { dumper, panic, consoles: vec![console("EN  p  ")], ..well() };
+    for (locked, begins) in [
+        (false, "`bedside-patient up …`, which loads bedside_netconsole"),
+        (true, "start the machine without kernel.modules_disabled, then `bedside-patient up"),
+    ] {
+        facts.limits.modules_disabled = locked;
+        let cure = mortal_faults(&facts).remove(0).cure.unwrap();
+        assert!(cure.starts_with(begins), "{cure}");
+    }
 }
 
 #[test]
