@@ -52,7 +52,7 @@ impl Machine {
                 self.note(&Undo::SetKernel { path: path.clone(), old, new })?;
                 self.set(&path, value)
             }
-            Action::WriteFile { path, content, executable, .. } => {
+            Action::WriteFile { path, content, executable } => {
                 self.write_file(path, content, *executable)
             }
             Action::TakeBackFile(path) => self.take_back_file(path),

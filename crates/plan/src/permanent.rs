@@ -101,7 +101,7 @@ fn early(facts: &Facts, parameter: &str, modules: &str, plan: &mut Plan) {
     let executable = facts.initramfs == Initramfs::Tools;
     let why = "loads netconsole in the initramfs (not tried by its makers)";
     let path = path.into();
-    plan.push(Action::WriteFile { path, content, executable, lasting: true }, why);
+    plan.push(Action::WriteFile { path, content, executable }, why);
     plan.push(Action::Run { words: words(command), undo: Vec::new() }, "");
 }
 
@@ -164,10 +164,7 @@ fn script(facts: &Facts, template: &str, enable: &str, disable: &str, plan: &mut
     if facts.files.get(SCRIPT) == Some(&content) {
         return;
     }
-    plan.push(
-        Action::WriteFile { path: SCRIPT.into(), content, executable: true, lasting: true },
-        KEEPS,
-    );
+    plan.push(Action::WriteFile { path: SCRIPT.into(), content, executable: true }, KEEPS);
     plan.push(Action::Run { words: words(enable), undo: words(disable) }, "");
     let (start, stop) = (format!("{SCRIPT} start"), format!("{SCRIPT} stop"));
     plan.push(Action::Run { words: words(&start), undo: words(&stop) }, "");
@@ -178,9 +175,8 @@ fn write(facts: &Facts, path: &str, content: &str, why: &str, plan: &mut Plan) {
     if facts.files.get(path).is_some_and(|held| held == content) {
         return;
     }
-    let lasting = !path.starts_with("/run/");
     let (path, content) = (path.into(), content.into());
-    plan.push(Action::WriteFile { path, content, executable: false, lasting }, why);
+    plan.push(Action::WriteFile { path, content, executable: false }, why);
 }
 
 fn words(line: &str) -> Vec<String> {

@@ -98,8 +98,6 @@ pub enum Action {
         content: String,
         /// Whether it may be run.
         executable: bool,
-        /// Whether it outlives a start of the machine.
-        lasting: bool,
     },
     /// Has a file that `up` wrote be what it was before.
     TakeBackFile(String),
