@@ -44,14 +44,8 @@ pub(crate) fn run(machine: &Machine) -> anyhow::Result<Exit> {
     let (armed, yielded, relay) = (false, false, None);
     let mut agent =
         Agent { machine, goal, told, armed, yielded, facts, heart, harvest, sealer, relay };
-    while agent.look() {
-        agent.beat();
-        agent.harvest();
-        if !await_news(&changes, &signals, agent.rest())? {
-            break;
-        }
-    }
-    agent.part();
+    agent.live(&changes, &signals)?;
+    // With it goes its relay, which writes down how far it came.
     drop((agent, shown));
     leave(machine)?;
     Ok(Exit::Well)
@@ -97,6 +91,19 @@ struct Agent<'m> {
 }
 
 impl Agent<'_> {
+    /// Until it is told to end, or nothing is wished any more.
+    fn live(&mut self, changes: &Changes, signals: &Signals) -> anyhow::Result<()> {
+        while self.look() {
+            self.beat();
+            self.harvest();
+            if !await_news(changes, signals, self.rest())? {
+                break;
+            }
+        }
+        self.part();
+        Ok(())
+    }
+
     /// Mends what differs from the wish, which `up` may have changed. Trouble is tried again with
     /// the next news. False, if nothing is wished any more.
     fn look(&mut self) -> bool {

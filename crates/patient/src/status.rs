@@ -119,6 +119,17 @@ impl<'f> Status<'f> {
     }
 
     fn tell(&self) {
+        self.tell_kernel();
+        self.tell_targets();
+        tell_key(self.facts.key.as_ref());
+        for (doctor, last) in &self.heard {
+            say!("{doctor}: {}", last.words());
+        }
+        self.faults.iter().for_each(tell_fault);
+        self.conclude();
+    }
+
+    fn tell_kernel(&self) {
         say!("netconsole {}", module(&self.facts.module).1);
         for console in &self.consoles {
             let kind = if console.is_threaded() { "; its lines leave from a thread" } else { "" };
@@ -129,6 +140,9 @@ impl<'f> Status<'f> {
             Some(level) => say!("lines below level {level} are sent"),
             None => {}
         }
+    }
+
+    fn tell_targets(&self) {
         for target in &self.facts.targets {
             tell_target(self.facts, target);
         }
@@ -137,27 +151,6 @@ impl<'f> Status<'f> {
             say!("a target that only the parameter shows: netconsole={parameter}{}", by(maker));
         }
         self.facts.dumper.iter().for_each(tell_dumper);
-        match &self.facts.key {
-            Some(AgentKey::Usable(_)) => {
-                say!("what the agent says is sealed with the key {}", path::KEY);
-            }
-            Some(AgentKey::Hidden) => {
-                say!("only root may see whether what the agent says is sealed with {}", path::KEY);
-            }
-            Some(AgentKey::Unusable(_)) => say!("what the agent says is not sealed"),
-            None => say!("what the agent says is not sealed: no key"),
-        }
-        for (doctor, last) in &self.heard {
-            say!("{doctor}: {}", last.words());
-        }
-        for Verdict { what, on, evidence, cure, .. } in &self.faults {
-            let on = on.as_ref().map(|on| format!(" {on}")).unwrap_or_default();
-            say!("wrong: {what}{on}: {evidence}");
-            for line in cure.iter().flat_map(|cure| cure.lines()) {
-                say!("    try: {line}");
-            }
-        }
-        self.conclude();
     }
 
     fn conclude(&self) {
@@ -172,30 +165,11 @@ impl<'f> Status<'f> {
     }
 
     fn object(&self) -> Value {
-        let target = |target: &Target| {
-            json!({
-                "name": target.name,
-                "made_by": maker(Maker::of(self.facts, target)),
-                "enabled": target.enabled,
-                "to": remote(target),
-                "device": target.device,
-                "transmit_errors": target.transmit_errors,
-            })
-        };
         let hidden = self.hidden().map(
             |(made_by, parameter)| json!({ "made_by": maker(made_by), "parameter": parameter }),
         );
-        let doctor = |(doctor, last): &(&Doctor, Last)| {
-            let (seconds, source_port, why) = match last {
-                Last::Heard { seconds, source_port } => (Some(seconds), Some(source_port), None),
-                Last::Never => (None, None, None),
-                Last::Unknown(why) => (None, None, Some(why)),
-            };
-            json!({
-                "doctor": doctor.to_string(), "heard_seconds_ago": seconds,
-                "source_port": source_port, "unknown_because": why,
-            })
-        };
+        let target = |target: &Target| target_object(self.facts, target);
+        let doctor = |(doctor, last): &(&Doctor, Last)| last.object(doctor);
         let consoles =
             |console: &&Console| json!({ "name": console.name, "threaded": console.is_threaded() });
         json!({
@@ -239,6 +213,18 @@ impl Last {
             Last::Never => "never heard this machine".into(),
             Last::Unknown(why) => format!("nobody knows when it heard this machine: {why}"),
         }
+    }
+
+    fn object(&self, doctor: &Doctor) -> Value {
+        let (seconds, source_port, why) = match self {
+            Last::Heard { seconds, source_port } => (Some(seconds), Some(source_port), None),
+            Last::Never => (None, None, None),
+            Last::Unknown(why) => (None, None, Some(why)),
+        };
+        json!({
+            "doctor": doctor.to_string(), "heard_seconds_ago": seconds,
+            "source_port": source_port, "unknown_because": why,
+        })
     }
 
     fn fault(&self, doctor: &Doctor) -> Option<Verdict> {
@@ -287,6 +273,38 @@ fn tell_target(facts: &Facts, target: &Target) {
     };
     let by = by(Maker::of(facts, target));
     say!("target {}{by} {state} to {to} through {}{errors}", target.name, target.device);
+}
+
+fn target_object(facts: &Facts, target: &Target) -> Value {
+    json!({
+        "name": target.name,
+        "made_by": maker(Maker::of(facts, target)),
+        "enabled": target.enabled,
+        "to": remote(target),
+        "device": target.device,
+        "transmit_errors": target.transmit_errors,
+    })
+}
+
+fn tell_key(key: Option<&AgentKey>) {
+    match key {
+        Some(AgentKey::Usable(_)) => {
+            say!("what the agent says is sealed with the key {}", path::KEY);
+        }
+        Some(AgentKey::Hidden) => {
+            say!("only root may see whether what the agent says is sealed with {}", path::KEY);
+        }
+        Some(AgentKey::Unusable(_)) => say!("what the agent says is not sealed"),
+        None => say!("what the agent says is not sealed: no key"),
+    }
+}
+
+fn tell_fault(Verdict { what, on, evidence, cure, .. }: &Verdict) {
+    let on = on.as_ref().map(|on| format!(" {on}")).unwrap_or_default();
+    say!("wrong: {what}{on}: {evidence}");
+    for line in cure.iter().flat_map(|cure| cure.lines()) {
+        say!("    try: {line}");
+    }
 }
 
 /// The module that delivers a death.

@@ -16,24 +16,10 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
         say!("note: what was wished before is forgotten: {error}");
         None
     });
-    if args.no_permanent && before.as_ref().is_some_and(|before| before.permanent) {
-        let why = "this machine is armed for good already: `bedside-patient down` first";
+    if let Some(why) = before.as_ref().and_then(|before| takes_down_first(before, args)) {
         return Ok(exit::tell(Exit::Problem, why));
     }
-    if before.as_ref().is_some_and(|before| before.relay != args.relay) {
-        let why =
-            "who sends, the kernel or user space, is not changed: `bedside-patient down` first";
-        return Ok(exit::tell(Exit::Problem, why));
-    }
-    let wish = Wish {
-        words: once(&args.doctors),
-        relay: args.relay,
-        log_level: args.log_level.0,
-        permanent: !args.no_permanent,
-        early: args.early,
-        heartbeat_s: args.heartbeat.0,
-        ..before.clone().unwrap_or_default()
-    };
+    let wish = wished(args, before.clone().unwrap_or_default());
     let doctors = match wish.doctors() {
         Ok(doctors) => doctors,
         Err(error) => return Ok(exit::tell(Exit::Usage, &error.to_string())),
@@ -41,8 +27,38 @@ pub(crate) fn run(machine: &Machine, args: &UpArgs) -> anyhow::Result<Exit> {
     if args.dry_run {
         return dry_run(machine, &wish, &doctors);
     }
+    arm_and_prove(machine, args, &Goal { wish, doctors }, before)
+}
+
+/// What is wished in another way than by a new `up`.
+fn takes_down_first(before: &Wish, args: &UpArgs) -> Option<&'static str> {
+    if args.no_permanent && before.permanent {
+        return Some("this machine is armed for good already: `bedside-patient down` first");
+    }
+    let other = "who sends, the kernel or user space, is not changed: `bedside-patient down` first";
+    (before.relay != args.relay).then_some(other)
+}
+
+/// What only `check --set-panic` says stays as it was.
+fn wished(args: &UpArgs, before: Wish) -> Wish {
+    Wish {
+        words: once(&args.doctors),
+        relay: args.relay,
+        log_level: args.log_level.0,
+        permanent: !args.no_permanent,
+        early: args.early,
+        heartbeat_s: args.heartbeat.0,
+        panic: before.panic,
+    }
+}
+
+fn arm_and_prove(
+    machine: &Machine,
+    args: &UpArgs,
+    goal: &Goal,
+    before: Option<Wish>,
+) -> anyhow::Result<Exit> {
     let begun = Instant::now();
-    let goal = Goal { wish, doctors };
     machine.retry_dumper()?;
     let reached = reach(machine, Turn::Wait, &|| Ok(Some(goal.clone())), &mut tell_step);
     match reached.inspect_err(|_| arm_as_before(machine, before))? {
