@@ -88,17 +88,23 @@ fn early(facts: &Facts, parameter: &str, modules: &str, plan: &mut Plan) {
         }
     };
     let content = template.replace("@MODULES@", modules);
-    if facts.files.get(path) == Some(&content) {
+    if facts.files.get(path) != Some(&content) {
+        initramfs(path, content, command, plan);
+    } else if plan.steps.iter().any(writes_parameter) {
         // The parameter is part of what was made.
-        let is_modprobes = |step: &Step| matches!(&step.action, Action::WriteFile { path, .. } if path == path::MODPROBE);
-        if plan.steps.iter().any(is_modprobes) {
-            plan.push(Action::Run { words: words(command), undo: Vec::new() }, "");
-        }
-        return;
+        plan.push(Action::Run { words: words(command), undo: Vec::new() }, "");
     }
+}
+
+fn writes_parameter(step: &Step) -> bool {
+    matches!(&step.action, Action::WriteFile { path, .. } if path == path::MODPROBE)
+}
+
+/// Writes a file that `command` makes an initramfs from.
+fn initramfs(path: &str, content: String, command: &str, plan: &mut Plan) {
     // Undone in reverse: the file goes, then the initramfs is made without it.
     plan.push(Action::Run { words: Vec::new(), undo: words(command) }, "");
-    let executable = facts.initramfs == Initramfs::Tools;
+    let executable = path == path::INITRAMFS_HOOK;
     let why = "loads netconsole in the initramfs (not tried by its makers)";
     let path = path.into();
     plan.push(Action::WriteFile { path, content, executable }, why);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use netconsole_wire::parameter::{Device, Mac, Target};
 
 use crate::device::choose;
-use crate::facts::{Dumper, Facts, Loaded, Route, RouteKind, Way};
+use crate::facts::{Dumper, Facts, Link, Loaded, Route, RouteKind, Way};
 use crate::{Doctor, Format, Refusal};
 
 /// A target that is wanted, with nothing left open.
@@ -60,19 +60,7 @@ fn target(facts: &Facts, doctor: &Doctor, way: &Way) -> Result<Wanted, Refusal> 
         ));
     }
     let held = || sends_from(facts, doctor, route, link.index);
-    let source = doctor.source.or_else(held).or(route.source).ok_or_else(|| {
-        Refusal::new(
-            format!("{} has no address to send from", link.name),
-            "give it one (`ip address`), or name one: `[PORT]@SOURCE/DEVICE,[PORT]@DOCTOR/`",
-        )
-    })?;
-    let mac = doctor.mac.or(route.mac).ok_or_else(|| no_answer(doctor, route, &link.name))?;
-    if mac.is_group() {
-        return Err(Refusal::new(
-            format!("{mac} is no machine's hardware address"),
-            "leave it out: the next hop is asked for its own",
-        ));
-    }
+    let source = doctor.source.or_else(held).or(route.source).ok_or_else(|| no_source(link))?;
     Ok(Wanted {
         doctor: doctor.to_string(),
         format: doctor.format,
@@ -82,9 +70,28 @@ fn target(facts: &Facts, doctor: &Doctor, way: &Way) -> Result<Wanted, Refusal> 
         source_port: doctor.source_port,
         ip: route.address,
         port: doctor.port,
-        mac,
+        mac: mac(doctor, route, &link.name)?,
         why: reason(doctor, route, &link.name, instead),
     })
+}
+
+fn no_source(link: &Link) -> Refusal {
+    Refusal::new(
+        format!("{} has no address to send from", link.name),
+        "give it one (`ip address`), or name one: `[PORT]@SOURCE/DEVICE,[PORT]@DOCTOR/`",
+    )
+}
+
+/// The hardware address on the frames, which is one machine's.
+fn mac(doctor: &Doctor, route: &Route, device: &str) -> Result<Mac, Refusal> {
+    match doctor.mac.or(route.mac) {
+        None => Err(no_answer(doctor, route, device)),
+        Some(mac) if mac.is_group() => Err(Refusal::new(
+            format!("{mac} is no machine's hardware address"),
+            "leave it out: the next hop is asked for its own",
+        )),
+        Some(mac) => Ok(mac),
+    }
 }
 
 /// The address that the kernel sends from already, if it is still the machine's own: IPv6 prefers
