@@ -152,6 +152,7 @@ mod tests {
             (of_kind(2, "tap0", "tun"), "tap0: it is a tun or tap device"),
             (of_kind(2, "wg0", "wireguard"), "wg0: it is WireGuard"),
             (of_kind(2, "red", "vrf"), "red: it is a VRF"),
+            (of_kind(2, "ovs0", "openvswitch"), "ovs0: it is Open vSwitch's"),
         ] {
             let index = link.index;
             let why = refused(&[link], index);

@@ -112,6 +112,10 @@ fn a_level_that_is_as_wished_or_not_to_be_touched_is_left() {
     let loud = Facts { console_level: Some(7), ..machine() };
     let plan = arm(&loud, &five, &doctors).unwrap();
     assert_eq!(plan.steps[0].action.to_string(), "sysctl kernel.printk = 5");
+    assert_eq!(plan.steps[0].why, "lines of level 5 and above are not to be sent, as you said");
+    let plan = arm(&machine(), &five, &doctors).unwrap();
+    let why = "at 4 the kernel keeps lines of level 4 and above from every console";
+    assert_eq!(plan.steps[0].why, why);
 }
 
 #[test]
@@ -341,7 +345,7 @@ fn what_stands_in_the_way_is_told_all_at_once_and_with_its_cure() {
     let said = refused(&Facts { ways, ..facts }, &["10.0.0.2"]);
     for words in [
         "this is a container (docker)",
-        "arming a kernel takes CAP_SYS_MODULE",
+        "arming a kernel takes CAP_SYS_MODULE (CAP_SYS_MODULE to load netconsole)",
         "the kernel 6.1 has no netconsole",
         "try: `apt install linux-modules-extra-6.1`",
         "there is no way to 10.0.0.2: Network is unreachable",

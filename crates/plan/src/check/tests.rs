@@ -106,6 +106,7 @@ fn each_fault_is_named() {
     for (facts, begins) in vec![
         (with(|f| f.console_level = Some(4)), "log level: lines of level 4 and above are kept"),
         (with(|f| f.command_line = "quiet".into()), ""),
+        (with(|f| (f.console_level, f.command_line) = (Some(4), "ignore_loglevel".into())), ""),
         (with(|f| f.oops_only = true), "armed: netconsole was loaded with oops_only"),
         (with(|f| f.links[0].carrier = false), "device: has no carrier"),
         (with(|f| f.links[0].up = false), "device: is switched off"),
@@ -203,6 +204,18 @@ fn what_is_well_is_told_as_it_is() {
         let told = ok(what, change);
         assert!(told.contains(words), "{told:?} is not {words:?}");
     }
+}
+
+#[test]
+fn each_doctors_way_is_its_own() {
+    let wish = Wish { words: vec!["10.0.0.2".into(), "10.0.0.3".into()], ..wish() };
+    let lost = Way::NoRoute([10, 0, 0, 3].into(), "unreachable".into());
+    let facts = Facts { ways: vec![well().ways.remove(0), lost], ..well() };
+    let verdicts = check(&facts, &wish, &wish.doctors().unwrap()).into_iter();
+    let ways = verdicts.filter(|verdict| verdict.what == "way");
+    let ways: Vec<(String, State)> = ways.map(|way| (way.on.unwrap(), way.state)).collect();
+    let expected = [("10.0.0.2", State::Ok), ("10.0.0.3", State::Problem)];
+    assert_eq!(ways, expected.map(|(on, state)| (on.to_owned(), state)));
 }
 
 #[test]

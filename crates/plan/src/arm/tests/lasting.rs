@@ -30,6 +30,9 @@ fn what_is_to_last_is_written_down_once() {
             facts.files.insert(path, content);
         }
     }
+    let plan = arm(&facts, &lasting, &doctors).unwrap();
+    let enable = "systemctl enable bedside-patient.service";
+    assert!(plan.steps.iter().any(|step| step.action.to_string() == enable), "it was not yet");
     facts.files.insert(crate::permanent::WANTS.into(), String::new());
     assert!(arm(&facts, &lasting, &doctors).unwrap().is_empty());
     facts.agent = Some(false);
@@ -41,6 +44,24 @@ fn what_is_to_last_is_written_down_once() {
         options.ends_with(&format!("\noptions netconsole netconsole={FROM_10}\n")),
         "{options}"
     );
+}
+
+#[test]
+fn the_command_line_of_each_kernel_takes_the_parameter_by_its_own_name() {
+    use crate::facts::Initramfs;
+    for (module, name, hook) in
+        [(Module::Loaded, "netconsole.netconsole", true), (Module::BuiltIn, "netconsole", false)]
+    {
+        let wish = Wish { early: true, permanent: true, ..wish(&["10.0.0.2"]) };
+        let there = Facts { targets: vec![target("bedside0")], ..loaded(machine(), FROM_10) };
+        let facts = Facts { module, initramfs: Initramfs::Tools, ..there };
+        let plan = arm(&facts, &wish, &wish.doctors().unwrap()).unwrap();
+        let line = format!("`{name}={FROM_10}` on the kernel's command line");
+        assert!(plan.notes.iter().any(|note| note.contains(&line)), "{:?}", plan.notes);
+        let writes = format!("write {}", path::INITRAMFS_HOOK);
+        let written = plan.steps.iter().any(|step| step.action.to_string() == writes);
+        assert_eq!(written, hook, "there is a module to put into the initramfs, or none");
+    }
 }
 
 /// Whatever the kernel can't: neither a module nor a card is asked for.
