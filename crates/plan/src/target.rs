@@ -1,6 +1,5 @@
 //! The targets that are wanted.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use netconsole_wire::parameter::{Device, Mac, Target};
@@ -212,11 +211,5 @@ impl Wanted {
             mac: self.mac,
         };
         target.to_string()
-    }
-}
-
-impl fmt::Display for Wanted {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.doctor)
     }
 }
