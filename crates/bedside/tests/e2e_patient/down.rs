@@ -17,6 +17,7 @@ cmp -s /tmp/before /tmp/between || echo "up changed something"
 bedside-patient check --set-panic panic=9 --set-panic panic_on_oops=1; echo "set: $?"
 bedside-patient down; echo "down: $?"
 as_it_was down
+[ -e /run/bedside-patient ] || echo "nothing in /run"
 bedside-patient down
 
 # Killed where modprobe is, before it loads and after.
@@ -60,6 +61,7 @@ fn down_makes_a_machine_what_it_was_wherever_up_was_killed() -> Result<()> {
         let said = said(&machine)?;
         let words = ["up: 0", "up changed something", "set: 0", "down: 0", "nothing to take"];
         ensure_said(kernel, &said, &words)?;
+        ensure_said(kernel, &said, &["nothing in /run"])?;
         ensure_said(kernel, &said, &["killed before: 137", "killed after: 137", "second up: 0"])?;
         let after = ["down", "being killed before", "being killed after", "a second up"];
         let moments = (1..=10).map(|moment| format!("moment {moment}"));
