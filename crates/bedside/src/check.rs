@@ -9,6 +9,7 @@ mod disk;
 mod firewall;
 mod netlink;
 mod ports;
+mod program;
 mod store;
 
 use std::io::{self, Write};
@@ -53,6 +54,7 @@ pub fn all(config: &Config, data: &Path) -> Vec<Verdict> {
     verdicts.push(store::store(data));
     verdicts.extend(health::verdicts(data, running.is_some()));
     verdicts.extend(alerts::alerts(config, data));
+    verdicts.extend(alerts::programs(config, data, running));
     verdicts
 }
 

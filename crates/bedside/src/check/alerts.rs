@@ -1,15 +1,30 @@
 //! Whether those who are to be told of incidents are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bedside_stream::WallTime;
 use jiff::tz::TimeZone;
 
 use super::Verdict;
-use crate::config::Config;
+use super::program::Runner;
+use crate::config::{Alert, Config, Way};
 use crate::incidents::Book;
 use crate::reading::WHO_MAY_READ;
 use crate::time;
+
+/// Whether the programs that rules name can be run, by the doctor that runs as `doctor` or will.
+pub(super) fn programs(config: &Config, data: &Path, doctor: Option<u32>) -> Vec<Verdict> {
+    let program = |rule: &Alert| match &rule.way {
+        Way::Command(words) => words.first().map(|word| (rule.name.clone(), PathBuf::from(word))),
+        Way::Webhook { .. } => None,
+    };
+    let named: Vec<(String, PathBuf)> = config.alert.iter().filter_map(program).collect();
+    if named.is_empty() {
+        return Vec::new();
+    }
+    let runner = Runner::of(data, doctor);
+    named.iter().map(|(name, program)| runner.verdict(program).on(name)).collect()
+}
 
 /// Whether letters wait for longer than it takes to deliver one; nothing where nobody is told of
 /// anything, or no doctor has looked for incidents yet.
@@ -42,6 +57,20 @@ const PATIENCE_US: u64 = 60_000_000;
 mod tests {
     use super::*;
     use crate::check::State;
+
+    #[test]
+    fn each_program_is_looked_at_by_the_name_of_its_rule() {
+        let dir = tempfile::tempdir().unwrap();
+        let rule = |name, way| format!("[[alert]]\nname = \"{name}\"\n{way}\n");
+        let text = rule("shell", "command = [\"/bin/sh\", \"-c\", \"true\"]")
+            + &rule("gone", "command = [\"/nonexistent/page\"]")
+            + &rule("room", "webhook = \"http://a.example/\"");
+        let config = Config::parse(&text, Path::new("a.toml")).unwrap();
+        let verdicts = programs(&config, dir.path(), None);
+        let told = verdicts.iter().map(|verdict| (verdict.on.as_deref().unwrap(), verdict.state));
+        let told: Vec<(&str, State)> = told.collect();
+        assert_eq!(told, [("shell", State::Ok), ("gone", State::Problem)]);
+    }
 
     #[test]
     fn letters_that_wait_are_told() {

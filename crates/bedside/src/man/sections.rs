@@ -254,7 +254,7 @@ const CHECK_KEYS: &[(&str, &str)] = &[
     (
         "what",
         "What was looked at: port, receive_buffer, firewall, disk, clock, key, doctor, store, \
-         alerts, and of a running doctor keeping, catalogue, incidents, lost, strangers, allow, \
+         alerts, alert (the program of a rule), and of a running doctor keeping, catalogue, incidents, lost, strangers, allow, \
          heartbeats, key, tags; later versions may add some.",
     ),
     ("on", "Which one, where there may be several."),
