@@ -21,6 +21,7 @@ use serde::Serialize;
 use crate::cli::CheckArgs;
 use crate::config::{Config, Listen, PACKAGED};
 use crate::keys::Keys;
+use crate::render::columns::{columns, padded};
 use crate::{Exit, exit, health, render};
 
 /// Looks at everything and tells it on standard output.
@@ -124,14 +125,14 @@ fn write_text(verdicts: &[Verdict], out: &mut impl Write) -> io::Result<()> {
         let what = verdict.what.replace('_', " ");
         verdict.on.as_ref().map_or(what.clone(), |on| format!("{what} {on}"))
     };
-    let width = verdicts.iter().map(|verdict| name(verdict).chars().count()).max().unwrap_or(0);
+    let width = verdicts.iter().map(|verdict| columns(&name(verdict))).max().unwrap_or(0);
     for verdict in verdicts {
         let mark = match verdict.state {
             State::Ok => "ok",
             State::Problem => "PROBLEM",
             State::Unknown => "unknown",
         };
-        writeln!(out, "{mark:<8} {:<width$}  {}", name(verdict), verdict.evidence)?;
+        writeln!(out, "{mark:<8} {}  {}", padded(name(verdict), width), verdict.evidence)?;
         for line in verdict.cure.iter().flat_map(|cure| cure.lines()) {
             writeln!(out, "         {:width$}  try: {line}", "")?;
         }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::cli::ListArgs;
 use crate::pulse::{self, Found};
 use crate::reading::{self, Hosts};
+use crate::render::columns::cut;
 use crate::render::escape::Escaped;
 use crate::render::{self, LossCounts, Palette, Stamp, Table};
 use crate::{Exit, exit, time};
@@ -126,11 +127,7 @@ fn addresses(host: &HostSummary) -> String {
 
 fn last_line(host: &HostSummary) -> String {
     const SHOWN: usize = 60;
-    let line = Escaped(host.last_line.as_deref().unwrap_or_default()).to_string();
-    match line.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
-        None => line,
-    }
+    cut(&Escaped(host.last_line.as_deref().unwrap_or_default()).to_string(), SHOWN)
 }
 
 #[derive(Serialize)]

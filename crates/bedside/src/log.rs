@@ -24,6 +24,8 @@ use crate::closing::{Closings, Delivery};
 use crate::fate::Beside;
 use crate::incidents::OfRecords;
 use crate::reading::{self, Hosts};
+use crate::render::columns::columns;
+use crate::render::escape::Escaped;
 use crate::render::{self, BootEvent, BootMark, Look, Palette, Render, Shown};
 use crate::{Exit, exit, time};
 
@@ -236,7 +238,8 @@ fn look(args: &LogArgs, hosts: &Hosts, log: &Log<'_>) -> Look {
     names.extend(all.iter().map(String::as_str));
     names.sort_unstable();
     names.dedup();
-    let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let width = |name: &&str| columns(&Escaped(name.as_bytes()).to_string());
+    let widest = names.iter().map(width).max().unwrap_or(0);
     Look {
         palette: Palette::new(args.output != Output::Json && render::colours_on_stdout()),
         zone: TimeZone::system(),

@@ -6,6 +6,7 @@
 pub mod escape;
 
 mod colour;
+pub(crate) mod columns;
 mod entries;
 pub(crate) mod incident;
 mod json;

@@ -9,6 +9,7 @@ use anstyle::Style;
 use bedside_store::read::{End, Gap, OwnedRecord};
 use bedside_stream::Cause;
 
+use super::columns::{columns, padded};
 use super::escape::{self, Escaped};
 use super::{BootEvent, BootMark, Fate, Look, Render, Shown, words};
 use crate::time;
@@ -186,8 +187,7 @@ fn short(
 ) -> io::Result<()> {
     let (aside, host_style) = (look.palette.aside(), host_style(look, &record.host));
     let received = time::local(record.received, &look.zone, 3);
-    let width = look.host_width;
-    let host = format!("{:width$}", Escaped(record.host.as_bytes()));
+    let host = padded(Escaped(record.host.as_bytes()).to_string(), look.host_width);
     let stamp = stamp(record);
     let times = match origin {
         Origin::Heard(Some(_)) => look.palette.bad(),
@@ -195,7 +195,7 @@ fn short(
     };
     write!(out, "{times}{received}{times:#} {host_style}{host}{host_style:#} ")?;
     write!(out, "{times}{stamp}{times:#}")?;
-    let indent = received.len() + 1 + host.chars().count() + 1 + stamp.chars().count();
+    let indent = received.len() + 1 + columns(&host) + 1 + columns(&stamp);
     let level = look.palette.level(record.prefix.map(|prefix| (prefix & 7) as u8));
     write!(out, "{level}")?;
     escape::write_lines(out, &record.text, indent)?;
