@@ -86,7 +86,7 @@ pub struct Store {
     pub queue: Size,
     /// The most that dumps of dead kernels take up.
     pub pstore: Size,
-    /// The most that the book of incidents takes up.
+    /// The most that the book of incidents takes up; letters that wait, a quarter of it.
     pub incidents: Size,
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct Error {
 pub(crate) struct Book {
     path: PathBuf,
     connection: Connection,
-    /// Bytes that cases take up, or more; none while that is not known.
+    /// Bytes that cases and letters take up, or more; none while that is not known.
     held: Option<u64>,
     /// Something was written since [`Book::rest`].
     stirred: bool,
@@ -145,17 +145,17 @@ impl Book {
         })
     }
 
-    /// Lets go of cases until they take up no more than `most` bytes, the oldest first, but of
-    /// each fingerprint the first one last. How often there was more is kept.
+    /// Lets go of letters until they take up no more than a quarter of `most` bytes, the oldest
+    /// first, and of cases until all takes up no more than `most`: the oldest first, but of each
+    /// fingerprint the first one last. How often there was more is kept.
     pub(crate) fn bound(&mut self, most: u64) -> Result<(), Error> {
         if self.held.is_some_and(|held| held <= most) {
             return Ok(());
         }
+        self.bound_letters(most / 4)?;
         let sum = |row: &rusqlite::Row<'_>| row.get(0).map(i64::cast_unsigned);
-        let held: u64 = self
-            .connection
-            .query_row("SELECT coalesce(sum(length), 0) FROM cases", [], sum)
-            .map_err(self.failed("measure it"))?;
+        let held = self.connection.query_row(MEASURE, [], sum);
+        let held: u64 = held.map_err(self.failed("measure it"))?;
         self.held = (held <= most).then_some(held);
         if held <= most {
             return Ok(());
@@ -360,6 +360,9 @@ const MARK_SURPLUS: &str = "INSERT INTO surplus SELECT id FROM (SELECT id,
             FROM cases))
     WHERE before < ?";
 
+const MEASURE: &str = "SELECT (SELECT coalesce(sum(length), 0) FROM cases)
+    + (SELECT coalesce(sum(octet_length(body)), 0) FROM letters)";
+
 const LET_GO: &str = "INSERT INTO gone
         SELECT fingerprint, count(*), min(first), max(last) FROM cases
         WHERE id IN (SELECT id FROM surplus) GROUP BY fingerprint
@@ -367,7 +370,8 @@ const LET_GO: &str = "INSERT INTO gone
         first = min(first, excluded.first), last = max(last, excluded.last);
     DELETE FROM cases WHERE id IN (SELECT id FROM surplus);
     DELETE FROM surplus;
-    DELETE FROM gone WHERE fingerprint NOT IN (SELECT fingerprint FROM cases);";
+    DELETE FROM gone WHERE fingerprint NOT IN (SELECT fingerprint FROM cases);
+    DELETE FROM told WHERE fingerprint NOT IN (SELECT fingerprint FROM cases);";
 
 pub(crate) const NAME: &str = "incidents.sqlite";
 

@@ -112,6 +112,7 @@ impl Round {
             // A title waits for lines that come later, not for the search to be given a processor.
             let known = if more { self.reached } else { began };
             self.ripens = alarm.look(&mut self.book, known, time::now())?;
+            self.book.bound(self.most)?;
         }
         Ok(more)
     }

@@ -93,6 +93,9 @@ impl Book {
 
     /// Takes in what came of some cases: all of it, or nothing.
     pub(crate) fn weighed(&mut self, batch: &[(Row, Weighed)], now: WallTime) -> Result<(), Error> {
+        let bodies = batch.iter().flat_map(|(_, weighed)| &weighed.letters);
+        let bytes = bodies.map(|(_, body)| body.len() as u64).sum();
+        self.held = self.held.map(|held| held.saturating_add(bytes));
         let now = now.0.cast_signed();
         self.write("make letters", |to| {
             for (case, weighed) in batch {
@@ -142,6 +145,7 @@ impl Book {
         body: &str,
         now: WallTime,
     ) -> Result<(), Error> {
+        self.held = self.held.map(|held| held.saturating_add(body.len() as u64));
         let now = now.0.cast_signed();
         self.write("make a digest", |to| {
             put_letter(to, rule, body, now)?;
@@ -183,6 +187,24 @@ impl Book {
         };
         let found = self.connection.query_row(sql, [before.0.cast_signed()], row).optional();
         found.map_err(self.failed("look for letters"))
+    }
+
+    /// Throws the oldest letters away, whatever their rules, until all take up no more than `most`
+    /// bytes.
+    pub(super) fn bound_letters(&mut self, most: u64) -> Result<(), Error> {
+        let gone = self.write("throw letters away", |to| {
+            let sql = "DELETE FROM letters WHERE id IN (SELECT id FROM (SELECT id,
+                sum(octet_length(body)) OVER (ORDER BY id DESC) AS held FROM letters)
+                WHERE held > ?)";
+            to.execute(sql, [most.cast_signed()])
+        })?;
+        if gone > 0 {
+            tracing::warn!(
+                "letters of alerts wait that take up a quarter of `incidents` under [store]: the \
+                 oldest {gone} were thrown away"
+            );
+        }
+        Ok(())
     }
 
     /// Forgets a letter: it was delivered, or nobody wants it any more.

@@ -123,6 +123,35 @@ fn what_comes_after_a_look_at_the_bound_is_counted() {
 }
 
 #[test]
+fn letters_that_nobody_takes_have_a_quarter_and_cases_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = Book::open(dir.path()).unwrap();
+    book.bound(40_000).unwrap();
+    for number in 0..100 {
+        enter(&mut book, vec![case(patient(1, 1), number, number + 1, "BUG")], vec![]);
+        let row = book.rows().unwrap().pop().unwrap();
+        let body = format!("{number:01000}");
+        let letters = vec![("page".to_owned(), body.clone())];
+        let weighed = Weighed { letters, ..Weighed::default() };
+        book.weighed(&[(row, weighed)], WallTime(number)).unwrap();
+        book.digested("page", &[], &body, WallTime(number)).unwrap();
+        book.bound(40_000).unwrap();
+        let held: i64 = book.connection.query_row(MEASURE, [], |row| row.get(0)).unwrap();
+        assert!(held <= 40_000, "{held} bytes after {number}");
+    }
+    let letters = book.letters(100).unwrap();
+    assert!((8..=10).contains(&letters.len()), "{}", letters.len());
+    assert_eq!(letters.last().unwrap().0.body, format!("{:01000}", 99), "the oldest go");
+    assert!(titles(&book).len() > 10, "cases have the rest");
+    let told: i64 =
+        book.connection.query_row("SELECT count(*) FROM told", [], |row| row.get(0)).unwrap();
+    assert!(
+        told.cast_unsigned() <= titles(&book).len() as u64,
+        "{told}: of bugs that are held only"
+    );
+}
+
+#[test]
 fn a_book_that_makes_no_sense_is_set_aside() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join(NAME), vec![b'x'; 5000]).unwrap();
