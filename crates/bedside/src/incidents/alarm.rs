@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bedside_stream::{RunId, Voice, WallTime};
 use bedside_triage::{Fingerprint, Incident};
@@ -85,7 +86,7 @@ impl Alarm {
                 batch.push((row, weighed));
             }
             rings |= batch.iter().any(|(_, weighed)| !weighed.letters.is_empty());
-            book.weighed(&batch, now)?;
+            book.weighed(&batch, self.told_since(now), now)?;
         }
         for rule in book.digests_due(WallTime(now.0.saturating_sub(STORM_US)), now)? {
             let cases = book.withheld(&rule)?;
@@ -97,6 +98,12 @@ impl Alarm {
             self.bell.ring();
         }
         book.any_unweighed().map_err(Into::into)
+    }
+
+    /// Since when it must be known who was told.
+    fn told_since(&self, now: WallTime) -> WallTime {
+        let longest = self.rules.iter().map(|rule| rule.every).max().unwrap_or_default();
+        WallTime(now.0.saturating_sub(longest.max(TOLD_KEPT).as_micros() as u64))
     }
 
     /// `batch` is what was weighed before it, and not entered yet.
@@ -259,6 +266,8 @@ const RIPE_US: u64 = 500_000;
 const BATCHES: usize = 20;
 /// Letters are counted over a minute; so long a digest waits for more.
 const STORM_US: u64 = 60_000_000;
+/// For so long it is known who was told, or for longer where a rule wants that.
+const TOLD_KEPT: Duration = Duration::from_hours(31 * 24);
 const DIGEST_LINES: usize = 100;
 const DIGEST_IDS: usize = 10;
 

@@ -122,6 +122,21 @@ fn of_a_bug_no_more_is_told_than_once_a_time_whatever_the_machine() {
 }
 
 #[test]
+fn a_time_of_many_months_is_kept_to() {
+    let mut office = Office::open("every = \"90d\"");
+    office.happens(1, "web1", NOW, as_it_is);
+    assert_eq!(office.titles(NOW), ["BUG 1"]);
+    let day = |day: u64| NOW + day * 24 * HOUR;
+    office.happens(1, "web2", day(40), as_it_is);
+    office.happens(2, "web2", day(40), as_it_is);
+    assert_eq!(office.titles(day(40)), ["BUG 2"]);
+    office.happens(1, "web3", day(89), as_it_is);
+    assert_eq!(office.titles(day(89)), [""; 0]);
+    office.happens(1, "web4", day(91), as_it_is);
+    assert_eq!(office.titles(day(91)), ["BUG 1"]);
+}
+
+#[test]
 fn what_somebody_without_a_key_said_keeps_nobody_who_has_one_silent() {
     let mut office = Office::open("every = \"1h\"");
     office.happens(1, "anybody", NOW, as_it_is);

@@ -91,8 +91,14 @@ impl Book {
         run().map_err(self.failed("look what was before a case"))
     }
 
-    /// Takes in what came of some cases: all of it, or nothing.
-    pub(crate) fn weighed(&mut self, batch: &[(Row, Weighed)], now: WallTime) -> Result<(), Error> {
+    /// Takes in what came of some cases: all of it, or nothing. Who was told before `told_since` is
+    /// forgotten.
+    pub(crate) fn weighed(
+        &mut self,
+        batch: &[(Row, Weighed)],
+        told_since: WallTime,
+        now: WallTime,
+    ) -> Result<(), Error> {
         let bodies = batch.iter().flat_map(|(_, weighed)| &weighed.letters);
         let bytes = bodies.map(|(_, body)| body.len() as u64).sum();
         self.held = self.held.map(|held| held.saturating_add(bytes));
@@ -110,7 +116,7 @@ impl Book {
                 let sql = "UPDATE cases SET weighed = 1 WHERE id = ?";
                 to.prepare_cached(sql)?.execute([case.id])?;
             }
-            to.execute("DELETE FROM told WHERE at < ?", [now - TOLD_KEPT_US]).map(drop)
+            to.execute("DELETE FROM told WHERE at < ?", [told_since.0.cast_signed()]).map(drop)
         })
     }
 
@@ -260,5 +266,3 @@ fn put_letter(to: &Transaction<'_>, rule: &str, body: &str, now: i64) -> rusqlit
 const LETTERS: i64 = 10_000;
 /// For so long at least it is known how many were made: five minutes.
 const MADE_KEPT_US: i64 = 300_000_000;
-/// For so long at most it is known who was told: 31 days.
-const TOLD_KEPT_US: i64 = 31 * 86_400_000_000;

@@ -133,7 +133,7 @@ fn letters_that_nobody_takes_have_a_quarter_and_cases_the_rest() {
         let body = format!("{number:01000}");
         let letters = vec![("page".to_owned(), body.clone())];
         let weighed = Weighed { letters, ..Weighed::default() };
-        book.weighed(&[(row, weighed)], WallTime(number)).unwrap();
+        book.weighed(&[(row, weighed)], WallTime(0), WallTime(number)).unwrap();
         book.digested("page", &[], &body, WallTime(number)).unwrap();
         book.bound(40_000).unwrap();
         let held: i64 = book.connection.query_row(MEASURE, [], |row| row.get(0)).unwrap();
