@@ -8,9 +8,10 @@ use crate::reading::Hosts;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Past {
     pub(crate) state: State,
-    /// It is among the first cases of this bug, so many as the rule counts.
+    /// It is among the first cases of this bug that concern the rule, so many as that counts. Where
+    /// the rule does not ask for what is new, that need not be known.
     pub(crate) is_first: bool,
-    /// How often it happened within the rule's time, this one too.
+    /// How often it happened within the rule's time, this one too, as far as it concerns the rule.
     pub(crate) count: u64,
     /// How many letters the rule made within the last minute.
     pub(crate) letters: u64,
@@ -27,12 +28,12 @@ pub(crate) enum Decision {
     Digest,
 }
 
-/// Whether a case is this rule's at all.
-pub(crate) fn concerns(rule: &Alert, case: &Row) -> bool {
+/// Whether a case is this rule's at all, which names these `hosts`.
+pub(crate) fn concerns(rule: &Alert, hosts: &Hosts, case: &Row) -> bool {
     let address = case.source.parse::<std::net::SocketAddr>().ok().map(|source| source.ip());
     (rule.kind.is_empty() || rule.kind.contains(&case.kind))
         && case.severity >= rule.severity
-        && Hosts::new(&rule.host).contain(&case.host, address)
+        && hosts.contain(&case.host, address)
 }
 
 /// What a rule makes of a case that [`concerns`] it, and of which it has not told lately.

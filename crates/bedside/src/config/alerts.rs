@@ -24,9 +24,9 @@ pub struct Alert {
     pub severity: Severity,
     /// Only these machines: names, addresses, globs; all, where it is empty.
     pub host: Vec<String>,
-    /// Only what was never seen before, or came back after it was resolved.
+    /// Only what was never seen before among these, or came back after it was resolved.
     pub new: bool,
-    /// Only if it happened so many times,
+    /// Only if it happened so many times, among these,
     pub count: u64,
     /// within this time.
     pub within: Duration,

@@ -15,6 +15,7 @@ use super::ledger::{self, Standing};
 use super::story::Story;
 use crate::alerts::{Bell, Decision, Past, concerns, weigh};
 use crate::config::Alert;
+use crate::reading::Hosts;
 use crate::render::{self, Stamp, many};
 
 /// The rules, and who brings the letters.
@@ -116,9 +117,14 @@ impl Alarm {
         now: WallTime,
     ) -> anyhow::Result<Weighed> {
         let mut weighed = Weighed::default();
-        for rule in self.rules.iter().filter(|rule| concerns(rule, row)) {
-            let Some(past) = past(book, rule, row, batch, said, now)? else { continue };
-            match weigh(rule, past) {
+        for rule in &self.rules {
+            let hosts = Hosts::new(&rule.host);
+            let is_meant = |case: &Row| concerns(rule, &hosts, case);
+            if !is_meant(row) || is_told_lately(book, rule, row, batch, now)? {
+                continue;
+            }
+            let letters = letters(book, rule, batch, now)?;
+            match weigh(rule, past(book, rule, row, said, is_meant, letters)?) {
                 Decision::Silence => {}
                 Decision::Digest => weighed.withheld.push(rule.name.clone()),
                 Decision::Tell => {
@@ -131,36 +137,51 @@ impl Alarm {
     }
 }
 
-/// None where the rule has told of this bug a moment ago. In a storm that is most often so.
-fn past(
+/// Whether the rule has told of this bug a moment ago. In a storm that is most often so.
+fn is_told_lately(
     book: &Book,
     rule: &Alert,
     row: &Row,
     batch: &[(Row, Weighed)],
-    said: &HashMap<Fingerprint, Standing>,
     now: WallTime,
-) -> Result<Option<Past>, Error> {
-    let told = |weighed: &Weighed| weighed.letters.iter().any(|(name, _)| *name == rule.name);
+) -> Result<bool, Error> {
     let speaks_for = |case: &Row| {
         case.fingerprint == row.fingerprint
             && (case.voice == Voice::Signed || row.voice != Voice::Signed)
     };
-    let is_told = |(case, weighed): &(Row, Weighed)| speaks_for(case) && told(weighed);
+    let is_told =
+        |(case, weighed): &(Row, Weighed)| speaks_for(case) && weighed.is_told_by(&rule.name);
     // A clock that was ahead keeps nobody silent until it is as late as that.
     let lately = |told: WallTime| now.0.abs_diff(told.0) < rule.every.as_micros() as u64;
     let told_now = batch.iter().any(is_told).then_some(now);
-    if told_now.or(book.told(&rule.name, row)?).is_some_and(lately) {
-        return Ok(None);
-    }
+    Ok(told_now.or(book.told(&rule.name, row)?).is_some_and(lately))
+}
+
+/// How many letters the rule made within the last minute.
+fn letters(
+    book: &Book,
+    rule: &Alert,
+    batch: &[(Row, Weighed)],
+    now: WallTime,
+) -> Result<u64, Error> {
+    let of_batch = batch.iter().filter(|(_, weighed)| weighed.is_told_by(&rule.name)).count();
+    let since = WallTime(now.0.saturating_sub(STORM_US));
+    Ok(of_batch as u64 + book.made(&rule.name, since, now)?)
+}
+
+fn past(
+    book: &Book,
+    rule: &Alert,
+    row: &Row,
+    said: &HashMap<Fingerprint, Standing>,
+    is_meant: impl Fn(&Row) -> bool,
+    letters: u64,
+) -> Result<Past, Error> {
     let within = WallTime(row.first.0.saturating_sub(rule.within.as_micros() as u64));
-    let (latest, is_first) = book.history(row, rule.count)?;
-    let letters = batch.iter().filter(|(_, weighed)| told(weighed)).count() as u64;
-    Ok(Some(Past {
-        state: State::of(said.get(&row.fingerprint), latest),
-        is_first,
-        count: if rule.count > 1 { book.count(row, within, rule.count)? } else { 1 },
-        letters: letters + book.made(&rule.name, WallTime(now.0.saturating_sub(STORM_US)), now)?,
-    }))
+    let count = if rule.count > 1 { book.count(row, within, rule.count, &is_meant)? } else { 1 };
+    let is_first = rule.new && book.is_among_first(row, rule.count, is_meant)?;
+    let state = State::of(said.get(&row.fingerprint), book.latest(row.fingerprint)?);
+    Ok(Past { state, is_first, count, letters })
 }
 
 fn body(

@@ -203,6 +203,24 @@ fn what_is_new_is_told_once_it_happened_often_enough() {
 }
 
 #[test]
+fn what_a_rule_leaves_out_counts_for_nothing() {
+    let mut office =
+        Office::open("host = [\"web*\"]\ncount = 2\nnew = true\nseverity = \"critical\"");
+    for host in ["db1", "db2", "db3"] {
+        office.happens(1, host, NOW, as_it_is);
+    }
+    let mild = |incident: &mut Incident| incident.severity = bedside_triage::Severity::Error;
+    office.happens(1, "web0", NOW, mild);
+    office.happens(1, "web1", NOW + 1, as_it_is);
+    assert_eq!(office.titles(NOW + 1), [""; 0], "the first on a machine of the rule's");
+    office.happens(1, "web2", NOW + 2, as_it_is);
+    let letter = office.letters(NOW + 2).remove(0);
+    assert_eq!((letter["title"].as_str(), letter["count"].as_u64()), (Some("BUG 1"), Some(6)));
+    office.happens(1, "web3", NOW + 2 * HOUR, as_it_is);
+    assert_eq!(office.titles(NOW + 2 * HOUR), [""; 0], "new no more");
+}
+
+#[test]
 fn a_storm_is_told_in_one_letter() {
     let mut office = Office::open("storm = 2");
     for bug in 1..=8 {

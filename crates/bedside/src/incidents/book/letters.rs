@@ -29,6 +29,13 @@ pub(crate) struct Weighed {
     pub(crate) withheld: Vec<String>,
 }
 
+impl Weighed {
+    /// Whether this rule makes a letter of it, and not only a line in a digest.
+    pub(crate) fn is_told_by(&self, rule: &str) -> bool {
+        self.letters.iter().any(|(name, _)| name == rule)
+    }
+}
+
 impl Book {
     /// Cases of which nobody was told yet and that are ripe, the first ones: whose title has settled,
     /// or that began before then.
@@ -67,28 +74,43 @@ impl Book {
         self.connection.query_row(sql, values, count).map_err(self.failed("look who was told"))
     }
 
-    /// When the last case of this bug began, and whether this one is among the `first` of all.
-    pub(crate) fn history(&self, case: &Row, first: u64) -> Result<(WallTime, bool), Error> {
-        let sql = "SELECT max(first), NOT EXISTS (SELECT 1 FROM gone WHERE fingerprint = ?1)
-            AND ?2 IN (SELECT id FROM cases WHERE fingerprint = ?1 ORDER BY first, id LIMIT ?3)
-            FROM cases WHERE fingerprint = ?1";
-        let run = || {
-            let values = params![case.fingerprint.0.cast_signed(), case.id, first.cast_signed()];
-            self.connection.prepare_cached(sql)?.query_row(values, |row| {
-                Ok((WallTime(row.get::<_, i64>(0)?.cast_unsigned()), row.get(1)?))
-            })
-        };
-        run().map_err(self.failed("look what was before a case"))
+    /// When the last case of this bug began.
+    pub(crate) fn latest(&self, fingerprint: Fingerprint) -> Result<WallTime, Error> {
+        let sql = "SELECT max(first) FROM cases WHERE fingerprint = ?";
+        let at = |row: &rusqlite::Row<'_>| row.get(0).map(i64::cast_unsigned).map(WallTime);
+        let found = self.connection.query_row(sql, [fingerprint.0.cast_signed()], at);
+        found.map_err(self.failed("look what was before a case"))
     }
 
-    /// How many cases of its bug began since then until this one did; not more than `most`.
-    pub(crate) fn count(&self, case: &Row, since: WallTime, most: u64) -> Result<u64, Error> {
-        let sql = "SELECT count(*) FROM (SELECT 1 FROM cases
-            WHERE fingerprint = ? AND first BETWEEN ? AND ? LIMIT ?)";
-        let numbers = [case.fingerprint.0, since.0, case.first.0, most].map(u64::cast_signed);
-        let count = |row: &rusqlite::Row<'_>| row.get(0).map(i64::cast_unsigned);
-        let run = || self.connection.prepare_cached(sql)?.query_row(numbers, count);
-        run().map_err(self.failed("look what was before a case"))
+    /// Whether this case is among the `first` ones of its bug that are `meant`.
+    pub(crate) fn is_among_first(
+        &self,
+        case: &Row,
+        first: u64,
+        meant: impl Fn(&Row) -> bool,
+    ) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM gone WHERE fingerprint = ?)";
+        let (fingerprint, began) = (case.fingerprint.0.cast_signed(), case.first.0.cast_signed());
+        let any_gone = self.connection.query_row(sql, [fingerprint], |row| row.get(0));
+        if any_gone.map_err(self.failed("look what was before a case"))? {
+            return Ok(false);
+        }
+        let before = "fingerprint = ? AND (first, id) < (?, ?) ORDER BY first, id";
+        Ok(self.count_of(before, [fingerprint, began, case.id], first, meant)? < first)
+    }
+
+    /// How many cases of its bug that are `meant` began since then until this one did; not more than
+    /// `most`.
+    pub(crate) fn count(
+        &self,
+        case: &Row,
+        since: WallTime,
+        most: u64,
+        meant: impl Fn(&Row) -> bool,
+    ) -> Result<u64, Error> {
+        let within = "fingerprint = ? AND first BETWEEN ? AND ? ORDER BY first DESC";
+        let numbers = [case.fingerprint.0, since.0, case.first.0].map(u64::cast_signed);
+        self.count_of(within, numbers, most, meant)
     }
 
     /// Takes in what came of some cases: all of it, or nothing. Who was told before `told_since` is

@@ -76,6 +76,28 @@ impl Book {
         self.select("host = ? AND boot = ? ORDER BY first, id", rusqlite::params![host, boot])
     }
 
+    /// How many of these are `meant`; not more than `most`.
+    pub(super) fn count_of(
+        &self,
+        condition: &'static str,
+        values: impl Params,
+        most: u64,
+        meant: impl Fn(&Row) -> bool,
+    ) -> Result<u64, Error> {
+        let run = || {
+            let sql = format!("SELECT {COLUMNS} FROM cases WHERE {condition}");
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut rows = statement.query_map(values, row)?;
+            let (mut count, mut next) = (0, rows.next());
+            while let Some(row) = next.filter(|_| count < most) {
+                count += u64::from(meant(&row?));
+                next = rows.next();
+            }
+            Ok(count)
+        };
+        run().map_err(self.failed("read it"))
+    }
+
     pub(super) fn select(
         &self,
         condition: &'static str,
