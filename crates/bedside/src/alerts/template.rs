@@ -73,11 +73,16 @@ impl Template {
             "boot" | "count" => Value::from(1),
             _ => Value::from("\""),
         };
-        let filled =
-            template.fill(&KEYS.map(|key| (key.to_owned(), value(key))).into_iter().collect());
-        serde_json::from_str::<Value>(&filled)
-            .map_err(|error| format!("the template makes no JSON: {error}"))?;
+        let all = KEYS.map(|key| (key.to_owned(), value(key))).into_iter().collect();
+        template.must_be_json(&all, "")?;
+        let nothing = Value::Object(serde_json::Map::new());
+        template.must_be_json(&nothing, " where {{count}} or {{boot}} is null")?;
         Ok(template)
+    }
+
+    fn must_be_json(&self, object: &Value, when: &str) -> Result<(), String> {
+        let read = serde_json::from_str::<Value>(&self.fill(object));
+        read.map(drop).map_err(|error| format!("the template makes no JSON{when}: {error}"))
     }
 
     /// Fills the gaps from this object; what it lacks is empty, or `null` where a number stands.
@@ -227,6 +232,8 @@ mod tests {
             ("{\"a\": {{title}}}", "makes no JSON"),
             ("{\"a\": {{machines}}}", "makes no JSON"),
             ("{\"a\": \"{{json}}\"}", "makes no JSON"),
+            ("{\"a\": 1{{count}}}", "makes no JSON where {{count}} or {{boot}} is null"),
+            ("[-{{boot}}]", "is null"),
         ] {
             let error = Template::parse(template).unwrap_err();
             assert!(error.contains(why), "{error}");
