@@ -21,7 +21,7 @@ pub use owner::{Owner, owners};
 pub struct Listening {
     /// In the order of the configuration, or of the service manager.
     pub sockets: Vec<Socket>,
-    /// Addresses of the default that this machine does not have, with the reason.
+    /// Addresses that are not heard though the configuration names them, with the reason.
     pub missing: Vec<Error>,
 }
 
@@ -65,6 +65,15 @@ pub enum Error {
         /// What was asked for.
         address: SocketAddr,
     },
+    /// The service manager opened others.
+    #[error(
+        "not listening on {address}: the service manager handed over sockets, and only those are \
+         heard\ntry: name it in the socket unit with `ListenDatagram=`, or start without that unit"
+    )]
+    NotHandedOver {
+        /// What was asked for.
+        address: SocketAddr,
+    },
     /// The service manager handed over something else.
     #[error(
         "descriptor {fd}, handed over by the service manager, cannot be used: {source}\n\
@@ -92,7 +101,7 @@ pub fn open(config: &Config) -> Result<Listening, Error> {
     let mut handed_over = ListenFd::from_env();
     if handed_over.len() > 0 {
         let sockets = take_over(&mut handed_over, config.receive_buffer.in_memory())?;
-        return Ok(Listening { sockets, missing: Vec::new() });
+        return Ok(Listening { missing: not_among(&sockets, config), sockets });
     }
     bind(config)
 }
@@ -199,6 +208,16 @@ fn take_over(handed_over: &mut ListenFd, receive_buffer: usize) -> Result<Vec<So
         }
     }
     Ok(sockets)
+}
+
+/// What somebody asked for and none of these hears; nobody has asked for the default.
+fn not_among(sockets: &[Socket], config: &Config) -> Vec<Error> {
+    if config.listen == Config::default().listen {
+        return Vec::new();
+    }
+    let asked = config.listen.iter().map(|listen| listen.0);
+    let missing = asked.filter(|asked| !sockets.iter().any(|socket| socket.local() == *asked));
+    missing.map(|address| Error::NotHandedOver { address }).collect()
 }
 
 /// Whether an IPv6 socket hears IPv4 too: `[::]` does unless IPv4 has a socket of its own there.

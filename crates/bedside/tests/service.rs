@@ -38,11 +38,11 @@ fn told(manager: &UnixDatagram) -> String {
     String::from_utf8(room[..length].to_vec()).unwrap()
 }
 
-/// A doctor with that socket, told of at `notify`; its store is `data`.
-fn serve(socket: &UdpSocket, dir: &Path, stderr: Stdio) -> Service {
+/// A doctor, started by `words`, with that socket, told of at `notify`; its store is `data`.
+fn serve(words: &[&str], socket: &UdpSocket, dir: &Path, stderr: Stdio) -> Service {
     // Inherited under its own number, which the variable names.
     fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
-    let child = bedside(&["serve"], &dir.join("data"))
+    let child = bedside(words, &dir.join("data"))
         .env("LISTEN_FDS", "1")
         .env("LISTEN_FDS_FIRST_FD", socket.as_raw_fd().to_string())
         .env_remove("LISTEN_PID")
@@ -63,7 +63,7 @@ fn a_socket_handed_over_is_heard_from_before_the_start_to_the_end() {
     sender.send_to(b"6,1,1000,-;before the start\n", address).unwrap();
 
     let data = dir.path().join("data");
-    let mut service = serve(&socket, dir.path(), Stdio::piped());
+    let mut service = serve(&["serve"], &socket, dir.path(), Stdio::piped());
     drop(socket);
     let mut said = BufReader::new(service.0.stderr.take().unwrap()).lines();
     assert_eq!(said.next().unwrap().unwrap(), format!("listening on {address}"));
@@ -81,6 +81,23 @@ fn a_socket_handed_over_is_heard_from_before_the_start_to_the_end() {
 
     let log = bedside(&["log", "-o", "raw"], &data).output().unwrap();
     assert_eq!(String::from_utf8(log.stdout).unwrap(), "before the start\nbefore the end\n");
+}
+
+#[test]
+fn an_address_that_was_asked_for_and_not_handed_over_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let manager = UnixDatagram::bind(dir.path().join("notify")).unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let asked = ["serve", "--listen", "127.0.0.1:1514", "--listen", &address.to_string()];
+    let mut service = serve(&asked, &socket, dir.path(), Stdio::piped());
+    drop(socket);
+    let mut said = BufReader::new(service.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let first = said.next().unwrap();
+    assert!(first.starts_with("not listening on 127.0.0.1:1514: the service manager"), "{first}");
+    assert!(said.next().unwrap().starts_with("try: name it in the socket unit"));
+    assert_eq!(said.next().unwrap(), format!("listening on {address}"));
+    assert_eq!(told(&manager), "READY=1\n");
 }
 
 #[test]
@@ -106,7 +123,7 @@ fn who_cannot_be_told_anything_is_heard_all_the_same() {
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     sender.send_to(b"6,1,1000,-;heard\n", socket.local_addr().unwrap()).unwrap();
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let mut service = serve(&socket, dir.path(), full.into());
+    let mut service = serve(&["serve"], &socket, dir.path(), full.into());
     drop(socket);
     assert_eq!(told(&manager), "READY=1\n");
     kill(Pid::from_raw(service.0.id().cast_signed()), Signal::SIGTERM).unwrap();
@@ -127,7 +144,7 @@ fn who_takes_no_word_holds_nobody_up() {
     fcntl(&full, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
     while full.write(&[b'x'; 4096]).is_ok() {}
     fcntl(&full, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
-    let mut service = serve(&socket, dir.path(), full.into());
+    let mut service = serve(&["serve"], &socket, dir.path(), full.into());
     drop(socket);
     assert_eq!(told(&manager), "READY=1\n");
     let pid = Pid::from_raw(service.0.id().cast_signed());
