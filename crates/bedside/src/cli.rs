@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
 use ipnet::IpNet;
 
@@ -97,6 +98,7 @@ pub struct DataArg {
     /// /var/lib/bedside for root, else bedside under $XDG_STATE_HOME or ~/.local/state.
     #[arg(long, value_name = "DIR", env = "BEDSIDE_DATA", hide_env_values = true)]
     #[arg(value_hint = ValueHint::DirPath)]
+    #[arg(value_parser = OsStringValueParser::new().try_map(values::directory))]
     pub data: Option<PathBuf>,
 }
 
@@ -315,6 +317,7 @@ mod tests {
             "bedside log -1",
             "bedside log -o xml",
             "bedside log -g (",
+            "bedside hosts --data=",
             "bedside serve --listen nowhere",
             "bedside serve --allow 10.0.0.0/33",
             "bedside replay",

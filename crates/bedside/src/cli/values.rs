@@ -1,6 +1,8 @@
 //! What options take, read with errors that say what would do.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -14,6 +16,14 @@ pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "give an address and a port, like 0.0.0.0:6666 or [::]:6666, or a port alone".to_owned()
     })
+}
+
+/// A directory, which has a name. A script whose variable is empty means none that is meant.
+pub(crate) fn directory(name: OsString) -> Result<PathBuf, String> {
+    if name.is_empty() {
+        return Err("give a directory, or leave --data and $BEDSIDE_DATA out".to_owned());
+    }
+    Ok(PathBuf::from(name))
 }
 
 /// A network in CIDR form, or one address.
