@@ -76,10 +76,11 @@ pub enum Live {
 pub struct Store {
     /// What was heard is on the disk, synced, within this time.
     pub sync_within: Length,
-    /// A segment is closed when its file has this size.
-    #[serde(deserialize_with = "values::above_zero")]
+    /// A segment is closed when its file has this size, 4 KiB or more.
+    #[serde(deserialize_with = "values::segment_size")]
     pub segment_size: Size,
-    /// A segment is closed when its first entry has this age.
+    /// A segment is closed when its first entry has this age, 1 s or more.
+    #[serde(deserialize_with = "values::segment_age")]
     pub segment_age: Length,
     /// What may wait in memory for a slow or failing disk.
     #[serde(deserialize_with = "values::above_zero")]
@@ -346,6 +347,8 @@ mod tests {
         starts("[retention]\nsize = 0", "b.toml:2:8: nothing fits into 0 bytes");
         starts("data = \"\"", "b.toml:1:8: give a directory");
         starts("[retention]\nage = \"0s\"", "b.toml:2:7: nothing is kept for no time");
+        starts("[store]\nsegment_size = 1", "b.toml:2:16: each line would be a segment");
+        starts("[store]\nsegment_age = \"0s\"", "b.toml:2:15: each line would be a segment");
         starts("[store]\nqueue = \"0\"", "b.toml:2:9: nothing fits into 0 bytes");
         starts("[limits]\nproven_streams = 0", "b.toml:2:18: give at least 1");
         starts("[retention]\nhost_share = 1.5", "b.toml:2:14: a share is");

@@ -81,6 +81,26 @@ pub(super) fn above_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Size, D::
     values::above_zero(Size::deserialize(from)?.0).map(Size).map_err(D::Error::custom)
 }
 
+/// The size of a segment, which holds some lines.
+pub(super) fn segment_size<'de, D: Deserializer<'de>>(from: D) -> Result<Size, D::Error> {
+    match Size::deserialize(from)? {
+        Size(0..4096) => Err(D::Error::custom(format!("{TOO_MANY}: give a size of 4KiB or more"))),
+        size => Ok(size),
+    }
+}
+
+/// The age of a segment, which holds some lines.
+pub(super) fn segment_age<'de, D: Deserializer<'de>>(from: D) -> Result<Length, D::Error> {
+    match Length::deserialize(from)? {
+        age if age.0 < Duration::from_secs(1) => {
+            Err(D::Error::custom(format!("{TOO_MANY}: give an age of 1s or more")))
+        }
+        age => Ok(age),
+    }
+}
+
+const TOO_MANY: &str = "each line would be a segment, a file of its own";
+
 /// An age of which there must be some, if it is given at all.
 pub(super) fn age<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Length>, D::Error> {
     match Length::deserialize(from)? {
