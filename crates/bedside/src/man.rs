@@ -6,10 +6,10 @@ use std::fs;
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
-use clap::Command;
+use clap::{Arg, ArgAction, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold, roman};
+use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use crate::Exit;
 use crate::cli::{self, CompletionsArgs, ManArgs, epilogue};
@@ -76,7 +76,9 @@ fn page(command: &Command, words: &str) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     man.render_title(&mut text)?;
     man.render_name_section(&mut text)?;
-    man.render_synopsis_section(&mut text)?;
+    let mut roff = Roff::new();
+    synopsis(&mut roff, command);
+    roff.to_writer(&mut text)?;
     man.render_description_section(&mut text)?;
     man.render_options_section(&mut text)?;
     if command.has_subcommands() {
@@ -87,6 +89,45 @@ fn page(command: &Command, words: &str) -> io::Result<Vec<u8>> {
     roff.to_writer(&mut text)?;
     text.push(b'\n');
     Ok(text)
+}
+
+/// With the values of options, and with `...` behind what may be given several times, both of which
+/// `clap_mangen` leaves out.
+fn synopsis(roff: &mut Roff, command: &Command) {
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let mut line = vec![bold(name)];
+    let options = command.get_arguments().filter(|arg| !arg.is_positional());
+    for arg in options.chain(command.get_positionals()).filter(|arg| !arg.is_hide_set()) {
+        let (begin, end) = if arg.is_required_set() { ("", "") } else { ("[", "]") };
+        line.push(roman(format!(" {begin}")));
+        line.extend(words(arg));
+        let is_list = arg.get_num_args().is_some_and(|number| number.max_values() > 1);
+        let repeats = matches!(arg.get_action(), ArgAction::Append) || is_list;
+        line.push(roman(format!("{end}{}", if repeats { "..." } else { "" })));
+    }
+    if command.has_subcommands() {
+        line.extend([roman(" "), italic("COMMAND")]);
+    }
+    roff.control("SH", ["SYNOPSIS"]);
+    roff.text(line);
+}
+
+/// `-a|--allow NET`, or the name of a value alone.
+fn words(arg: &Arg) -> Vec<Inline> {
+    let short = arg.get_short().map(|short| format!("-{short}"));
+    let long = arg.get_long().map(|long| format!("--{long}"));
+    let flags: Vec<String> = short.into_iter().chain(long).collect();
+    let values = arg.get_value_names().unwrap_or_default();
+    let values = values.iter().map(ToString::to_string).collect::<Vec<String>>().join(" ");
+    let need_none = arg.get_num_args().is_some_and(|number| number.min_values() == 0);
+    let (begin, end) = if need_none { (" [", "]") } else { (" ", "") };
+    match (flags.is_empty(), arg.get_action().takes_values()) {
+        (true, _) => vec![italic(values)],
+        (false, true) => {
+            vec![bold(flags.join("|")), roman(begin), italic(values), roman(end)]
+        }
+        (false, false) => vec![bold(flags.join("|"))],
+    }
 }
 
 fn end(roff: &mut Roff, words: &str) {

@@ -48,6 +48,22 @@ fn commands(command: &Command, words: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_synopsis_tells_values_and_what_may_be_repeated() {
+    let pages = man::pages().unwrap();
+    let synopsis = |name: &str| {
+        let page = pages.iter().find(|page| page.name == name).unwrap();
+        let text = String::from_utf8(page.text.clone()).unwrap();
+        let text = text.split(".SH SYNOPSIS\n").nth(1).unwrap().lines().next().unwrap().to_owned();
+        text.replace("\\fB", "").replace("\\fI", "").replace("\\fR", "").replace("\\-", "-")
+    };
+    let check = synopsis("bedside-check.1");
+    assert!(check.starts_with("bedside check [-l|--listen ADDR:PORT]... [--data DIR] "), "{check}");
+    let log = synopsis("bedside-log.1");
+    assert!(log.contains(" [-b|--boot [N]] ") && log.ends_with(" [HOST]..."), "{log}");
+    assert_eq!(synopsis("bedside-config.1"), "bedside config --print-default [-h|--help]");
+}
+
+#[test]
 fn man_pages_in_the_tree_are_current() {
     let dir = packaging("man");
     let pages = man::pages().unwrap();
