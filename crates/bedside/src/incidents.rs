@@ -23,7 +23,7 @@ mod watch;
 
 pub(crate) use self::alarm::Alarm;
 pub use self::alarm::letter;
-pub(crate) use self::book::{Book, Letter, Row, set_aside_foreign};
+pub(crate) use self::book::{Book, Letter, Overdue, Row, set_aside_foreign};
 pub use self::group::State;
 pub use self::list::run as list;
 pub(crate) use self::marks::{OfBoots, OfRecords};

@@ -20,7 +20,7 @@ use super::case::{Case, Key, Patient};
 use bedside_stream::{Voice, WallTime};
 use bedside_triage::{Incident, Kind};
 
-pub(crate) use letters::{Letter, Weighed};
+pub(crate) use letters::{Letter, Overdue, Weighed};
 pub(crate) use rows::{Gone, Row};
 
 /// What went wrong with the book.

@@ -20,6 +20,16 @@ pub(crate) struct Letter {
     pub(crate) body: String,
 }
 
+/// Letters of a rule that wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Overdue {
+    pub(crate) rule: String,
+    pub(crate) letters: u64,
+    /// When the oldest was made, and how often it was tried in vain.
+    pub(crate) oldest: WallTime,
+    pub(crate) tries: u32,
+}
+
 /// What came of a case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Weighed {
@@ -204,17 +214,25 @@ impl Book {
         found.map_err(self.failed("look for a letter"))
     }
 
-    /// How many letters that were made before then still wait, when the oldest of them was made, and
-    /// how often it was tried.
-    pub(crate) fn overdue(&self, before: WallTime) -> Result<Option<(u64, WallTime, u32)>, Error> {
-        let sql = "SELECT count(*) OVER (), made, tries FROM letters WHERE made < ?
-            ORDER BY made, id LIMIT 1";
-        let row = |row: &rusqlite::Row<'_>| {
-            let number = |at| row.get(at).map(i64::cast_unsigned);
-            Ok((number(0)?, WallTime(number(1)?), row.get(2)?))
+    /// Rules with letters that were made before then and still wait.
+    pub(crate) fn overdue(&self, before: WallTime) -> Result<Vec<Overdue>, Error> {
+        let run = || {
+            // Of a row with `min()`, SQLite takes the other columns from the row that has it.
+            let sql = "SELECT rule, count(*), min(made), tries FROM letters WHERE made < ?
+                GROUP BY rule ORDER BY rule";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let overdue = statement.query_map([before.0.cast_signed()], |row| {
+                let letters = row.get(1).map(i64::cast_unsigned)?;
+                Ok(Overdue {
+                    rule: row.get(0)?,
+                    letters,
+                    oldest: time(row, 2)?,
+                    tries: row.get(3)?,
+                })
+            })?;
+            overdue.collect::<rusqlite::Result<Vec<_>>>()
         };
-        let found = self.connection.query_row(sql, [before.0.cast_signed()], row).optional();
-        found.map_err(self.failed("look for letters"))
+        run().map_err(self.failed("look for letters"))
     }
 
     /// Throws the oldest letters away, whatever their rules, until all take up no more than `most`
