@@ -100,7 +100,8 @@ fn post(rule: &Alert, body: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     let (status, later) = (answer.status(), retry_after(&answer));
-    let what = format!("{host} answers {status}{}", reason(url, answer));
+    let elsewhere = if status.is_redirection() { "; no redirect is followed" } else { "" };
+    let what = format!("{host} answers {status}{elsewhere}{}", reason(url, answer));
     Err(Refused { what, later }.into())
 }
 

@@ -218,6 +218,22 @@ fn a_rule_is_tried_by_hand() -> Result<()> {
     Ok(())
 }
 
+/// Such as one of http:// that sends all on to https://.
+#[test]
+fn an_address_that_is_elsewhere_now_is_told_as_such() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let (server, config) = room(&dir)?;
+    thread::spawn(move || -> Result<String> {
+        let elsewhere = "301 Moved Permanently\r\nlocation: https://a.example/hook";
+        answer(&mut server.accept()?.0, elsewhere, "")
+    });
+    let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), dir.path().join("store"));
+    let output = bedside.command().args(["alert", "test", "--config", &config]).output()?;
+    let said = String::from_utf8(output.stdout)?;
+    ensure!(said.ends_with("answers 301 Moved Permanently; no redirect is followed\n"), "{said}");
+    Ok(())
+}
+
 /// Of all letters to it the next comes when an address wants it, not before.
 #[test]
 fn an_address_that_has_enough_is_left_alone_for_as_long_as_it_says() -> Result<()> {
