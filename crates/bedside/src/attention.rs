@@ -46,6 +46,11 @@ impl Attention {
         self.watch.as_ref().map_or_else(blind, Watch::sight)
     }
 
+    /// Whether nobody is told of incidents any more, though rules want that.
+    pub(crate) fn is_silenced(&self) -> bool {
+        self.post.as_ref().is_some_and(Post::is_silenced)
+    }
+
     /// Looks at what is stored by now, and ends.
     pub(crate) fn end(self) {
         self.watch.into_iter().for_each(Watch::finish);

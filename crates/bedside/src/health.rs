@@ -38,6 +38,9 @@ struct Told {
     /// Lines and runs that it did not look at for incidents, because there were too many.
     #[serde(default)]
     unsearched: u64,
+    /// Nobody is told of incidents any more, though rules want that.
+    #[serde(default)]
+    silenced: bool,
     /// Records that were not kept since it started.
     lost: u64,
     /// New senders that came in a crowd since it started: strangers.
@@ -85,10 +88,11 @@ impl HealthFile {
 
     /// Says how the writer is, and all else. What cannot be said at once is said the next time.
     pub(crate) fn tell(&self, writer: &Writer, seen: Seen) {
-        let Seen { strangers, refused, pulses, keys, sight } = seen;
+        let Seen { strangers, refused, pulses, keys, sight, silenced } = seen;
         let told = Told {
             search: sight.trouble.map(|why| why.chars().take(MOST_WORDS).collect()),
             unsearched: sight.left_out,
+            silenced,
             strangers,
             heartbeats: (pulses.made_room, pulses.no_room),
             unsealed: keys.refused,
@@ -109,6 +113,8 @@ pub(crate) struct Seen {
     pub(crate) pulses: pulse::Counters,
     pub(crate) keys: keys::Counters,
     pub(crate) sight: Sight,
+    /// Nobody is told of incidents any more.
+    pub(crate) silenced: bool,
 }
 
 fn update(file: &mut File, path: &Path, told: &Told, last: &mut Option<Told>) -> io::Result<()> {
@@ -158,6 +164,7 @@ impl Told {
 
     fn verdicts(&self) -> Vec<Verdict> {
         let mut verdicts = self.of_keeping();
+        verdicts.extend(self.silenced.then(|| Verdict::problem("alerts", SILENCED, SILENCED_CURE)));
         verdicts.extend(self.of_senders());
         verdicts
     }
@@ -285,6 +292,10 @@ const SEARCH_CURE: &str = "mend what is named, or give it to the doctor's user; 
     itself then, and finds what it missed";
 const UNSEARCHED_CURE: &str = "they are kept: `bedside log -g BUG` finds them; what the doctor said \
     (`journalctl -u bedside`) names who sent more than its share";
+const SILENCED: &str =
+    "the doctor can tell nobody of incidents any more: the process that brings letters is gone";
+const SILENCED_CURE: &str = "start the doctor anew (`systemctl restart bedside`): what waits is told \
+    then; what it said (`journalctl -u bedside`), and `dmesg`, may say why";
 const UNTOLD: &str =
     "the doctor cannot write how it is: its disk fails, is read-only, or does not answer";
 const UNTOLD_CURE: &str = "what the doctor said (`journalctl -u bedside`), and `dmesg`";
@@ -312,6 +323,8 @@ mod tests {
         assert_eq!(states, [State::Problem, State::Problem]);
         let blind = Told { search: Some("incidents.sqlite: readonly".into()), ..Told::default() };
         assert!(blind.verdicts()[0].evidence.contains("look for incidents: incidents.sqlite"));
+        let mute = Told { silenced: true, ..Told::default() };
+        assert!(mute.verdicts()[1].evidence.contains("can tell nobody"), "{mute:?}");
         let overrun = Told { unsearched: 7, ..Told::default() };
         assert!(overrun.verdicts()[0].evidence.starts_with("7 lines or boots were not looked at"));
         let flooded = Told { strangers: 9, ..Told::default() };

@@ -3,6 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead as _};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
@@ -20,6 +23,8 @@ use crate::{exit, time};
 pub(crate) struct Post {
     notes: SyncSender<Note>,
     ended: Receiver<()>,
+    /// Nobody is told of anything any more, until a doctor is started anew.
+    silenced: Arc<AtomicBool>,
 }
 
 /// Says that there are letters.
@@ -41,6 +46,8 @@ impl Post {
     pub(crate) fn start(data: &Path, rules: &[Alert], mut courier: Courier) -> io::Result<Post> {
         let (notes, told) = sync_channel(NOTES);
         let (ends, ended) = sync_channel(1);
+        let silenced = Arc::new(AtomicBool::new(false));
+        let silence = Arc::clone(&silenced);
         let (answers, data) = (courier.answers.take(), data.to_owned());
         let of_courier = notes.clone();
         let rules = rules.iter().map(|rule| rule.name.clone()).collect();
@@ -57,9 +64,15 @@ impl Post {
                 Ok(book) => Desk::new(book, courier, rules).work(&told),
                 Err(error) => tracing::error!(%error, "nobody is told of incidents"),
             }
+            silence.store(true, Relaxed);
             drop(ends);
         })?;
-        Ok(Post { notes, ended })
+        Ok(Post { notes, ended, silenced })
+    }
+
+    /// Whether nobody is told of anything any more, until a doctor is started anew.
+    pub(crate) fn is_silenced(&self) -> bool {
+        self.silenced.load(Relaxed)
     }
 
     /// What rings when there are letters.

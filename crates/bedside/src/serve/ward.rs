@@ -134,6 +134,7 @@ impl Ward {
                 pulses: self.pulses.counters(),
                 keys: self.keys.counters(),
                 sight: self.attention.sight(),
+                silenced: self.attention.is_silenced(),
             };
             health.tell(self.doctor.writer(), seen);
         }

@@ -14,7 +14,8 @@ use anyhow::{Context, Result, ensure};
 use bedside_lab::doctor::{Bedside, Doctor};
 use bedside_lab::wait;
 use netconsole_wire::heartbeat::Heartbeat;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -135,6 +136,28 @@ fn a_room_that_does_not_answer_keeps_only_its_own_letters() -> Result<()> {
     let _held: Vec<_> = calls.iter().take(4).collect();
     patient.send(Heartbeat { host: Some("web1"), ..BEAT }.to_string().as_bytes())?;
     wait::until("somebody to be woken", || Ok(told.exists().then_some(())))?;
+    doctor.terminate()
+}
+
+/// Where nothing happens for weeks, no letter that waits would tell.
+#[test]
+fn a_courier_that_is_gone_is_a_problem_before_there_is_a_letter() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let config = dir.path().join("bedside.toml");
+    fs::write(&config, "[[alert]]\nname = \"page\"\ncommand = [\"/bin/true\"]\n")?;
+    let config = config.to_str().context("UTF-8")?;
+    let bedside = Bedside::new(env!("CARGO_BIN_EXE_bedside"), dir.path().join("store"));
+    let doctor = bedside.serve(&[ANYWHERE], &["--config", config])?;
+    let says_so = || -> Result<bool> {
+        let mut check = bedside.command();
+        check.args(["check", "--config", config, "--data"]).arg(bedside.data());
+        let checked = String::from_utf8(check.output()?.stdout)?;
+        Ok(checked.contains("can tell nobody of incidents any more"))
+    };
+    ensure!(!says_so()?, "the courier is there");
+    let courier = fs::read_to_string(format!("/proc/{0}/task/{0}/children", doctor.pid()))?;
+    kill(Pid::from_raw(courier.trim().parse()?), Signal::SIGKILL)?;
+    wait::until("`bedside check` to say it", || Ok(says_so()?.then_some(())))?;
     doctor.terminate()
 }
 
