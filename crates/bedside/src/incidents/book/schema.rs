@@ -82,7 +82,7 @@ CREATE TABLE IF NOT EXISTS meta (
 
 /// Makes the tables where there are none, and sets how this connection writes.
 pub(super) fn prepare(connection: &Connection) -> Result<()> {
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(WRITERS_PATIENCE)?;
     // A reader without write permission can't do anything with a write-ahead log.
     connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -94,16 +94,20 @@ pub(super) fn prepare(connection: &Connection) -> Result<()> {
     let lacks = match version(connection)? {
         0 => "",
         1 | 2 => "ALTER TABLE told ADD COLUMN signed INTEGER NOT NULL DEFAULT 0;",
-        _ => return check(connection),
+        _ => return is_known(connection),
     };
     let make =
         format!("BEGIN IMMEDIATE; {lacks} {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
     connection.execute_batch(&make)
 }
 
-/// Whether this program knows these tables.
+/// Whether this program knows these tables, for one who only reads.
 pub(super) fn check(connection: &Connection) -> Result<()> {
     connection.busy_timeout(PATIENCE)?;
+    is_known(connection)
+}
+
+fn is_known(connection: &Connection) -> Result<()> {
     match version(connection)? {
         1..=VERSION => Ok(()),
         other => Err(rusqlite::Error::IntegralValueOutOfRange(0, other)),
@@ -116,3 +120,6 @@ fn version(connection: &Connection) -> Result<i64> {
 
 /// Others hold the book for the moment of a commit only.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// In a storm the search and the post commit without a pause. Who gives up here begins a segment
+/// anew, or has a letter told twice; nobody waits for either.
+const WRITERS_PATIENCE: Duration = Duration::from_secs(30);

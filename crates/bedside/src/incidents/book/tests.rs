@@ -152,6 +152,23 @@ fn letters_that_nobody_takes_have_a_quarter_and_cases_the_rest() {
 }
 
 #[test]
+fn the_doctor_waits_for_its_own_book() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut post, search) = (Book::open(dir.path()).unwrap(), Book::open(dir.path()).unwrap());
+    search.connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let (tells, told) = std::sync::mpsc::channel();
+    let writes = std::thread::spawn(move || {
+        tells.send(post.digested("page", &[], "{}", WallTime(1))).unwrap();
+    });
+    let early = told.recv_timeout(std::time::Duration::from_secs(1));
+    assert!(early.is_err(), "a busy disk may take a second: {early:?}");
+    search.connection.execute_batch("COMMIT").unwrap();
+    told.recv().unwrap().unwrap();
+    writes.join().unwrap();
+    assert_eq!(search.letters(10).unwrap().len(), 1);
+}
+
+#[test]
 fn a_book_that_makes_no_sense_is_set_aside() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join(NAME), vec![b'x'; 5000]).unwrap();
