@@ -109,6 +109,9 @@ pub enum Corruption {
     Garbled,
     /// There is no trace, or none that names a function.
     NoTrace,
+    /// Its first line, which says what it is about, was not heard: title and kind are as much as
+    /// the rest of it proves.
+    NoBeginning,
 }
 
 impl Corruption {
@@ -119,6 +122,7 @@ impl Corruption {
             Corruption::Interleaved => "interleaved",
             Corruption::Garbled => "garbled",
             Corruption::NoTrace => "no-trace",
+            Corruption::NoBeginning => "no-beginning",
         }
     }
 }

@@ -149,8 +149,8 @@ pub fn may_begin(text: &[u8]) -> bool {
 /// Whether a line that has the middle of a sentence is one, or holds several lines.
 #[cold]
 fn has_more(text: &[u8]) -> bool {
-    memmem::find(text, ESCAPED_NEWLINE).is_some()
-        || rules::rule_of(&String::from_utf8_lossy(text)).is_some()
+    let begins = |text: &str| rules::rule_of(text).is_some() || rules::rule_of_rest(text).is_some();
+    memmem::find(text, ESCAPED_NEWLINE).is_some() || begins(&String::from_utf8_lossy(text))
 }
 
 /// Whether the line has what follows the name in a sentence that begins with one, or an escaped

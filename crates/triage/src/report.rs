@@ -9,7 +9,7 @@ pub(crate) use found::OWNER;
 pub(crate) use verdict::{Verdict, severity};
 
 use crate::guilty::{self, Named};
-use crate::rules::{Blame, rule_of};
+use crate::rules::{Blame, rule_of, rule_of_rest};
 use crate::trace::place;
 use crate::{Corruption, Frame, Incident, Severity};
 use found::Found;
@@ -20,9 +20,13 @@ use found::Found;
 pub(crate) fn analyse(incident: &mut Incident, head: usize, complete: bool) {
     let lines = std::mem::take(&mut incident.lines);
     let report = lines.get(head..).unwrap_or_default();
-    if let Some((rule, holes)) = report.first().and_then(|line| rule_of(&line.text)) {
+    let first = report.first().map_or("", |line| &line.text);
+    let sentence = rule_of(first);
+    let headless = sentence.is_none();
+    if let Some((rule, holes)) = sentence.or_else(|| rule_of_rest(first)) {
         let (own, interrupted) = found::own_lines(rule.kind, incident.caller.is_some(), report);
-        let verdict = Verdict::new(rule, &holes, &lines[..head], own);
+        let mut verdict = Verdict::new(rule, &holes, &lines[..head], own);
+        verdict.headless = headless;
         let mut found = found::search(&verdict, own);
         found.interrupted |= interrupted;
         if interrupted
@@ -47,7 +51,8 @@ fn conclude(incident: &mut Incident, verdict: &Verdict, found: Found, complete: 
         incident.severity = Severity::Fatal;
     }
     incident.settled = complete || found.settled;
-    incident.corrupted = if complete { corruption(verdict, &found) } else { None };
+    let known = complete || verdict.headless;
+    incident.corrupted = if known { corruption(verdict, &found) } else { None };
     incident.guilty = found.guilty;
     incident.trace = found.trace;
     let function = found.function.as_deref().map(guilty::named);
@@ -89,6 +94,7 @@ fn entitle(incident: &mut Incident, verdict: &Verdict, function: Option<&Named>,
 
 fn corruption(verdict: &Verdict, found: &Found) -> Option<Corruption> {
     match verdict.blame {
+        _ if verdict.headless => Some(Corruption::NoBeginning),
         _ if verdict.garbled => Some(Corruption::Garbled),
         Blame::Nobody | Blame::Hole(_) | Blame::OnlyLocker => None,
         Blame::Silent if verdict.bare => None,

@@ -7,6 +7,7 @@ mod lock;
 mod memory;
 mod panic;
 mod resource;
+mod rest;
 mod sanitizer;
 mod storage;
 mod warning;
@@ -163,6 +164,13 @@ pub(crate) fn rule_of(text: &str) -> Option<(&'static Rule, Vec<&str>)> {
     }
 }
 
+/// The rule for what is left of a report whose first line was lost, if the line stands near the
+/// beginning of one.
+pub(crate) fn rule_of_rest(text: &str) -> Option<(&'static Rule, Vec<&str>)> {
+    let text = text.trim();
+    rest::RULES.iter().find_map(|rule| Some((rule, form::holes(rule.form, text)?)))
+}
+
 fn fitting<'t>(rules: &[Indexed], text: &'t str) -> Option<(&'static Rule, Vec<&'t str>)> {
     let mut begun = rules.iter().filter(|(beginning, _)| text.starts_with(beginning));
     begun.find_map(|(_, rule)| Some((*rule, form::holes(rule.form, text)?)))
@@ -199,8 +207,7 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
 
 /// The forms that begin with words of their own, for the prefilter.
 pub(crate) fn worded() -> impl Iterator<Item = &'static str> {
-    let last = fault::OF_WORDS.iter().map(|rule| rule.form);
-    forms().filter(|form| !form.starts_with('%')).chain(last)
+    forms().filter(|form| !form.starts_with('%'))
 }
 
 /// The first literals of sentences that begin with a name.
@@ -209,5 +216,5 @@ pub(crate) fn middles() -> impl Iterator<Item = &'static str> {
 }
 
 fn forms() -> impl Iterator<Item = &'static str> {
-    rules().map(|rule| rule.form)
+    rules().chain(fault::OF_WORDS).chain(rest::RULES).map(|rule| rule.form)
 }

@@ -4,6 +4,7 @@ mod captures;
 mod cases;
 mod devices;
 mod events;
+mod headless;
 mod renamed;
 mod rewritten;
 mod score;

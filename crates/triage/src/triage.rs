@@ -7,7 +7,7 @@ mod shape;
 use std::collections::VecDeque;
 
 use crate::prefilter::{self, PREAMBLES};
-use crate::rules::{LAST, Rule, rule_of};
+use crate::rules::{LAST, Rule, rule_of, rule_of_rest};
 use crate::{Caller, Incident, Line, ReportLine};
 use open::Open;
 
@@ -151,6 +151,10 @@ impl Triage {
         if late && text.trim_start().starts_with(LAST) {
             return;
         }
+        if let Some(open) = self.open.iter_mut().find(|open| open.lacks(line, rule)) {
+            open.take_beginning(line, text, sink);
+            return;
+        }
         let own = self
             .open
             .iter()
@@ -165,6 +169,10 @@ impl Triage {
         if self.open.len() >= self.limits.open.max(1) {
             self.close(0, sink);
         }
+        self.begin(line, text, sink);
+    }
+
+    fn begin(&mut self, line: &Line<'_>, text: &str, sink: &mut dyn FnMut(Event<'_>)) {
         let preamble = self.preamble(line.caller);
         let mut open = Open::new(self.next, preamble, line, text);
         self.next += 1;
@@ -188,7 +196,14 @@ impl Triage {
             .chain(others)
             .any(|index| self.open[index].hear(line, text, heading, self.limits, sink));
         self.close_over(sink);
-        if !taken {
+        if taken {
+            return;
+        }
+        // What was closed to make room may go on: that is no report without a beginning.
+        let room = self.open.len() + 1 < self.limits.open;
+        if may_begin && room && rule_of_rest(text).is_some() {
+            self.begin(line, text, sink);
+        } else {
             self.keep_preamble(line, text, heading);
         }
     }

@@ -294,7 +294,7 @@ const INCIDENT_KEYS: &[(&str, &str)] = &[
     (
         "corrupted",
         "True if the lines are too broken to be sure of title and function: cut off, garbled, \
-         mixed with others, or without a trace.",
+         mixed with others, without a trace, or without the first one, which was lost.",
     ),
     ("function, file", "The guilty function and its source file, or null where no line tells."),
     (

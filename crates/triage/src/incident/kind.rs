@@ -104,6 +104,8 @@ kinds! {
     InitDeath "init-death" Fatal,
     /// A program that tests the kernel says that the kernel failed it (syzkaller's executor).
     Program "program" Error,
+    /// A report whose first line was lost, and of which nothing else says what it was about.
+    Unknown "unknown" Error,
     /// A heartbeat that failed to come; no line says it, so it is never found in lines.
     Flatline "flatline" Critical,
 }

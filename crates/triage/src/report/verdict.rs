@@ -22,6 +22,8 @@ pub(crate) struct Verdict {
     pub(crate) place: Option<String>,
     /// The whole title, where no function belongs into it.
     pub(crate) title: Option<String>,
+    /// The first line of the report was not heard.
+    pub(crate) headless: bool,
     /// The sentence is not whole.
     pub(crate) garbled: bool,
     /// Where no function is known, none is missed in the title.
@@ -53,6 +55,7 @@ impl Verdict {
             place: None,
             title: None,
             // Whose first line is lost.
+            headless: false,
             garbled: report.first().is_some_and(|line| line.text.trim_start().starts_with(LAST)),
             bare: false,
             preamble: preamble(before, report),

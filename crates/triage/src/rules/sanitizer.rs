@@ -52,7 +52,7 @@ const fn kasan(form: &'static str) -> Rule {
 }
 
 /// `Read of size 8 at addr … by task …` is part of the title; an invalid free has no access.
-fn access(lines: &[ReportLine], verdict: &mut Verdict) {
+pub(super) fn access(lines: &[ReportLine], verdict: &mut Verdict) {
     let told = lines.iter().find_map(|line| {
         let text = line.text.trim();
         ["Read", "Write"].into_iter().find(|way| {
@@ -106,7 +106,7 @@ fn race(lines: &[ReportLine], verdict: &mut Verdict) {
     }
 }
 
-fn kfence(_: &[ReportLine], verdict: &mut Verdict) {
+pub(super) fn kfence(_: &[ReportLine], verdict: &mut Verdict) {
     let write = verdict.head.contains("write");
     verdict.class = Some(if verdict.head.contains("memory corruption") {
         "KFENCE-MEMORY-CORRUPTION"

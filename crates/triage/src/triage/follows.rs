@@ -5,9 +5,11 @@ use crate::Kind;
 /// Whether a panic's words are those of what the incident is about. A machine that warned and then
 /// dies of something else has two incidents.
 pub(super) fn follows(kind: Kind, panic: &str) -> bool {
-    let words = words(kind);
+    let any = |words: &[&str]| words.iter().any(|word| panic.contains(word));
+    // Of what may be anything, anything may be the end.
+    let unknown = || kind == Kind::Unknown && [DEATHS, STALLS].into_iter().any(any);
     // kernel/panic.c: `add_taint`, whatever taints.
-    panic.contains("panic_on_taint") || words.iter().any(|word| panic.contains(word))
+    panic.contains("panic_on_taint") || any(words(kind)) || unknown()
 }
 
 fn words(kind: Kind) -> &'static [&'static str] {

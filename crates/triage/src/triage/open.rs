@@ -4,9 +4,9 @@ use super::follows::follows;
 use super::shape::is_report_line;
 use super::{Event, Limits};
 use crate::report::{OWNER, analyse, severity};
-use crate::rules::{Rule, rule_of};
+use crate::rules::{Rule, rule_of, rule_of_rest};
 use crate::trace::is_trace_line;
-use crate::{Caller, Incident, Kind, Line, ReportLine};
+use crate::{Caller, Corruption, Incident, Kind, Line, ReportLine};
 
 #[derive(Debug)]
 pub(super) struct Open {
@@ -84,7 +84,7 @@ impl Open {
     /// Whether a sentence belongs to this incident: the panic after it, an exception's second
     /// sentence, what a machine says that is dying anyway.
     pub(super) fn absorbs(&self, line: &Line<'_>, text: &str, rule: &Rule) -> bool {
-        let panic = matches!(rule.kind, Kind::Panic | Kind::InitDeath | Kind::OomPanic);
+        let panic = is_panic(rule.kind);
         let own = self.incident.caller.is_none() || self.incident.caller == line.caller;
         let same = rule.kind == self.incident.kind;
         let worse = severity(rule, text) > self.incident.severity;
@@ -108,8 +108,39 @@ impl Open {
             Kind::AtomicSleep if same && own && self.is_task(line, text) => true,
             Kind::HungTask if same && text.contains(OWNER) => true,
             Kind::HardLockup if same && self.is_answer(text) => true,
-            kind => (panic && follows(kind, text)) || (own && self.goes_on(line, panic)),
+            kind if panic && follows(kind, text) => true,
+            _ => own && !self.is_headless() && self.goes_on(line, panic),
         }
+    }
+
+    /// Whether its first line was not heard so far.
+    fn is_headless(&self) -> bool {
+        self.incident.corrupted == Some(Corruption::NoBeginning)
+    }
+
+    /// Whether a sentence that comes late was said just before what is known of it.
+    pub(super) fn lacks(&self, line: &Line<'_>, rule: &Rule) -> bool {
+        let before = |(said, first): (u64, u64)| said <= first && first - said < MOMENT_US;
+        self.is_headless()
+            && self.incident.caller == line.caller
+            && !is_panic(rule.kind)
+            && line.time.zip(self.incident.time).is_some_and(before)
+    }
+
+    /// Takes the sentence that it began with.
+    pub(super) fn take_beginning(
+        &mut self,
+        line: &Line<'_>,
+        text: &str,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) {
+        self.bytes += text.len();
+        self.solid += 1;
+        let first = ReportLine { at: line.at, text: text.to_owned() };
+        self.incident.lines.insert(self.head, first);
+        self.incident.first_line = self.incident.lines[0].at;
+        self.incident.time = line.time;
+        self.read_again(sink);
     }
 
     /// Whether all that it said is what a `WARN()` or `BUG()` is about (fs/dcache.c: `umount_check`;
@@ -141,7 +172,6 @@ impl Open {
 
     /// Whether it said something a moment ago: the sentences of one report come together.
     fn is_fresh(&self, line: &Line<'_>) -> bool {
-        const MOMENT_US: u64 = 1_000_000;
         !self.is_quiet(line.time, MOMENT_US)
     }
 
@@ -181,6 +211,11 @@ impl Open {
         !self.ended && self.others < BETWEEN && self.is_fresh(line)
     }
 
+    /// Whether the line was said after all of what is known of it.
+    fn is_past(&self, line: &Line<'_>) -> bool {
+        line.time.zip(self.last).is_some_and(|(now, last)| now > last)
+    }
+
     /// Takes the line if it is part of this incident.
     pub(super) fn hear(
         &mut self,
@@ -200,7 +235,11 @@ impl Open {
             Some(_) => (self.is_wide() || self.incident.panicked) && likely(),
             None => !self.traced || likely() || self.may_go_on(line),
         };
-        if !own || (self.ended && !likely()) || (heading && self.traced && !self.closes(text)) {
+        let another = || self.is_past(line) && rule_of_rest(text).is_some();
+        if !own
+            || (self.ended && (!likely() || another()))
+            || (heading && self.traced && !self.closes(text))
+        {
             self.others += 1;
             return false;
         }
@@ -336,10 +375,17 @@ fn disk(text: &str) -> Option<&str> {
     single.then_some(name)
 }
 
+fn is_panic(kind: Kind) -> bool {
+    matches!(kind, Kind::Panic | Kind::InitDeath | Kind::OomPanic)
+}
+
 /// What kills the task that does it.
 fn is_death(kind: Kind) -> bool {
     matches!(kind, Kind::Oops | Kind::Bug | Kind::ListCorruption | Kind::Panic)
 }
+
+/// The sentences of one report come within such a time.
+const MOMENT_US: u64 = 1_000_000;
 
 /// Lines without the shape of a report's between two that have it, at most: nothing tells whose they
 /// are.
