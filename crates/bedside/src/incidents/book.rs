@@ -18,7 +18,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, param
 
 use super::case::{Case, Key, Patient};
 use bedside_stream::{Voice, WallTime};
-use bedside_triage::{Incident, Kind};
+use bedside_triage::{Corruption, Incident, Kind};
 
 pub(crate) use letters::{Letter, Overdue, Weighed};
 pub(crate) use rows::{Gone, Row};
@@ -270,7 +270,11 @@ fn enter_case(to: &Transaction<'_>, case: &Case, tell_since: WallTime) -> rusqli
     }
     let twin = "SELECT 1 FROM cases WHERE root = ? AND said = ? AND heard != ?";
     let twin = to.prepare_cached(twin)?.exists(params![of.root.0.cast_signed(), said, heard])?;
-    if twin || incident.kind == Kind::Panic && is_echo(to, case)? {
+    let headless = incident.corrupted == Some(Corruption::NoBeginning);
+    if twin
+        || incident.kind == Kind::Panic && is_echo(to, case)?
+        || headless && is_remainder(to, case)?
+    {
         return Ok(0);
     }
     let text = serde_json::to_string(incident).unwrap_or_default();
@@ -310,6 +314,18 @@ fn is_echo(to: &Transaction<'_>, case: &Case) -> rusqlite::Result<bool> {
     to.prepare_cached(sql)?.exists(params![
         case.of.root.0.cast_signed(),
         case.key.heard.cast_signed(),
+        case.first.0.cast_signed(),
+    ])
+}
+
+/// Whether another stream of the boot has told of it from its beginning: of what both tell, one has
+/// lost the first line.
+fn is_remainder(to: &Transaction<'_>, case: &Case) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM cases WHERE root = ? AND run != ?
+        AND ? BETWEEN first - 1000000 AND first + 1000000";
+    to.prepare_cached(sql)?.exists(params![
+        case.of.root.0.cast_signed(),
+        case.of.run.0.cast_signed(),
         case.first.0.cast_signed(),
     ])
 }

@@ -207,3 +207,20 @@ fn a_panic_that_another_stream_tells_of_a_death_is_no_second_one() {
     enter(&mut book, vec![oops, echo, other], vec![]);
     assert_eq!(titles(&book), ["BUG", "kernel panic: of another boot"]);
 }
+
+#[test]
+fn what_one_stream_lost_the_first_line_of_is_no_second_case() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = Book::open(dir.path()).unwrap();
+    let rest = |run, root, time| {
+        let title = format!("the rest of run {run}");
+        let mut rest = case(patient(run, root), 8, time, &title);
+        rest.incident.corrupted = Some(Corruption::NoBeginning);
+        rest
+    };
+    let whole = case(patient(1, 1), 7, 5_000_000, "WARNING in f");
+    enter(&mut book, vec![whole, rest(2, 1, 5_000_200), rest(3, 3, 5_000_300)], vec![]);
+    enter(&mut book, vec![rest(1, 1, 5_000_400), rest(4, 1, 9_000_000)], vec![]);
+    let told = ["WARNING in f", "the rest of run 3", "the rest of run 1", "the rest of run 4"];
+    assert_eq!(titles(&book), told, "of another boot, of the same stream, and of later");
+}

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use bedside_store::StoredRecord;
 use bedside_stream::WallTime;
-use bedside_triage::{Caller, Event, Incident, Line, Triage, may_begin};
+use bedside_triage::{Caller, Corruption, Event, Incident, Line, Triage, may_begin};
 
 use super::News;
 use crate::incidents::case::{Case, Key, Patient, Place, weight};
@@ -98,11 +98,16 @@ impl Bed {
         began
     }
 
-    /// Answers about how many bytes it gave.
+    /// Answers about how many bytes it gave. What has no beginning so far is given once it is over:
+    /// its beginning may still come, here or in another stream of the boot.
     pub(super) fn flush(&mut self, give: &mut dyn FnMut(News)) -> usize {
         let mut given = 0;
         let changed = std::mem::take(&mut self.changed);
-        for incident in self.triage.open().filter(|incident| changed.contains(&incident.id)) {
+        let known = |incident: &&Incident| {
+            changed.contains(&incident.id)
+                && (incident.panicked || incident.corrupted != Some(Corruption::NoBeginning))
+        };
+        for incident in self.triage.open().filter(known) {
             let found = Found::of(incident, &self.patient, &self.places, &mut self.keys);
             given += weight(incident);
             give(found.case(&self.patient, self.last, true));

@@ -75,3 +75,24 @@ fn what_is_held_of_all_lines_is_bounded_in_bytes() {
     }
     assert!(finder.counters().without_bed > 0);
 }
+
+/// A second target of the same kernel may have heard it.
+#[test]
+fn a_report_without_its_beginning_is_told_once_it_is_over() {
+    let mut finder = Finder::new(Path::new("/nonexistent"));
+    let mut told = Vec::new();
+    let mut give = |news| {
+        if let News::Case(case) = news {
+            told.push((case.open, case.incident.title));
+        }
+    };
+    let of = "R 1\tsource=10.0.0.1:6665\tport=6666\tfirst=1\tverdict=boot\tboot=1\n";
+    finder.line(of.as_bytes(), &mut give);
+    for (seq, text) in (7..).zip(["Modules linked in: drv", "RIP: 0010:guilty_one+0x1/0x2"]) {
+        finder.line(format!("1 5 e ,1,{seq},1000,,;{text}\n").as_bytes(), &mut give);
+    }
+    assert!(!finder.is_idle());
+    assert!(finder.flush(usize::MAX, &mut give));
+    finder.settle(WallTime(10 * QUIET_US), &mut give);
+    assert_eq!(told, [(false, "report without its beginning in guilty_one".to_owned())]);
+}
