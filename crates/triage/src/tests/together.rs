@@ -98,3 +98,18 @@ fn lines_of_others_end_a_report_without_time_or_caller() {
     assert_eq!(open, 200, "its end may still come");
     assert_eq!(hear("usb 1-1: new device"), (false, 0));
 }
+
+/// mm/kasan/report.c: the frames of two reports.
+#[test]
+fn of_two_framed_reports_each_has_its_frame() {
+    let frame = "==================================================================";
+    let report = |function: &str| {
+        format!(
+            "{frame}\nBUG: KASAN: slab-use-after-free in {function}+0x1/0x2\nRead of size 8 at addr \
+             ff12 by task a/1\nCall Trace:\n {function}+0x1/0x2\nMemory state around it:\n{frame}\n"
+        )
+    };
+    let found = incidents((report("first") + &report("second")).as_bytes());
+    let expected = [(Some("first"), (1..=7).collect()), (Some("second"), (8..=14).collect())];
+    assert_eq!(told(&found), expected);
+}

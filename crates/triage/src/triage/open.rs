@@ -231,14 +231,14 @@ impl Open {
         }
         let likely = || is_report_line(self.incident.kind, text);
         let own = match self.incident.caller {
-            Some(caller) if line.caller == Some(caller) => !heading || !self.traced || !self.ended,
+            Some(caller) if line.caller == Some(caller) => true,
             Some(_) => (self.is_wide() || self.incident.panicked) && likely(),
             None => !self.traced || likely() || self.may_go_on(line),
         };
         let another = || self.is_past(line) && rule_of_rest(text).is_some();
         if !own
             || (self.ended && (!likely() || another()))
-            || (heading && self.traced && !self.closes(text))
+            || (heading && self.traced && (self.ended || !self.closes(text)))
         {
             self.others += 1;
             return false;
