@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{Caller, Incident, Line, Triage, incidents};
+use crate::{Caller, Incident, Limits, Line, Triage, incidents};
 
 const CUT: &str = "------------[ cut here ]------------";
 
@@ -99,6 +99,59 @@ fn lines_of_others_end_a_report_without_time_or_caller() {
     assert_eq!(hear("usb 1-1: new device"), (false, 0));
 }
 
+/// arch/x86/kernel/cpu/mce/core.c `mce_panic`, arch/x86/kernel/nmi.c `io_check_error`,
+/// fs/ext4/super.c `ext4_handle_error`, fs/btrfs/messages.c `__btrfs_panic`.
+#[test]
+fn a_panic_belongs_to_what_its_words_are_of() {
+    let mce = "mce: [Hardware Error]: CPU 3: Machine Check Exception: 5 Bank 4: be00000000800400";
+    let bus = "NMI: PCI system error (SERR) for reason a1 on CPU 0.";
+    let disk =
+        "EXT4-fs error (device sda1): ext4_lookup:1855: inode #2: comm ls: deleted inode: 12";
+    for (first, panic, count) in [
+        (mce, "Fatal machine check", 1),
+        (mce, "VFS: Unable to mount root fs on unknown-block(0,0)", 2),
+        (bus, "NMI IOCK error: Not continuing", 1),
+        (bus, "Fatal exception", 2),
+        (disk, "EXT4-fs (device sda1): panic forced after error", 1),
+        (disk, "Fatal exception", 2),
+    ] {
+        let text =
+            format!("[   10.000000] {first}\n[   12.000000] Kernel panic - not syncing: {panic}\n");
+        let found = incidents(text.as_bytes());
+        assert_eq!(found.len(), count, "{first}, {panic}: {found:?}");
+        assert_eq!(found[0].panicked, count == 1, "{first}, {panic}");
+    }
+}
+
+/// mm/show_mem.c, mm/memcontrol.c, mm/oom_kill.c: no line of them says whose it is.
+#[test]
+fn lists_of_memory_belong_to_who_ran_out_of_it() {
+    let report = |kind: &str, line: &str| {
+        let list = format!("{line}\n").repeat(20);
+        let text =
+            format!("{kind}\nCall Trace:\n out_of_memory+0x1ee/0x4d0\n{list}note: the end\n");
+        incidents(text.as_bytes()).remove(0).lines.len()
+    };
+    let out = "a invoked oom-killer: gfp_mask=0x140dca(GFP_HIGHUSER_MOVABLE), order=0";
+    let stall = "BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 34s!";
+    for line in [
+        "1024 pages RAM",
+        "52 total pagecache pages",
+        "anon 52297728",
+        "[   4242]  1000  4242   262400    12800",
+        "kmalloc-64          12KB         16KB",
+        "Tasks state (memory values in pages):",
+    ] {
+        assert_eq!(report(out, line), 24, "{line}");
+        assert_eq!(report(stall, line), 4, "{line}");
+    }
+    for line in
+        ["usb 1-1: new device", "anon of 12", "x 12 y", "12 pagesets", "[sda] 12 x", "a 12KB b"]
+    {
+        assert_eq!(report(out, line), 4, "{line}");
+    }
+}
+
 /// mm/kasan/report.c: the frames of two reports.
 #[test]
 fn of_two_framed_reports_each_has_its_frame() {
@@ -112,4 +165,73 @@ fn of_two_framed_reports_each_has_its_frame() {
     let found = incidents((report("first") + &report("second")).as_bytes());
     let expected = [(Some("first"), (1..=7).collect()), (Some("second"), (8..=14).collect())];
     assert_eq!(told(&found), expected);
+}
+
+/// mm/oom_kill.c: `dump_header`, `__oom_kill_process`.
+#[test]
+fn each_time_that_memory_ran_out_is_one() {
+    let mut text = String::new();
+    for second in [10, 12] {
+        for line in [
+            "a invoked oom-killer: gfp_mask=0x140dca(GFP_HIGHUSER_MOVABLE), order=0",
+            "Call Trace:",
+            " out_of_memory+0x1ee/0x4d0",
+            "Out of memory: Killed process 4242 (a) total-vm:1049600kB",
+        ] {
+            writeln!(text, "[   {second}.000000] {line}").unwrap();
+        }
+    }
+    let lines: Vec<usize> =
+        incidents(text.as_bytes()).iter().map(|found| found.lines.len()).collect();
+    assert_eq!(lines, [4, 4]);
+}
+
+/// Other CPUs' traces are part of a stall, and of nothing else.
+#[test]
+fn others_have_their_say_in_what_stands_still() {
+    for (first, count) in [
+        ("rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", 4),
+        ("watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [a:12]", 4),
+        ("WARNING: CPU: 1 PID: 7 at drivers/x.c:25 x+0xe5/0x110", 2),
+    ] {
+        let text = format!(
+            "[    6.000001][  T12] {first}\n[    6.000002][   C1] NMI backtrace for cpu 1\n\
+             [    6.000003][   C1]  its_loop+0x1/0x2\n[    6.000004][   C1] usb 1-1: new device\n\
+             [    6.000005][  T12] Call Trace:\n"
+        );
+        assert_eq!(incidents(text.as_bytes())[0].lines.len(), count, "{first}");
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_report_is_exactly_its_bounds() {
+    let report = warning("x");
+    let held = |limits: Limits| {
+        let mut triage = Triage::with_limits(limits);
+        for text in &report {
+            triage.hear(Line { text: text.as_bytes(), ..Line::default() }, &mut |_| ());
+        }
+        let open = triage.open().next().unwrap();
+        (open.lines.len(), open.omitted, triage.bytes())
+    };
+    let bytes = |count: usize| report[..count].iter().map(String::len).sum::<usize>();
+    let all = Limits::default();
+    assert_eq!(held(all), (9, 0, bytes(9)));
+    assert_eq!(held(Limits { lines: 9, bytes: bytes(9), ..all }), (9, 0, bytes(9)));
+    assert_eq!(held(Limits { lines: 7, ..all }), (7, 2, bytes(7)));
+    assert_eq!(held(Limits { bytes: bytes(9) - 1, ..all }), (8, 1, bytes(8)));
+}
+
+/// What was too much to be part of it is not held either.
+#[test]
+fn what_stood_between_two_lines_is_let_go() {
+    let mut triage = Triage::new();
+    let mut hear = |text: &str| {
+        triage.hear(Line { text: text.as_bytes(), ..Line::default() }, &mut |_| ());
+        triage.bytes()
+    };
+    let report = &warning("x")[..7];
+    let held = report.iter().map(|line| hear(line)).last().unwrap();
+    (0..30).for_each(|_| assert!(hear("usb 1-1: new device") > held));
+    assert_eq!(hear(" more+0x1/0x2"), held + " more+0x1/0x2".len());
 }
