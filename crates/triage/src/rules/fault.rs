@@ -25,6 +25,10 @@ const fn trap(form: &'static str, title: &'static str) -> Rule {
     Rule::new(form, title, Kind::Oops).class("DoS").blame(Blame::Innermost)
 }
 
+const fn ubsan_trap(form: &'static str) -> Rule {
+    Rule::new(form, "UBSAN: {0}", Kind::Bug).class("UBSAN").blame(Blame::Innermost)
+}
+
 /// arch/x86/mm/fault.c `show_fault_oops`; arch/x86/kernel/traps.c; arch/x86/kernel/dumpstack.c
 /// `__die_header`; arch/arm64/mm/fault.c `die_kernel_fault`, `do_mem_abort`;
 /// arch/arm64/kernel/traps.c `__die`; arch/arm/mm/fault.c, arch/arm/mm/alignment.c;
@@ -59,6 +63,10 @@ pub(super) const RULES: &[Rule] = &[
         .class("DoS")
         .blame(Blame::Innermost)
         .refine(of_whom),
+    // lib/ubsan.c: `report_ubsan_failure`, by way of arch/arm64/kernel/traps.c `ubsan_brk_handler`
+    // and arch/x86/kernel/traps.c `handle_bug`: where undefined behaviour traps, it kills.
+    ubsan_trap("Internal error: UBSAN: %s: %x [#%d]"),
+    ubsan_trap("UBSAN: %s at %S"),
     access("Internal error: ", "Internal error", "DoS"),
     trap("divide error: ", "divide error"),
     trap("stack segment: ", "stack segment fault"),

@@ -44,6 +44,24 @@ fn deaths_of_other_words() {
     }
 }
 
+/// `CONFIG_UBSAN_TRAP` (lib/ubsan.c: `report_ubsan_failure`) on arm64, and on x86.
+#[test]
+fn undefined_behaviour_that_traps() {
+    for first in [
+        "Internal error: UBSAN: array index out of bounds: 00000000f2005512 [#1] PREEMPT SMP",
+        "UBSAN: array index out of bounds at guilty_one+0x10/0x30 [drv]\n\
+         Oops: invalid opcode: 0000 [#1] SMP NOPTI",
+    ] {
+        let text = format!(
+            "{first}\nCPU: 1 UID: 0 PID: 117 Comm: program Not tainted 6.12.94 #1\n\
+             RIP: 0010:guilty_one+0x10/0x30 [drv]\nCall Trace:\n its_caller+0xcf/0x450\n\
+             Kernel panic - not syncing: Fatal exception\n"
+        );
+        let incident = check(&text, Kind::Bug, "UBSAN: array index out of bounds in guilty_one");
+        assert_eq!((incident.corrupted, incident.panicked), (None, true), "{first}");
+    }
+}
+
 /// arch/sparc/kernel/traps_64.c, arch/parisc/kernel/traps.c: `die_if_kernel`, `show_regs`.
 #[test]
 fn deaths_below_a_picture() {
