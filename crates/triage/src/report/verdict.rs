@@ -54,8 +54,8 @@ impl Verdict {
             suffix: String::new(),
             place: None,
             title: None,
-            // Whose first line is lost.
             headless: false,
+            // The last line of a panic, whose first one is lost.
             garbled: report.first().is_some_and(|line| line.text.trim_start().starts_with(LAST)),
             bare: false,
             preamble: preamble(before, report),
